@@ -1,2 +1,109 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks, run as `cargo xtask TASK`.
+//!
+//! An xtask rather than a shell script or a justfile: it needs nothing but cargo, and it is typed
+//! and tested like the rest. It owns how the repository is checked; it knows nothing of vaults.
+#![expect(
+    clippy::print_stdout,
+    reason = "reporting on a terminal is this program's purpose"
+)]
+
+mod process;
+mod steps;
+mod summary;
+mod tidy;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::steps::Step;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Development tasks"
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check there is, as CI does; ends with one line `N passed, N failed`
+    #[command(visible_alias = "ci")]
+    Test(TestOptions),
+    /// Check the rules that no compiler or linter knows, and list what breaks them
+    Tidy,
+}
+
+#[derive(Args)]
+struct TestOptions {
+    /// Run only these steps, in the usual order
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "STEP")]
+    only: Vec<Step>,
+    /// Let a step whose tools are missing and cannot be installed be left out (ignored under CI)
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let root = workspace_root();
+    Ok(match Cli::parse().task {
+        Task::Test(options) => {
+            let plan = steps::Plan {
+                steps: steps::selected(&options.only),
+                missing_is_failure: !options.allow_missing || std::env::var_os("CI").is_some(),
+            };
+            exit_code(steps::run_all(&root, &plan))
+        }
+        Task::Tidy => {
+            let findings = tidy::check(&root)?;
+            for finding in &findings {
+                println!("{finding}");
+            }
+            println!("{} finding(s)", findings.len());
+            exit_code(findings.is_empty())
+        }
+    })
+}
+
+/// The folder of the root manifest, wherever `cargo xtask` was called from.
+fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies directly under the workspace root")
+        .to_path_buf()
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ci_is_another_name_for_test() {
+        let cli = Cli::parse_from(["cargo xtask", "ci", "--only", "fmt,tidy"]);
+        let Task::Test(options) = cli.task else {
+            panic!("`ci` runs the tests")
+        };
+        assert_eq!(options.only, [Step::Fmt, Step::Tidy]);
+    }
+}
