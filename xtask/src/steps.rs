@@ -175,17 +175,20 @@ fn account_lines(step: Step, report: &Report, counts: Counts, took: Duration) ->
         0 => String::new(),
         number => format!(", {number} SKIPPED"),
     };
-    let mut line = format!(
+    let mut lines = vec![format!(
         "{:<8} {seconds:>7.1} s   {counts}{skipped}",
         step.to_string()
-    );
-    for problem in &report.problems {
-        line += &format!("\n         FAILED: {problem}");
-    }
-    for missing in &report.missing {
-        line += &format!("\n         COULD NOT RUN: {missing}");
-    }
-    line
+    )];
+    let failed = report
+        .problems
+        .iter()
+        .map(|problem| format!("         FAILED: {problem}"));
+    let missing = report
+        .missing
+        .iter()
+        .map(|missing| format!("         COULD NOT RUN: {missing}"));
+    lines.extend(failed.chain(missing));
+    lines.join("\n")
 }
 
 #[cfg(test)]
