@@ -1,0 +1,165 @@
+// A box that scrolls over any number of rows of one height. Owns scrollTop and the mapping to rows; what a row looks like
+// is the caller's business. Reads one number per scroll event and writes one transform.
+
+import { ScrollTracker, makeScale, reveal, visibleRows } from '../lib/virtual_window.js';
+import { h } from '../lib/html.js';
+
+const SETTLE_MS = 120;
+
+/**
+ * @typedef {{row: (index: number, recycled: HTMLElement | null) => HTMLElement, drawn?: (first: number, last: number, fast: boolean) => void,
+ *   resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; keep names a row that stays drawn
+ */
+export class Scroller {
+  /** @param {HTMLElement} box @param {Hooks} hooks */
+  constructor(box, hooks) {
+    this.box = box;
+    this.hooks = hooks;
+    this.spacer = h('div', { class: 'spacer' });
+    this.layer = h('div', { class: 'layer', role: 'presentation' });
+    this.spacer.append(this.layer);
+    box.append(this.spacer);
+    this.rows = 0;
+    this.pitch = 32;
+    this.padEnd = 0;
+    this.viewport = 0;
+    this.tracker = new ScrollTracker(makeScale(0, 0));
+    /** @type {Map<number, HTMLElement>} */
+    this.elements = new Map();
+    /** @type {HTMLElement[]} */
+    this.spare = [];
+    this.first = 0;
+    this.last = -1;
+    this.velocityAt = { time: 0, virtual: 0 };
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.settleTimer = undefined;
+    this.frame = 0;
+    this.scrolling = false;
+    box.addEventListener('scroll', () => this.onScroll(), { passive: true });
+    if ('onscrollend' in box) box.addEventListener('scrollend', () => this.settle());
+  }
+
+  /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */
+  resize({ rows, pitch, viewport = this.box.clientHeight }) {
+    const scale = makeScale(rows * pitch, viewport);
+    const changedPitch = pitch !== this.pitch;
+    Object.assign(this, { rows, pitch, viewport });
+    this.spacer.style.height = `${scale.spacer}px`;
+    this.write(this.tracker.rescale(scale));
+    if (changedPitch) this.forget();
+    this.draw(false);
+  }
+
+  /** Draw everything anew, such as in another layout. */
+  forget() {
+    for (const element of this.elements.values()) element.remove();
+    this.elements.clear();
+    this.spare = [];
+  }
+
+  get virtual() {
+    return this.tracker.virtual;
+  }
+
+  onScroll() {
+    const scroll = this.box.scrollTop;
+    if (scroll === this.tracker.scroll) return;
+    this.tracker.scrolled(scroll);
+    this.scrolling = true;
+    if (this.tracker.mustSettle()) this.write(this.tracker.jump(this.tracker.virtual));
+    clearTimeout(this.settleTimer);
+    this.settleTimer = setTimeout(() => this.settle(), SETTLE_MS);
+    const now = performance.now();
+    const moved = Math.abs(this.virtual - this.velocityAt.virtual);
+    const perSecond = (moved / Math.max(1, now - this.velocityAt.time)) * 1000;
+    this.velocityAt = { time: now, virtual: this.virtual };
+    this.draw(perSecond > 8 * this.viewport);
+  }
+
+  /** Scrolling rests: bring thumb and content together again. */
+  settle() {
+    clearTimeout(this.settleTimer);
+    this.fold();
+    if (this.tracker.drifted()) this.write(this.tracker.jump(this.virtual));
+    this.scrolling = false;
+    this.draw(false);
+    this.hooks.resting?.();
+  }
+
+  /** A scroll that happened but was not yet reported would otherwise be undone by the next write. */
+  fold() {
+    if (this.box.scrollTop !== this.tracker.scroll) this.tracker.scrolled(this.box.scrollTop);
+  }
+
+  /** @param {number} scroll */
+  write(scroll) {
+    this.box.scrollTop = scroll;
+    this.tracker.wrote(this.box.scrollTop);
+  }
+
+  /** @param {number} virtual */
+  jump(virtual) {
+    this.write(this.tracker.jump(virtual));
+    this.draw(false);
+  }
+
+  /** @param {number} row */
+  reveal(row) {
+    this.fold();
+    const to = reveal({ offset: this.virtual, viewport: this.viewport, top: row * this.pitch, height: this.pitch, padEnd: this.padEnd });
+    if (to !== this.virtual) this.jump(to);
+  }
+
+  /** The first row seen and how far it is scrolled out: what has to stay put when the list changes. */
+  anchor() {
+    const row = Math.floor(this.virtual / this.pitch);
+    return { row, px: this.virtual - row * this.pitch };
+  }
+
+  /** @param {boolean} fast */
+  draw(fast) {
+    const { first, last } = visibleRows({ offset: this.virtual, viewport: this.viewport, pitch: this.pitch, rows: this.rows });
+    this.first = first;
+    this.last = last;
+    const keep = this.hooks.keep?.() ?? -1;
+    for (const [index, element] of this.elements) {
+      const kept = index === keep && index < this.rows;
+      if ((index < first || index > last) && !kept) {
+        this.elements.delete(index);
+        if (this.spare.length < 60) {
+          // Left in place and out of sight: taking elements out and in again costs layout.
+          element.hidden = true;
+          this.spare.push(element);
+        } else {
+          element.remove();
+        }
+      }
+    }
+    // Small offsets inside one moved layer: client rectangles lose odd pixels beyond 2^24.
+    const origin = first * this.pitch;
+    for (let index = first; index <= last; index += 1) this.place(index, origin);
+    if (keep >= 0 && keep < this.rows && (keep < first || keep > last)) this.place(keep, origin);
+    this.layer.style.transform = `translateY(${origin - this.tracker.delta}px)`;
+    this.hooks.drawn?.(first, last, fast);
+  }
+
+  /** @param {number} index @param {number} origin */
+  place(index, origin) {
+    let element = this.elements.get(index);
+    if (!element) {
+      const recycled = this.spare.pop() ?? null;
+      element = this.hooks.row(index, recycled);
+      element.hidden = false;
+      if (!recycled) this.layer.append(element);
+      this.elements.set(index, element);
+    }
+    const top = `${index * this.pitch - origin}px`;
+    if (element.style.top !== top) element.style.top = top;
+  }
+
+  /** The rows on screen are to be drawn again, in place. */
+  redraw() {
+    for (const [index, element] of this.elements) this.hooks.row(index, element);
+    this.draw(false);
+  }
+}

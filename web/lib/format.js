@@ -1,0 +1,128 @@
+// How numbers, sizes, times and file names are put into words. Pure: no DOM, no clock of its own.
+
+const grouped = new Intl.NumberFormat('en');
+const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+
+/** @param {number} n */
+export function count(n) {
+  return grouped.format(n);
+}
+
+/** "1 file", "1,204 files". @param {number} n @param {string} one @param {string} [many] */
+export function plural(n, one, many = `${one}s`) {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+/** Decimal units, at most three digits that matter: 512 B, 2.1 kB, 38.4 MB, 412 GB. @param {number} n */
+export function bytes(n) {
+  let value = n;
+  let unit = 0;
+  // 999.5 would round up to "1,000 kB", so the next unit takes over just below it.
+  while (value >= 999.5 && unit < SIZE_UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
+  const text = value.toFixed(digits).replace(/\.0$/, '');
+  return `${text} ${SIZE_UNITS[unit]}`;
+}
+
+const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+const timeFormat = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+/** "12 Mar 2024" in the reader's own time zone. @param {number} unixMs */
+export function day(unixMs) {
+  return Number.isFinite(unixMs) && Math.abs(unixMs) <= 8.64e15 ? dayFormat.format(unixMs) : 'unknown';
+}
+
+/** "12 Mar 2024, 14:02". @param {number} unixMs */
+export function dayAndTime(unixMs) {
+  const date = day(unixMs);
+  return date === 'unknown' ? date : `${date}, ${timeFormat.format(unixMs)}`;
+}
+
+/** Rounded on purpose: a time left that changes each second is read as noise. @param {number} seconds */
+export function timeLeft(seconds) {
+  if (!Number.isFinite(seconds) || seconds < 0) return '';
+  if (seconds < 10) return 'a few seconds';
+  if (seconds < 60) return `about ${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds < 3600) return `about ${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `about ${Math.round(seconds / 3600)} h`;
+  return `about ${Math.round(seconds / 86400)} days`;
+}
+
+/** "3:07", "1:02:09". @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const s = String(whole % 60).padStart(2, '0');
+  const m = Math.floor(whole / 60) % 60;
+  const h = Math.floor(whole / 3600);
+  return h > 0 ? `${h}:${String(m).padStart(2, '0')}:${s}` : `${m}:${s}`;
+}
+
+/**
+ * Where a long name may be cut: the stem gives way, the extension stays. What looks like an extension but is longer
+ * than ten characters, or a name that starts with its only dot, has none.
+ * @param {string} name
+ */
+export function splitName(name) {
+  const dot = name.lastIndexOf('.');
+  const length = name.length - dot;
+  if (dot <= 0 || length < 2 || length > 11 || /\s/.test(name.slice(dot))) return { stem: name, extension: '' };
+  return { stem: name.slice(0, dot), extension: name.slice(dot) };
+}
+
+// Control characters, line separators, direction overrides and invisible ones: each would let a name pose as another.
+// The joiners U+200C and U+200D stay out: scripts and emoji need them.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u;
+
+/**
+ * A name as pieces that may be shown: plain text, and codes for characters one could not see.
+ * @param {string} name
+ * @returns {{text: string, hidden: boolean}[]}
+ */
+export function visiblePieces(name) {
+  /** @type {{text: string, hidden: boolean}[]} */
+  const pieces = [];
+  let plain = '';
+  for (const char of name) {
+    if (HIDDEN.test(char)) {
+      if (plain) pieces.push({ text: plain, hidden: false });
+      plain = '';
+      const code = /** @type {number} */ (char.codePointAt(0));
+      pieces.push({ text: `U+${code.toString(16).toUpperCase().padStart(4, '0')}`, hidden: true });
+    } else {
+      plain += char;
+    }
+  }
+  if (plain || pieces.length === 0) pieces.push({ text: plain, hidden: false });
+  return pieces;
+}
+
+/** The same as one string, for attributes and speech. @param {string} name */
+export function visibleName(name) {
+  return visiblePieces(name).map((piece) => (piece.hidden ? `[${piece.text}]` : piece.text)).join('');
+}
+
+/** 64 hex digits in eight groups of eight. @param {string} hex */
+export function groupedHash(hex) {
+  return hex.replace(/(.{8})(?=.)/g, '$1 ');
+}
+
+const TYPE_WORDS = {
+  image: ['Image', 'Images'],
+  video: ['Video', 'Videos'],
+  audio: ['Audio', 'Audio'],
+  text: ['Text', 'Text'],
+  '3d': ['3D', '3D'],
+  binary: ['Other', 'Other'],
+};
+
+/** The order in which types are offered. */
+export const TYPES = Object.keys(TYPE_WORDS);
+
+/** @param {string} type @param {boolean} [many] */
+export function typeWord(type, many = false) {
+  const words = TYPE_WORDS[/** @type {keyof typeof TYPE_WORDS} */ (type)] ?? ['Other', 'Other'];
+  return words[many ? 1 : 0];
+}

@@ -1,0 +1,137 @@
+// Work that waits its turn: at most so many at once, in the order given. Nothing here knows what the work is.
+
+/**
+ * @template T
+ */
+export class WorkQueue {
+  /** @param {number} limit how many run at once @param {(task: T) => Promise<void>} run must deal with its own failures */
+  constructor(limit, run) {
+    this.limit = limit;
+    this.run = run;
+    /** @type {T[]} */
+    this.waiting = [];
+    this.head = 0;
+    this.running = 0;
+    this.paused = false;
+    /** @type {(() => void)[]} */
+    this.idlers = [];
+  }
+
+  /** @param {T} task */
+  add(task) {
+    this.waiting.push(task);
+    this.advance();
+  }
+
+  /** What has not begun is forgotten; what runs goes on. */
+  drop() {
+    this.waiting = [];
+    this.head = 0;
+    this.advance();
+  }
+
+  pause() {
+    this.paused = true;
+  }
+
+  resume() {
+    this.paused = false;
+    this.advance();
+  }
+
+  get length() {
+    return this.waiting.length - this.head;
+  }
+
+  /** Resolves when nothing waits or runs. */
+  idle() {
+    if (this.length === 0 && this.running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.idlers.push(() => resolve(undefined)));
+  }
+
+  advance() {
+    while (!this.paused && this.running < this.limit && this.length > 0) {
+      const task = this.waiting[this.head];
+      this.head += 1;
+      // Shifting an array of 100,000 once per task would be quadratic; the spent front is cut off now and then.
+      if (this.head > 1024 && this.head * 2 > this.waiting.length) {
+        this.waiting = this.waiting.slice(this.head);
+        this.head = 0;
+      }
+      this.running += 1;
+      Promise.resolve()
+        .then(() => this.run(task))
+        .catch((error) => console.error(error))
+        .finally(() => {
+          this.running -= 1;
+          this.advance();
+        });
+    }
+    if (this.length === 0 && this.running === 0) {
+      for (const done of this.idlers.splice(0)) done();
+    }
+  }
+}
+
+/**
+ * Runs `work` over `items`, at most `limit` at once, and waits for all. The first failure stops what has not begun.
+ * @template T
+ * @param {Iterable<T>} items @param {number} limit @param {(item: T) => Promise<void>} work
+ */
+export async function eachLimited(items, limit, work) {
+  const iterator = items[Symbol.iterator]();
+  let failed = false;
+  async function lane() {
+    for (let next = iterator.next(); !next.done && !failed; next = iterator.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, lane));
+}
+
+/** Milliseconds to wait before try number `attempt` (from 0): doubling, capped, and spread so that lanes do not march in step. @param {number} attempt @param {number} [random] */
+export function backoff(attempt, random = Math.random()) {
+  const base = Math.min(15_000, 500 * 2 ** Math.min(attempt, 10));
+  return Math.round(base * (0.75 + random * 0.5));
+}
+
+/** @param {number} ms @param {AbortSignal} [signal] */
+export function sleep(ms, signal) {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const timer = setTimeout(done, ms);
+    function done() {
+      signal?.removeEventListener('abort', stopped);
+      resolve(undefined);
+    }
+    function stopped() {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    }
+    signal?.addEventListener('abort', stopped, { once: true });
+  });
+}
+
+/**
+ * Calls `work` at most once per `ms`, the last call always counts.
+ * @param {number} ms @param {() => void} work
+ */
+export function throttled(ms, work) {
+  /** @type {ReturnType<typeof setTimeout> | null} */
+  let timer = null;
+  let last = -Infinity;
+  return function call() {
+    if (timer !== null) return;
+    const wait = Math.max(0, last + ms - Date.now());
+    timer = setTimeout(() => {
+      timer = null;
+      last = Date.now();
+      work();
+    }, wait);
+  };
+}

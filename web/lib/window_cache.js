@@ -1,0 +1,121 @@
+// Windows of a long listing: which are at hand, which are on their way, which may go. Aligned blocks of 200, the least
+// recently used leave first. Every window carries the generation it was asked under; an answer from another one is dropped,
+// so that a slow answer to an old question can never be shown as the answer to the new one.
+
+import { windowsFor } from './virtual_window.js';
+
+export const WINDOW_SIZE = 200;
+const WINDOWS_KEPT = 30;
+
+/**
+ * @template T
+ * @typedef {(offset: number, limit: number, signal: AbortSignal) => Promise<{items: T[], total: number}>} FetchWindow
+ */
+
+/** @template T */
+export class WindowCache {
+  /**
+   * @param {FetchWindow<T>} fetchWindow
+   * @param {{onArrive?: (answer: any) => void, onFail?: (error: unknown) => void, kept?: number}} [hooks]
+   */
+  constructor(fetchWindow, { onArrive = () => {}, onFail = () => {}, kept = WINDOWS_KEPT } = {}) {
+    this.fetchWindow = fetchWindow;
+    this.onArrive = onArrive;
+    this.onFail = onFail;
+    this.kept = kept;
+    this.generation = 0;
+    this.total = 0;
+    this.known = false;
+    /** @type {Map<number, T[]>} in order of use, the latest last */
+    this.windows = new Map();
+    /** @type {Map<number, AbortController>} */
+    this.pending = new Map();
+  }
+
+  /** Everything known is about another question now. @param {FetchWindow<T>} [fetchWindow] */
+  reset(fetchWindow) {
+    if (fetchWindow) this.fetchWindow = fetchWindow;
+    this.generation += 1;
+    this.windows.clear();
+    this.abortAll();
+    this.total = 0;
+    this.known = false;
+  }
+
+  abortAll() {
+    for (const controller of this.pending.values()) controller.abort();
+    this.pending.clear();
+  }
+
+  /** @param {number} index @returns {T | undefined} */
+  get(index) {
+    return this.windows.get(Math.floor(index / WINDOW_SIZE))?.[index % WINDOW_SIZE];
+  }
+
+  /** Sees to it that first..last arrive; windows on their way that nobody looks at any more are called off. @param {number} first @param {number} last */
+  want(first, last) {
+    const end = this.known ? Math.min(last, this.total - 1) : last;
+    const wanted = windowsFor(first, end, WINDOW_SIZE);
+    for (const [w, controller] of this.pending) {
+      if (!wanted.includes(w)) {
+        controller.abort();
+        this.pending.delete(w);
+      }
+    }
+    for (const w of wanted) {
+      const have = this.windows.get(w);
+      if (have) this.touch(w, have);
+      else if (!this.pending.has(w)) this.load(w);
+    }
+  }
+
+  /** @param {number} w @param {T[]} items */
+  touch(w, items) {
+    this.windows.delete(w);
+    this.windows.set(w, items);
+    for (const oldest of this.windows.keys()) {
+      if (this.windows.size <= this.kept) break;
+      this.windows.delete(oldest);
+    }
+  }
+
+  /** @param {number} w */
+  async load(w) {
+    const generation = this.generation;
+    const controller = new AbortController();
+    this.pending.set(w, controller);
+    try {
+      const answer = await this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, controller.signal);
+      if (generation !== this.generation || controller.signal.aborted) return;
+      this.total = answer.total;
+      this.known = true;
+      this.touch(w, answer.items);
+      this.pending.delete(w);
+      this.onArrive(answer);
+    } catch (error) {
+      if (generation !== this.generation || controller.signal.aborted) return;
+      this.pending.delete(w);
+      this.onFail(error);
+    }
+  }
+
+  /**
+   * Asks again for what is looked at, while the old rows stay. Nothing is replaced before all of it is here; then the
+   * rest of the cache is forgotten, as its offsets are out of date. Returns the answers, or null if overtaken.
+   * @param {number} first @param {number} last
+   */
+  async refresh(first, last) {
+    const generation = this.generation;
+    const wanted = windowsFor(first, Math.max(first, last), WINDOW_SIZE);
+    const controller = new AbortController();
+    const answers = await Promise.all(wanted.map((w) => this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, controller.signal)));
+    if (generation !== this.generation || answers.length === 0) return null;
+    this.generation += 1;
+    this.abortAll();
+    this.windows.clear();
+    wanted.forEach((w, i) => this.windows.set(w, answers[i].items));
+    this.total = answers[0].total;
+    this.known = true;
+    return answers;
+  }
+}

@@ -1,0 +1,146 @@
+// Every state has an address: which place, how it is listed, what is open over it. Parsing and formatting are pure; the
+// Router keeps the browser's history in step and says when the address changed.
+
+/**
+ * @typedef {'home' | 'project' | 'collection' | 'uploads' | 'trust'} PlaceKind
+ * @typedef {{kind: PlaceKind, id: number, as: '' | 'grid' | 'list', sort: string, types: string[], q: string,
+ *   details: number, viewing: number}} Route id, details and viewing are 0 where there is none; as is '' for the habit
+ */
+
+const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type'];
+const TYPE_KEYS = ['image', 'video', 'audio', 'text', '3d', 'binary'];
+
+/** @param {Partial<Route>} [from] @returns {Route} */
+export function route(from = {}) {
+  return { kind: 'home', id: 0, as: '', sort: 'name', types: [], q: '', details: 0, viewing: 0, ...from };
+}
+
+/** @param {string} address path with query @returns {Route} */
+export function parse(address) {
+  const url = new URL(address, 'http://page.invalid');
+  const found = placeOf(url.pathname);
+  const params = url.searchParams;
+  const as = params.get('as');
+  return route({
+    ...found,
+    as: as === 'grid' || as === 'list' ? as : '',
+    sort: validSort(params.get('sort')),
+    types: (params.get('type') ?? '').split(',').filter((type) => TYPE_KEYS.includes(type)),
+    q: params.get('q') ?? '',
+    details: idOf(params.get('i')),
+    viewing: idOf(params.get('v')),
+  });
+}
+
+/** @param {string} path @returns {{kind: PlaceKind, id: number}} */
+function placeOf(path) {
+  const match = /^\/([pc])\/(\d{1,15})\/?$/.exec(path);
+  if (match) return { kind: match[1] === 'p' ? 'project' : 'collection', id: Number(match[2]) };
+  if (path === '/uploads' || path === '/trust') return { kind: path === '/trust' ? 'trust' : 'uploads', id: 0 };
+  return { kind: 'home', id: 0 };
+}
+
+/** @param {string | null} sort */
+function validSort(sort) {
+  return sort && SORT_KEYS.includes(sort.replace(/^-/, '')) ? sort : 'name';
+}
+
+/** @param {string | null} text */
+function idOf(text) {
+  return text && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;
+}
+
+/** What is usual is left out, so that addresses stay short. @param {Route} to @returns {string} */
+export function format(to) {
+  const paths = { home: '/', project: `/p/${to.id}`, collection: `/c/${to.id}`, uploads: '/uploads', trust: '/trust' };
+  const params = new URLSearchParams();
+  if (to.as) params.set('as', to.as);
+  if (to.sort !== 'name') params.set('sort', to.sort);
+  if (to.types.length > 0) params.set('type', to.types.join(','));
+  if (to.q) params.set('q', to.q);
+  if (to.details) params.set('i', String(to.details));
+  if (to.viewing) params.set('v', String(to.viewing));
+  // A comma is legal in a query and far easier to read than its code.
+  const query = params.toString().replaceAll('%2C', ',');
+  return query ? `${paths[to.kind]}?${query}` : paths[to.kind];
+}
+
+/** Do both show the same rows? @param {Route} a @param {Route} b */
+export function sameListing(a, b) {
+  return a.kind === b.kind && a.id === b.id && a.sort === b.sort && a.q === b.q && a.types.join() === b.types.join();
+}
+
+/** @param {Route} a @param {Route} b */
+export function samePlace(a, b) {
+  return a.kind === b.kind && a.id === b.id;
+}
+
+/** Fires `change` with `{route, previous, memory}`; memory is what `remember` kept for this entry of the history. */
+export class Router extends EventTarget {
+  constructor() {
+    super();
+    this.current = parse(location.pathname + location.search);
+    this.memory = history.state ?? {};
+    this.pendingMemory = null;
+    /** @type {ReturnType<typeof setTimeout> | null} */
+    this.timer = null;
+    history.scrollRestoration = 'manual';
+    addEventListener('popstate', (event) => {
+      this.cancelPending();
+      this.moved(parse(location.pathname + location.search), event.state ?? {}, true);
+    });
+    addEventListener('pagehide', () => this.flush());
+  }
+
+  /** A new entry in the history. @param {Partial<Route>} change @param {Record<string, any>} [memory] */
+  push(change, memory = {}) {
+    this.flush();
+    const next = route({ ...this.current, ...change });
+    if (format(next) === format(this.current)) return;
+    history.pushState(memory, '', format(next));
+    this.moved(next, memory, false);
+  }
+
+  /** Another place; how things are listed is taken along, what was searched and opened is not. @param {PlaceKind} kind @param {number} [id] */
+  go(kind, id = 0) {
+    this.push({ kind, id, types: [], q: '', details: 0, viewing: 0 });
+  }
+
+  /** The same entry, with another address. @param {Partial<Route>} change */
+  replace(change) {
+    const next = route({ ...this.current, ...change });
+    if (format(next) === format(this.current)) return;
+    this.flush();
+    history.replaceState(this.memory, '', format(next));
+    this.moved(next, this.memory, false);
+  }
+
+  /**
+   * Keeps something for when the person comes back to this entry. Written at most twice a second, because browsers stop
+   * answering pages that write their history more often.
+   * @param {Record<string, any>} memory
+   */
+  remember(memory) {
+    this.memory = { ...this.memory, ...memory };
+    this.timer ??= setTimeout(() => this.flush(), 500);
+  }
+
+  flush() {
+    if (this.timer === null) return;
+    this.cancelPending();
+    history.replaceState(this.memory, '', location.pathname + location.search);
+  }
+
+  cancelPending() {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  /** @param {Route} next @param {Record<string, any>} memory @param {boolean} travelled by back or forward */
+  moved(next, memory, travelled) {
+    const previous = this.current;
+    this.current = next;
+    this.memory = memory;
+    this.dispatchEvent(new CustomEvent('change', { detail: { route: next, previous, memory, travelled } }));
+  }
+}

@@ -1,0 +1,211 @@
+// What several parts of the page know together: the tree of places, the vault's status, and habits (theme, tile size).
+// Each says when it changed; none draws anything.
+
+import { api } from './api.js';
+import { throttled } from './lib/queue.js';
+
+/**
+ * @typedef {import('./api.js').Project} Project
+ * @typedef {import('./api.js').Collection} Collection
+ * @typedef {{list: Collection[], byId: Map<number, Collection>, children: Map<number, Collection[]>}} Branch children: by parent, 0 for the project itself
+ */
+
+/** Fires `change` when projects or collections did. */
+export class Places extends EventTarget {
+  constructor() {
+    super();
+    /** @type {Project[] | null} */
+    this.projects = null;
+    /** @type {Map<number, Branch>} */
+    this.branches = new Map();
+    /** @type {Map<number, Promise<Branch>>} */
+    this.loading = new Map();
+    /** @type {Set<number>} projects whose collections changed behind our back */
+    this.stale = new Set();
+    this.projectsStale = false;
+    this.refreshSoon = throttled(1000, () => this.refresh());
+  }
+
+  async loadProjects() {
+    this.projects = await api.projects();
+    this.changed();
+    return this.projects;
+  }
+
+  /** @param {number} projectId @param {boolean} [fresh] @returns {Promise<Branch>} */
+  branch(projectId, fresh = false) {
+    const known = this.branches.get(projectId);
+    if (known && !fresh) return Promise.resolve(known);
+    const onItsWay = this.loading.get(projectId);
+    if (onItsWay) return onItsWay;
+    const promise = api.collections(projectId)
+      .then((list) => {
+        const branch = branchOf(list);
+        this.branches.set(projectId, branch);
+        return branch;
+      })
+      .finally(() => {
+        this.loading.delete(projectId);
+        this.changed();
+      });
+    this.loading.set(projectId, promise);
+    return promise;
+  }
+
+  /** A collection of which only the id is known, with the branch it is in. @param {number} id @returns {Promise<Collection>} */
+  async locate(id) {
+    const known = this.collection(id);
+    if (known) return known;
+    const found = await api.collection(id);
+    const branch = await this.branch(found.project_id);
+    if (branch.byId.has(id)) return /** @type {Collection} */ (branch.byId.get(id));
+    const again = await this.branch(found.project_id, true);
+    return again.byId.get(id) ?? found;
+  }
+
+  /** @param {number} id @returns {Collection | undefined} */
+  collection(id) {
+    for (const branch of this.branches.values()) {
+      const found = branch.byId.get(id);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** @param {number} id */
+  project(id) {
+    return this.projects?.find((project) => project.id === id);
+  }
+
+  /** @param {number} projectId @param {number | null} parentId @returns {Collection[]} */
+  children(projectId, parentId) {
+    return this.branches.get(projectId)?.children.get(parentId ?? 0) ?? [];
+  }
+
+  /** From the project down to the collection, both included. @param {Collection} collection @returns {(Project | Collection)[]} */
+  pathTo(collection) {
+    /** @type {(Project | Collection)[]} */
+    const path = [collection];
+    const branch = this.branches.get(collection.project_id);
+    let parent = collection.parent_id;
+    while (parent !== null && branch?.byId.has(parent) && path.length < 1000) {
+      const next = /** @type {Collection} */ (branch.byId.get(parent));
+      path.unshift(next);
+      parent = next.parent_id;
+    }
+    const project = this.project(collection.project_id);
+    if (project) path.unshift(project);
+    return path;
+  }
+
+  /** @param {string} name */
+  async createProject(name) {
+    const made = await api.createProject(name);
+    await this.loadProjects();
+    return made;
+  }
+
+  /** @param {number} projectId @param {number | null} parentId @param {string} name */
+  async createCollection(projectId, parentId, name) {
+    const made = await api.createCollection(projectId, parentId, name);
+    await this.branch(projectId, true);
+    this.projectsStale = true;
+    this.refreshSoon();
+    return made;
+  }
+
+  /** Something was sealed, here or elsewhere. @param {number[] | null} ids of the places touched, null where they are too many */
+  touched(ids) {
+    this.projectsStale = true;
+    for (const [projectId, branch] of this.branches) {
+      const mine = ids === null || ids.includes(projectId) || ids.some((id) => branch.byId.has(id));
+      if (mine) this.stale.add(projectId);
+    }
+    this.refreshSoon();
+  }
+
+  async refresh() {
+    const stale = [...this.stale];
+    const projects = this.projectsStale;
+    this.stale.clear();
+    this.projectsStale = false;
+    try {
+      if (projects) await this.loadProjects();
+      for (const id of stale) await this.branch(id, true);
+    } catch {
+      // The bar already says that the server does not answer; the next event brings this here again.
+      for (const id of stale) this.stale.add(id);
+      this.projectsStale ||= projects;
+    }
+  }
+
+  changed() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}
+
+/** @param {Collection[]} list @returns {Branch} */
+export function branchOf(list) {
+  const byId = new Map();
+  const children = new Map();
+  for (const collection of list) {
+    byId.set(collection.id, collection);
+    const parent = collection.parent_id ?? 0;
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(collection);
+    else children.set(parent, [collection]);
+  }
+  return { list, byId, children };
+}
+
+/** The vault's figures. Fires `change`. */
+export class VaultStatus extends EventTarget {
+  constructor() {
+    super();
+    /** @type {import('./api.js').Status | null} */
+    this.value = null;
+    this.refreshSoon = throttled(2000, () => this.load().catch(() => {}));
+  }
+
+  async load() {
+    this.value = await api.status();
+    this.dispatchEvent(new CustomEvent('change'));
+    return this.value;
+  }
+}
+
+/** Habits outlive the page; where storage is refused they last as long as it does. */
+export const habits = {
+  /** @type {Map<string, string>} */
+  kept: new Map(),
+  /** @param {string} key @param {string} usual */
+  get(key, usual) {
+    try {
+      return localStorage.getItem(`cv-${key}`) ?? usual;
+    } catch {
+      return this.kept.get(key) ?? usual;
+    }
+  },
+  /** @param {string} key @param {string} value */
+  set(key, value) {
+    this.kept.set(key, value);
+    try {
+      localStorage.setItem(`cv-${key}`, value);
+    } catch {
+      // Private windows and full disks: the habit lasts until the page closes.
+    }
+  },
+};
+
+export const THEMES = ['system', 'light', 'dark'];
+
+/** @param {string} theme one of THEMES; the server reads the cookie and stamps it on <html>, so the first paint is right */
+export function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  document.cookie = `cv-theme=${theme}; Path=/; Max-Age=31536000; SameSite=Lax`;
+}
+
+export function currentTheme() {
+  const theme = document.documentElement.dataset.theme ?? 'system';
+  return THEMES.includes(theme) ? theme : 'system';
+}

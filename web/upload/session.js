@@ -1,0 +1,200 @@
+// All uploads of this page since the panel was last closed: what was found and what became of each. The sums always agree:
+// found = waiting + hashing + receiving + queued + sealed + already here + failed.
+
+import { api } from '../api.js';
+import { WorkQueue, backoff, eachLimited, sleep } from '../lib/queue.js';
+import { Hasher } from './hasher.js';
+import { ended, newUploadId, transfer } from './transfer.js';
+
+const FILES_AT_ONCE = 8;
+
+/**
+ * @typedef {'waiting' | 'hashing' | 'receiving' | 'queued' | 'sealed' | 'already' | 'failed'} ItemState
+ * @typedef {{number: number, found: import('./collect.js').Found, name: string, where: string, size: number, modified: number,
+ *   collectionId: number, prefix: string, uploadId: string, begun: boolean, state: ItemState, sent: number, error: string,
+ *   code: string, assetId: number}} Item where: the folders it came in, for showing
+ */
+
+/** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
+export class UploadSession extends EventTarget {
+  constructor() {
+    super();
+    this.hasher = new Hasher();
+    /** @type {Map<string, Item>} */
+    this.byUploadId = new Map();
+    /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
+    this.early = new Map();
+    this.queue = new WorkQueue(FILES_AT_ONCE, (/** @type {Item} */ item) => this.runOne(item));
+    this.queuedCheck = false;
+    /** @type {Promise<void> | null} */
+    this.away = null;
+    this.clear();
+  }
+
+  /** Forgets what has ended. Only to be called when all has. */
+  clear() {
+    /** @type {Item[]} */
+    this.items = [];
+    /** @type {Record<ItemState, number>} */
+    this.counts = { waiting: 0, hashing: 0, receiving: 0, queued: 0, sealed: 0, already: 0, failed: 0 };
+    this.totalBytes = 0;
+    this.sentBytes = 0;
+    this.failedBytes = 0;
+    this.byUploadId.clear();
+    this.changed();
+  }
+
+  get found() {
+    return this.items.length;
+  }
+
+  get ended() {
+    return this.counts.sealed + this.counts.already + this.counts.failed;
+  }
+
+  /** Bytes the server does not have yet. */
+  get unsentBytes() {
+    return Math.max(0, this.totalBytes - this.sentBytes - this.failedBytes);
+  }
+
+  /** Are there files that closing the page would lose? */
+  get unsent() {
+    return this.counts.waiting + this.counts.hashing + this.counts.receiving > 0;
+  }
+
+  get finished() {
+    return this.items.length > 0 && this.ended === this.items.length;
+  }
+
+  /** @param {{found: import('./collect.js').Found, collectionId: number, prefix: string}[]} files */
+  add(files) {
+    for (const { found, collectionId, prefix } of files) {
+      /** @type {Item} */
+      const item = {
+        number: this.items.length,
+        found,
+        name: found.name,
+        where: found.folders.join('/'),
+        size: found.file?.size ?? 0,
+        modified: found.file?.lastModified ?? 0,
+        collectionId,
+        prefix,
+        uploadId: newUploadId(),
+        begun: false,
+        state: 'waiting',
+        sent: 0,
+        error: '',
+        code: '',
+        assetId: 0,
+      };
+      this.items.push(item);
+      this.counts.waiting += 1;
+      this.totalBytes += item.size;
+      if (found.error) {
+        const error = found.error.startsWith('the folder') ? found.error : `could not be read: ${found.error}`;
+        this.update(item, { state: 'failed', error, code: 'unreadable' });
+      } else {
+        this.queue.add(item);
+      }
+    }
+    this.changed();
+  }
+
+  /** @param {Item} item */
+  async runOne(item) {
+    await transfer(item, {
+      hasher: this.hasher,
+      untilAnswered: () => this.untilAnswered(),
+      update: (changed, change) => this.update(changed, change),
+    });
+    const early = this.early.get(item.uploadId);
+    this.early.delete(item.uploadId);
+    if (item.state !== 'queued') return;
+    this.byUploadId.set(item.uploadId, item);
+    if (early) this.heard(early);
+  }
+
+  /** @param {Item} item @param {Partial<Item>} change */
+  update(item, change) {
+    if (change.size !== undefined) this.totalBytes += change.size - item.size;
+    if (change.sent !== undefined) this.sentBytes += change.sent - item.sent;
+    const before = item.state;
+    Object.assign(item, change);
+    if (item.state !== before) {
+      this.counts[before] -= 1;
+      this.counts[item.state] += 1;
+      if (item.state === 'failed') {
+        this.sentBytes -= item.sent;
+        item.sent = 0;
+        this.failedBytes += item.size;
+      }
+      if (before === 'failed') this.failedBytes -= item.size;
+      if (item.begun) this.byUploadId.set(item.uploadId, item);
+      if (item.state === 'sealed' || item.state === 'already') this.byUploadId.delete(item.uploadId);
+      if (this.finished) this.dispatchEvent(new CustomEvent('finished'));
+    }
+    this.changed();
+  }
+
+  /** The server says how an upload ended. @param {import('../api.js').Upload} upload */
+  heard(upload) {
+    const item = this.byUploadId.get(upload.upload_id);
+    if (!item || upload.status === 'receiving') return;
+    if (upload.status === 'failed' && item.state !== 'queued') {
+      this.early.set(upload.upload_id, upload);
+      return;
+    }
+    ended(item, upload, { hasher: this.hasher, untilAnswered: () => this.untilAnswered(), update: (i, c) => this.update(i, c) });
+  }
+
+  /** After a break in the event stream: ask for what may have been missed. */
+  async recheckQueued() {
+    if (this.queuedCheck) return;
+    this.queuedCheck = true;
+    try {
+      const queued = this.items.filter((item) => item.state === 'queued');
+      await eachLimited(queued, 2, async (item) => {
+        if (item.state === 'queued') this.heard(await api.upload(item.uploadId));
+      });
+    } catch {
+      // The stream's next `hello` asks again.
+    } finally {
+      this.queuedCheck = false;
+    }
+  }
+
+  /** @param {Item[]} [which] all failed ones unless said otherwise */
+  retry(which = this.items.filter((item) => item.state === 'failed')) {
+    for (const item of which) {
+      if (item.state !== 'failed') continue;
+      // The browser's picture of a changed file never reads again; a fresh one does, where the entry can give it.
+      if (item.found.reread) item.found.file = null;
+      item.found.error = '';
+      this.update(item, { state: 'waiting', error: '', code: '' });
+      this.queue.add(item);
+    }
+  }
+
+  /** Resolves once the server answers again; all transfers wait on one question. */
+  untilAnswered() {
+    this.away ??= (async () => {
+      this.changed();
+      for (let attempt = 0; ; attempt += 1) {
+        await sleep(backoff(attempt));
+        try {
+          await api.status();
+          break;
+        } catch {
+          // Still away.
+        }
+      }
+      this.away = null;
+      this.changed();
+    })();
+    return this.away;
+  }
+
+  changed() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+}

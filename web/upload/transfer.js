@@ -1,0 +1,221 @@
+// Brings one file to the server: parts, then `complete`. Survives lost answers, a server that is away or busy, and a
+// restart of it, by asking which parts are there and sending only the rest.
+
+import { ApiError, api } from '../api.js';
+import { backoff, eachLimited, sleep } from '../lib/queue.js';
+import { visibleName } from '../lib/format.js';
+import { reasonOf } from './collect.js';
+import { forgetId, rememberId, rememberedId } from './resume.js';
+
+export const PART_BYTES = 4 * 1024 * 1024;
+const PARTS_IN_FLIGHT = 4;
+const BUSY_TRIES = 40;
+const COMPLETE_TRIES = 4;
+
+/**
+ * @typedef {import('./session.js').Item} Item
+ * @typedef {{hasher: import('./hasher.js').Hasher, untilAnswered: () => Promise<void>, update: (item: Item, change: Partial<Item>) => void}} Tools
+ */
+
+/** Ends with the item queued, sealed, already here or failed; never throws. @param {Item} item @param {Tools} tools */
+export async function transfer(item, tools) {
+  try {
+    await send(item, tools);
+  } catch (error) {
+    tools.update(item, { state: 'failed', ...explained(error, item) });
+  }
+}
+
+/** @param {Item} item @param {Tools} tools */
+async function send(item, tools) {
+  const file = item.found.file ?? (await reread(item));
+  const parts = Math.ceil(file.size / PART_BYTES);
+  tools.update(item, { state: parts > 0 ? 'receiving' : 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
+
+  const hash = tools.hasher.sha256(file);
+  // Whoever fails first ends the upload; the other's failure must not go unheard as an unhandled rejection.
+  hash.catch(() => {});
+
+  let have = new Set();
+  if (parts > 1) {
+    item.uploadId = rememberedId(item) ?? item.uploadId;
+    rememberId(item, item.uploadId);
+  }
+  if (item.begun || parts > 1) {
+    const state = await asked(item, tools);
+    const asId = item.uploadId;
+    if (adopt(item, state, tools)) return;
+    if (item.uploadId === asId) have = partsThere(state, file.size);
+  }
+  item.begun = true;
+
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await sendParts(item, file, parts, have, tools);
+      tools.update(item, { state: 'hashing', sent: file.size });
+      const sha256 = await hash;
+      const answer = await patiently(tools, () => api.completeUpload({
+        upload_id: item.uploadId,
+        filename: item.name,
+        collection_id: item.collectionId,
+        path_prefix: item.prefix,
+        total_size: file.size,
+        parts,
+        sha256,
+        modified: file.lastModified,
+      }));
+      if (parts > 1) forgetId(item);
+      ended(item, answer, tools);
+      return;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 409 || attempt >= COMPLETE_TRIES) throw error;
+      // The server knows better which parts it has, or what became of the upload.
+      const state = await asked(item, tools);
+      if (adopt(item, state, tools)) return;
+      if (error.code === 'part_differs' || (error.code === 'digest_differs' && attempt === 0 && have.size > 0)) {
+        // Parts of an earlier try with other bytes lie under this number: begin anew.
+        forgetId(item);
+        item.uploadId = newUploadId();
+        if (parts > 1) rememberId(item, item.uploadId);
+        have = new Set();
+      } else if (error.code === 'parts_missing') {
+        have = partsThere(state, file.size);
+      } else {
+        throw error;
+      }
+    }
+  }
+}
+
+/** @param {Item} item */
+async function reread(item) {
+  if (!item.found.reread) throw new Error(item.found.error || 'it could not be read');
+  const file = await item.found.reread();
+  item.found.file = file;
+  return file;
+}
+
+/** @param {Item} item @param {File} file @param {number} parts @param {Set<number>} have @param {Tools} tools */
+async function sendParts(item, file, parts, have, tools) {
+  /** @type {Map<number, number>} */
+  const live = new Map();
+  let done = 0;
+  const missing = [];
+  for (let index = 0; index < parts; index += 1) {
+    if (have.has(index)) done += partSize(index, file.size);
+    else missing.push(index);
+  }
+  const report = () => {
+    let sent = done;
+    for (const n of live.values()) sent += n;
+    tools.update(item, { state: 'receiving', sent: Math.min(sent, file.size) });
+  };
+  report();
+  await eachLimited(missing, PARTS_IN_FLIGHT, async (index) => {
+    const body = file.slice(index * PART_BYTES, index * PART_BYTES + PART_BYTES);
+    await patiently(tools, async () => {
+      try {
+        await api.sendPart(item.uploadId, index, body, {
+          onProgress: (sent) => {
+            live.set(index, Math.min(sent, body.size));
+            report();
+          },
+        });
+      } catch (error) {
+        live.delete(index);
+        // A file that can no longer be read looks like a broken connection; reading one byte tells them apart.
+        if (error instanceof ApiError && error.status === 0) await body.slice(0, 1).arrayBuffer();
+        throw error;
+      }
+    });
+    live.delete(index);
+    done += body.size;
+    report();
+  });
+}
+
+/** Tries again for as long as trying again makes sense. @template T @param {Tools} tools @param {() => Promise<T>} work @returns {Promise<T>} */
+async function patiently(tools, work) {
+  for (let busy = 0; ; ) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 0 || error.status === 401 || error.status === 502 || error.status === 504) {
+        await tools.untilAnswered();
+      } else if (error.passing && busy < BUSY_TRIES) {
+        await sleep(Math.max(error.retryAfter * 1000, backoff(busy)));
+        busy += 1;
+      } else {
+        throw error;
+      }
+    }
+  }
+}
+
+/** @param {Item} item @param {Tools} tools @returns {Promise<import('../api.js').Upload | null>} null: the server never heard of it */
+async function asked(item, tools) {
+  return patiently(tools, async () => {
+    try {
+      return await api.upload(item.uploadId);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return null;
+      throw error;
+    }
+  });
+}
+
+/** If the upload has ended or is queued, that is the result. @param {Item} item @param {import('../api.js').Upload | null} state @param {Tools} tools */
+function adopt(item, state, tools) {
+  if (!state || state.status === 'receiving') return false;
+  if (state.status === 'failed') {
+    item.uploadId = newUploadId();
+    forgetId(item);
+    return false;
+  }
+  forgetId(item);
+  ended(item, state, tools);
+  return true;
+}
+
+/** @param {Item} item @param {import('../api.js').Upload} answer @param {Tools} tools */
+export function ended(item, answer, { update }) {
+  // The event that says "sealed" may overtake the answer that says "queued".
+  if (item.state === 'sealed' || item.state === 'already') return;
+  if (answer.status === 'failed') {
+    update(item, { state: 'failed', error: answer.message ?? 'the server could not seal it', code: answer.code ?? '' });
+  } else if (answer.already_archived) {
+    update(item, { state: 'already', sent: item.size, assetId: answer.asset_id ?? 0 });
+  } else {
+    update(item, { state: answer.status === 'sealed' ? 'sealed' : 'queued', sent: item.size, assetId: answer.asset_id ?? 0 });
+  }
+}
+
+/** @param {import('../api.js').Upload | null} state @param {number} size */
+function partsThere(state, size) {
+  const have = new Set();
+  for (const part of state?.parts ?? []) if (part.size === partSize(part.index, size)) have.add(part.index);
+  return have;
+}
+
+/** @param {number} index @param {number} size */
+export function partSize(index, size) {
+  return Math.max(0, Math.min(PART_BYTES, size - index * PART_BYTES));
+}
+
+export function newUploadId() {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  return `page-${Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** @param {any} error @param {Item} item */
+function explained(error, item) {
+  const name = `“${visibleName(item.name)}”`;
+  if (error instanceof ApiError) {
+    if (error.code === 'digest_differs' || error.code === 'part_differs' || error.code === 'size_differs') {
+      return { code: error.code, error: `${name} changed while it was being read and was not archived. Retry when it rests.` };
+    }
+    return { code: error.code, error: error.message };
+  }
+  return { code: 'unreadable', error: `${name} could not be read: ${reasonOf(error)}.` };
+}

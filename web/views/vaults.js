@@ -1,0 +1,58 @@
+// The page to choose or create a vault, shown before the server serves one.
+
+import { api } from '../api.js';
+import { bytes, day } from '../lib/format.js';
+import { byId, fullNameNode, h } from '../lib/html.js';
+
+const STATES = {
+  ok: '',
+  newer: 'made by a newer version: update CompactVault to open it',
+  original: 'made by the Python original: cannot be opened here',
+  not_a_vault: 'not a vault',
+};
+
+const list = byId('vaults');
+const problem = byId('problem');
+const field = /** @type {HTMLInputElement} */ (byId('vault-name'));
+
+/** @param {string} name */
+async function choose(name) {
+  problem.textContent = '';
+  try {
+    await api.selectVault(name);
+    location.assign('/');
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+}
+
+/** @param {import('../api.js').VaultFile} vault */
+function row(vault) {
+  const usable = vault.state === 'ok';
+  const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state] ?? vault.state;
+  const inside = [fullNameNode(vault.name), h('span', { class: 'meta' }, facts)];
+  return h('li', {}, usable
+    ? h('button', { type: 'button', 'data-testid': 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, ...inside)
+    : h('div', { class: 'unusable', 'data-testid': 'vault-unusable' }, ...inside));
+}
+
+async function load() {
+  try {
+    const { chosen, vaults } = await api.vaults();
+    if (chosen) list.before(h('p', {}, 'Open: ', h('a', { href: '/', 'data-testid': 'chosen-vault' }, chosen)));
+    list.replaceChildren(...vaults.map(row));
+    if (vaults.length === 0) list.replaceChildren(h('li', { class: 'hint' }, 'No vault here yet. Name the first one.'));
+    if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
+  } catch (error) {
+    problem.textContent = error.message;
+  }
+}
+
+byId('create').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const name = field.value.trim().replace(/\.vault$/, '');
+  if (name) choose(`${name}.vault`);
+  else field.focus();
+});
+
+load();
