@@ -1,1 +1,9 @@
 //! Placeholder front page.
+mod auth;
+mod clock;
+mod disposition;
+mod highlight;
+mod host;
+mod range;
+mod text;
+mod zip;
