@@ -1,0 +1,154 @@
+// Everything that matters can be done without a pointer: find a place in the tree, go there, walk the listing, select, open
+// the viewer, turn pages, come back to where one was.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+
+import { launch, openPage } from './harness/browser.js';
+import { ArchivePage } from './harness/page.js';
+import { run, startServer, temporaryFolder } from './harness/server.js';
+
+const FILES = 40;
+
+describe('by keyboard alone', () => {
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+  /** @type {import('./harness/server.js').Server} */
+  let server;
+  /** @type {Awaited<ReturnType<typeof openPage>>} */
+  let opened;
+  /** @type {ArchivePage} */
+  let archive;
+  /** @type {(key: string) => Promise<void>} */
+  let press;
+
+  before(async () => {
+    const source = temporaryFolder('keyboard');
+    mkdirSync(path.join(source, 'inner'));
+    for (let i = 1; i <= FILES; i += 1) writeFileSync(path.join(source, 'inner', `note ${i}.txt`), `note number ${i}\n`);
+    const served = temporaryFolder('served');
+    const state = temporaryFolder('state');
+    const vault = path.join(served, 'keys.vault');
+    for (const words of [['init', vault], ['add', '--vault', vault, '--to', 'Desk/Drawer', path.join(source, 'inner')]]) {
+      const done = run(words, { folder: served, state });
+      assert.equal(done.status, 0, done.stdout + done.stderr);
+    }
+    browser = await launch();
+    server = await startServer({ folder: served, state });
+    opened = await openPage(browser, server);
+    archive = new ArchivePage(opened.page, server.origin);
+    press = (key) => opened.page.keyboard.press(key);
+    await archive.place('Desk').waitFor();
+  });
+
+  afterEach(() => opened.trouble.assertNone());
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  it('the tree is reached by Tab, opened by arrows, entered by Enter', async () => {
+    await tabTo((focused) => focused.getAttribute('role') === 'tree');
+    await press('ArrowDown');
+    assert.equal(await activeLabel(), 'Desk');
+    await press('ArrowRight');
+    await archive.place('Drawer').waitFor();
+    await press('ArrowDown');
+    assert.equal(await activeLabel(), 'Drawer');
+    await press('ArrowRight');
+    await archive.place('inner').waitFor();
+    await press('ArrowDown');
+    assert.equal(await activeLabel(), 'inner');
+    const before = opened.page.url();
+    assert.equal(opened.page.url(), before, 'focus alone goes nowhere');
+    await press('Enter');
+    await opened.page.waitForURL(/\/c\/\d+/);
+    await archive.entry('note 1.txt').waitFor();
+  });
+
+  it('the listing is walked and selected in', async () => {
+    await tabTo((focused) => focused.getAttribute('role') === 'grid');
+    await press('Home');
+    await press('Space');
+    await press('Shift+ArrowRight');
+    await press('Shift+ArrowRight');
+    await archive.actionBar.getByText(/\d+ selected/).waitFor();
+    assert.match(await archive.actionBar.innerText(), /3 selected/);
+    await press('Control+a');
+    await archive.actionBar.getByText(new RegExp(`${FILES} selected`)).waitFor();
+    await press('Escape');
+    await archive.actionBar.waitFor({ state: 'hidden' });
+  });
+
+  it('End, Home and letters land where they say', async () => {
+    await press('End');
+    assert.match(await activeName(), new RegExp(`^note ${FILES}\\.txt`));
+    await press('Home');
+    assert.match(await activeName(), /^note 1\.txt/);
+    await opened.page.keyboard.type('note 27');
+    await opened.page.waitForFunction(() => {
+      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
+      return (id && document.getElementById(id)?.title) === 'note 27.txt';
+    });
+  });
+
+  it('the viewer opens, turns pages and closes onto the asset last seen', async () => {
+    await press('Enter');
+    const name = archive.viewer.getByTestId('viewer-name');
+    await name.getByText('note 27').waitFor();
+    await archive.viewer.getByText('note number 27').waitFor();
+    await press('ArrowRight');
+    await archive.viewer.getByText('note number 28').waitFor();
+    await press('Escape');
+    await opened.page.locator('dialog[open]').waitFor({ state: 'detached' });
+    assert.match(await activeName(), /^note 28\.txt/);
+    assert.equal(await opened.page.evaluate(() => document.activeElement?.getAttribute('role')), 'grid', 'focus is back in the listing');
+  });
+
+  it('every stop of Tab shows a ring', async () => {
+    await opened.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+    for (let stop = 0; stop < 25; stop += 1) {
+      await press('Tab');
+      const bare = await opened.page.evaluate(() => {
+        const focused = document.activeElement;
+        if (!focused || focused === document.body) return '';
+        // A composite shows its ring on the active descendant.
+        const active = document.getElementById(focused.getAttribute('aria-activedescendant') ?? '') ?? focused;
+        const rings = [focused, active].map((element) => getComputedStyle(element));
+        const seen = rings.some(({ outlineStyle, outlineWidth, boxShadow }) => (
+          (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 1) || boxShadow !== 'none'));
+        return seen ? '' : focused.outerHTML.slice(0, 200);
+      });
+      assert.equal(bare, '', 'this has no ring');
+    }
+  });
+
+  /** @param {(focused: Element) => boolean} reached */
+  async function tabTo(reached) {
+    for (let stop = 0; stop < 40; stop += 1) {
+      await press('Tab');
+      const focused = await opened.page.evaluateHandle(() => document.activeElement);
+      if (await focused.evaluate(reached)) return;
+    }
+    assert.fail('Tab does not get there');
+  }
+
+  /** The name of the tree row that the keyboard is on. */
+  function activeLabel() {
+    return opened.page.evaluate(() => {
+      const id = document.activeElement?.getAttribute('aria-activedescendant');
+      return (id && document.getElementById(id)?.querySelector('.label')?.textContent) ?? '';
+    });
+  }
+
+  /** The name of the entry that the keyboard is on. */
+  function activeName() {
+    return opened.page.evaluate(() => {
+      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
+      return (id && document.getElementById(id)?.title) ?? '';
+    });
+  }
+});
