@@ -59,10 +59,10 @@ export async function drawPictures(browser, count) {
         canvas.width = upright ? 720 : 1080;
         canvas.height = upright ? 960 : 720;
         const { width, height } = canvas;
-        const hue = (number * 47 + 190) % 360;
+        const hue = [205, 220, 345, 190, 25, 250, 38, 175][number % 8] + random() * 12;
         const sky = context.createLinearGradient(0, 0, 0, height);
-        sky.addColorStop(0, `hsl(${hue} 55% ${30 + random() * 30}%)`);
-        sky.addColorStop(1, `hsl(${hue + 40} 75% 82%)`);
+        sky.addColorStop(0, `hsl(${hue} 42% ${38 + random() * 25}%)`);
+        sky.addColorStop(1, `hsl(${hue + 30} 65% 85%)`);
         context.fillStyle = sky;
         context.fillRect(0, 0, width, height);
         context.fillStyle = `hsl(${hue + 60} 95% 93%)`;
