@@ -1,1 +1,74 @@
-//! Placeholder front page.
+//! The CompactVault archive: one `SQLite` file that is written once and read many times.
+//!
+//! A [`Vault`] holds projects, collections, assets and links. Every one of them is an entry of an append-only log
+//! whose RFC 6962 Merkle root is committed with it; every byte is found by its SHA-256, checked on the way in and on
+//! the way out. There is no function that changes or removes what was sealed.
+//!
+//! ```
+//! use compactvault_vault::{Name, NewAsset, OpenOptions, PlaceId, Vault, VerifyLevel};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let options = OpenOptions { state_dir: Some(dir.path().join("state")), ..OpenOptions::default() };
+//! let vault = Vault::create(&dir.path().join("studio.vault"), &options)?;
+//!
+//! let (project, _) = vault.create_project(Name::new("Glacier")?, "project", "")?;
+//! let asset = NewAsset {
+//!     place: PlaceId::Project(project.id),
+//!     folders: vec![Name::new("Textures")?],
+//!     name: Name::new("ice.txt")?,
+//!     modified: None,
+//!     executable: false,
+//!     expected_size: None,
+//!     expected_sha256: None,
+//! };
+//! let (ticket, _) = vault.ingest()?.archive(asset, &mut &b"cold"[..])?;
+//! let sealed = ticket.wait()?; // durable from here on
+//!
+//! let reader = vault.open_asset(compactvault_vault::AssetId::new(sealed.seq))?;
+//! let bytes: Vec<u8> = reader.range(0..reader.size()).collect::<Result<Vec<_>, _>>()?.concat();
+//! assert_eq!(bytes, b"cold");
+//! assert!(vault.verify(VerifyLevel::Deep, &|_| ())?.findings.is_empty());
+//! vault.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library is synchronous: every call may block, and none knows of HTTP. What is in the file is specified in
+//! docs/vault-format.md.
+
+pub mod checkpoint;
+mod chunking;
+mod codec;
+mod entry;
+mod error;
+mod ids;
+pub mod ingest;
+pub mod limits;
+pub mod media;
+mod merkle;
+mod model;
+pub mod name;
+pub mod natural_order;
+mod platform;
+mod read;
+mod store;
+mod vault;
+pub mod verify;
+mod walk;
+
+pub use checkpoint::Checkpoint;
+pub use error::{IngestError, OpenError, ReadError, Retry};
+pub use ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
+pub use ingest::{ArchiveError, Ingest, NewAsset, NewLink, Sealed, SourceDigest, Ticket};
+pub use media::{Media, MediaClass};
+pub use model::{
+    Asset, AssetDetails, Collection, Link, ListPage, ListQuery, Node, PlaceId, Project, SortBy,
+    Status, Timestamp, WalkItem, WalkNode,
+};
+pub use name::{Name, NameError};
+pub use read::{AssetRange, AssetReader};
+pub use store::files::{FileState, probe};
+pub use vault::{Access, Change, OpenOptions, Vault};
+pub use verify::{Finding, Severity, VerifyLevel, VerifyProgress, VerifyReport, WholeCheck};
+pub use walk::Walk;

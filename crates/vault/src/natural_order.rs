@@ -65,6 +65,15 @@ pub fn sort_key(name: &[u8]) -> Vec<u8> {
     key
 }
 
+/// The name that [`sort_key`] ended the key with; nothing if the bytes are no key.
+pub fn name_in_key(key: &[u8]) -> &[u8] {
+    let end = key
+        .iter()
+        .position(|byte| *byte == SEPARATOR)
+        .map_or(key.len(), |at| at + 1);
+    &key[end..]
+}
+
 /// `text` without what a search should overlook: case, accents, and compatibility forms such as full-width letters
 /// and ligatures. A name contains a query, forgivingly, if its folded form contains the folded query.
 ///

@@ -1,0 +1,492 @@
+//! Ingest: one service with two doors, paths from the command line and uploads from HTTP.
+//!
+//! A source is read, cut and hashed on its caller's thread; its chunks and finally its entry gather in a batch.
+//! One committer thread takes the batch, encodes its packs on all cores and seals it in one transaction, while the
+//! next batch gathers: assets that are ready together are committed together. A [`Ticket`] is answered when its
+//! commit is durable, never before.
+
+mod batch;
+mod commit;
+
+use std::io::{self, Read};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sha2::Digest as _;
+
+use crate::chunking::{Chunker, ChunkerParameters};
+use crate::error::IngestError;
+use crate::ids::{Digest, Seq};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, LINK_TARGET_BYTES_MAX};
+use crate::media::{HEAD_BYTES, Media};
+use crate::model::{PlaceId, Timestamp};
+use crate::name::Name;
+use crate::store::rows::PlaceBody;
+use crate::store::write::Writer;
+use batch::{Batch, Chunk, Content, Entry, EntryKind, Manifest};
+
+/// What is to become an asset.
+#[derive(Clone, Debug)]
+pub struct NewAsset {
+    /// Where to put it.
+    pub place: PlaceId,
+    /// Collections below the place, found or created, outermost first. At least one if the place is a project.
+    pub folders: Vec<Name>,
+    /// Its name there.
+    pub name: Name,
+    /// Modification time of the source.
+    pub modified: Option<Timestamp>,
+    /// Execute bit of the source.
+    pub executable: bool,
+    /// Announced size; another one is refused and nothing sealed.
+    pub expected_size: Option<u64>,
+    /// Announced SHA-256; another one is refused and nothing sealed.
+    pub expected_sha256: Option<Digest>,
+}
+
+/// A symbolic link to keep.
+#[derive(Clone, Debug)]
+pub struct NewLink {
+    /// Where to put it.
+    pub place: PlaceId,
+    /// Collections below the place, found or created, outermost first.
+    pub folders: Vec<Name>,
+    /// Its name there.
+    pub name: Name,
+    /// What it points to, never followed.
+    pub target: Vec<u8>,
+    /// The link's own modification time.
+    pub modified: Option<Timestamp>,
+}
+
+/// What was read from a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceDigest {
+    /// Bytes.
+    pub size: u64,
+    /// Of all of them.
+    pub sha256: Digest,
+    /// Of all of them.
+    pub crc32: u32,
+}
+
+/// What became of something handed in, durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its entry.
+    pub seq: Seq,
+    /// It was there before; nothing was added.
+    pub already_archived: bool,
+    /// Entries in the log after the commit.
+    pub log_size: u64,
+}
+
+/// Why a source was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The source could not be read to its end.
+    #[error("cannot read the source: {0}")]
+    Source(#[source] io::Error),
+    /// The vault refused.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+}
+
+/// A promise of an answer: the outcome of the commit that something handed in is part of.
+#[derive(Clone, Debug)]
+pub struct Ticket(Arc<TicketState>);
+
+#[derive(Debug, Default)]
+struct TicketState {
+    answer: Mutex<Option<Result<Sealed, IngestError>>>,
+    answered: Condvar,
+}
+
+impl Ticket {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Waits for the commit.
+    pub fn wait(&self) -> Result<Sealed, IngestError> {
+        let mut answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(answer) = &*answer {
+                return answer.clone();
+            }
+            answer = self
+                .0
+                .answered
+                .wait(answer)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for the commit at most so long; `None` if it has not come.
+    pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<Sealed, IngestError>> {
+        let answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answer, _) = self
+            .0
+            .answered
+            .wait_timeout_while(answer, timeout, |answer| answer.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        answer.clone()
+    }
+
+    fn answer(&self, result: Result<Sealed, IngestError>) {
+        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        self.0.answered.notify_all();
+    }
+}
+
+/// The service. Any number of threads may hand things in at once; [`Ingest::archive`] blocks while a batch's
+/// worth of bytes waits to be committed.
+pub struct Ingest {
+    shared: Arc<Shared>,
+    parameters: ChunkerParameters,
+    chunkers: Mutex<Vec<Chunker>>,
+    committer: Mutex<Option<JoinHandle<Writer>>>,
+}
+
+struct Shared {
+    gathering: Mutex<Gathering>,
+    /// Signalled when there is something to commit, or the end has come.
+    work: Condvar,
+    /// Signalled when a batch was taken away.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Gathering {
+    batch: Batch,
+    /// Wait for fuller batches: packs compress better and syncs are fewer.
+    bulk: bool,
+    closing: bool,
+}
+
+/// In bulk mode a batch is committed when it holds this much, or after [`BULK_LINGER`].
+const BULK_BYTES: usize = BATCH_BYTES_MAX / 2;
+/// How long a bulk batch that is not full may wait.
+const BULK_LINGER: Duration = Duration::from_millis(250);
+
+impl Ingest {
+    /// Starts the committer thread on `writer`. The vault at `path` is watched for free space.
+    pub(crate) fn start(
+        writer: Writer,
+        parameters: ChunkerParameters,
+        path: &std::path::Path,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            gathering: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        });
+        let committer = commit::Committer::new(writer, crate::store::files::directory_of(path));
+        let for_thread = Arc::clone(&shared);
+        let handle = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || commit_batches(&for_thread, committer))
+            .expect("a thread can be started when the vault is opened");
+        Self {
+            shared,
+            parameters,
+            chunkers: Mutex::default(),
+            committer: Mutex::new(Some(handle)),
+        }
+    }
+
+    /// Whether batches should wait until they are well filled: for imports where nobody waits for one asset.
+    pub fn set_bulk(&self, bulk: bool) {
+        self.shared.lock().bulk = bulk;
+        self.shared.work.notify_all();
+    }
+
+    /// Reads `source` to its end and hands it in. The ticket is answered when the asset is sealed.
+    ///
+    /// On an error nothing of the asset is listed; chunks of it that were committed before stay, are counted as
+    /// unreferenced, and are used when the same bytes come again.
+    pub fn archive(
+        &self,
+        asset: NewAsset,
+        source: &mut dyn Read,
+    ) -> Result<(Ticket, SourceDigest), ArchiveError> {
+        let mut chunker = self.take_chunker();
+        let result = self.read_source(&asset, &mut chunker, source);
+        chunker.reset();
+        self.chunkers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(chunker);
+        let (content, digest) = result?;
+        check_expectations(&asset, &digest)?;
+        let ticket = self.hand_in(Entry {
+            place: asset.place,
+            folders: asset.folders,
+            kind: EntryKind::Asset {
+                content,
+                modified: asset.modified,
+                executable: asset.executable,
+            },
+            name: Some(asset.name),
+            ticket: Ticket::new(),
+        })?;
+        Ok((ticket, digest))
+    }
+
+    /// Hands in a symbolic link.
+    pub fn link(&self, link: NewLink) -> Result<Ticket, IngestError> {
+        let bytes = link.target.len();
+        if bytes > LINK_TARGET_BYTES_MAX {
+            let (what, max) = ("target of the link", LINK_TARGET_BYTES_MAX);
+            return Err(IngestError::TooLong { what, bytes, max });
+        }
+        self.hand_in(Entry {
+            place: link.place,
+            folders: link.folders,
+            kind: EntryKind::Link {
+                target: link.target,
+                modified: link.modified,
+            },
+            name: Some(link.name),
+            ticket: Ticket::new(),
+        })
+    }
+
+    /// Finds or creates the collections `folders` below `place`; the ticket names the innermost.
+    pub fn folder(&self, place: PlaceId, folders: Vec<Name>) -> Result<Ticket, IngestError> {
+        self.hand_in(Entry {
+            place,
+            folders,
+            kind: EntryKind::Folder,
+            name: None,
+            ticket: Ticket::new(),
+        })
+    }
+
+    pub(crate) fn project(&self, name: Name, body: PlaceBody) -> Result<Ticket, IngestError> {
+        self.hand_in(Entry {
+            // A project's place is the vault, which has no id of its own.
+            place: PlaceId::Project(crate::ids::ProjectId::new(Seq::VAULT)),
+            folders: Vec::new(),
+            kind: EntryKind::Project(body),
+            name: Some(name),
+            ticket: Ticket::new(),
+        })
+    }
+
+    pub(crate) fn collection(
+        &self,
+        parent: PlaceId,
+        name: Name,
+        body: Option<PlaceBody>,
+    ) -> Result<Ticket, IngestError> {
+        self.hand_in(Entry {
+            place: parent,
+            folders: Vec::new(),
+            kind: EntryKind::Collection(body),
+            name: Some(name),
+            ticket: Ticket::new(),
+        })
+    }
+
+    /// Copies the WAL into the file, between two commits; `true` if all of it was copied.
+    pub(crate) fn wal_checkpoint(&self) -> Result<(), IngestError> {
+        let ticket = self.hand_in(Entry {
+            place: PlaceId::Project(crate::ids::ProjectId::new(Seq::VAULT)),
+            folders: Vec::new(),
+            kind: EntryKind::WalCheckpoint,
+            name: None,
+            ticket: Ticket::new(),
+        })?;
+        ticket.wait().map(|_| ())
+    }
+
+    /// Takes nothing more, commits what waits, ends the thread and gives its connection back; `None` if that
+    /// was done before.
+    pub(crate) fn stop(&self) -> Option<Writer> {
+        self.shared.lock().closing = true;
+        self.shared.work.notify_all();
+        self.shared.room.notify_all();
+        let handle = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()?;
+        handle.join().ok()
+    }
+
+    fn take_chunker(&self) -> Chunker {
+        let spare = self
+            .chunkers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        spare.unwrap_or_else(|| Chunker::new(self.parameters))
+    }
+
+    fn read_source(
+        &self,
+        asset: &NewAsset,
+        chunker: &mut Chunker,
+        source: &mut dyn Read,
+    ) -> Result<(Content, SourceDigest), ArchiveError> {
+        let manifest = Arc::new(Manifest::default());
+        let mut whole = sha2::Sha256::new();
+        let mut crc = crc32fast::Hasher::new();
+        let mut size = 0_u64;
+        let mut head = Vec::new();
+        // The first chunk waits until it is known whether another follows: alone, its digest is the asset's.
+        let mut first: Option<Vec<u8>> = None;
+        let mut chunks = 0_u64;
+        while let Some(chunk) = chunker.next(source).map_err(ArchiveError::Source)? {
+            size += chunk.len() as u64;
+            crc.update(chunk);
+            chunks += 1;
+            if chunks == 1 {
+                head = chunk[..chunk.len().min(HEAD_BYTES)].to_vec();
+                first = Some(chunk.to_vec());
+                continue;
+            }
+            if let Some(first) = first.take() {
+                whole.update(&first);
+                self.push_chunk(first, None, &manifest)?;
+            }
+            whole.update(chunk);
+            self.push_chunk(chunk.to_vec(), None, &manifest)?;
+        }
+        let sha256 = match first {
+            None => Digest::new(whole.finalize().into()),
+            Some(only) => {
+                let digest = Digest::of(&only);
+                self.push_chunk(only, Some(digest), &manifest)?;
+                digest
+            }
+        };
+        let digest = SourceDigest {
+            size,
+            sha256,
+            crc32: crc.finalize(),
+        };
+        let media = Media::detect(asset.name.as_bytes(), &head);
+        Ok((
+            Content {
+                manifest,
+                digest,
+                media,
+            },
+            digest,
+        ))
+    }
+
+    fn push_chunk(
+        &self,
+        bytes: Vec<u8>,
+        digest: Option<Digest>,
+        manifest: &Arc<Manifest>,
+    ) -> Result<(), IngestError> {
+        // What was committed for this asset before may have failed; reading on would be in vain.
+        manifest.check()?;
+        let mut gathering = self.shared.wait_for_room()?;
+        gathering.batch.push_chunk(Chunk {
+            bytes,
+            digest,
+            manifest: Arc::clone(manifest),
+        });
+        if gathering.batch.bytes() >= BULK_BYTES {
+            self.shared.work.notify_one();
+        }
+        Ok(())
+    }
+
+    fn hand_in(&self, entry: Entry) -> Result<Ticket, IngestError> {
+        let ticket = entry.ticket.clone();
+        let mut gathering = self.shared.wait_for_room()?;
+        gathering.batch.push_entry(entry);
+        drop(gathering);
+        self.shared.work.notify_one();
+        Ok(ticket)
+    }
+}
+
+fn check_expectations(asset: &NewAsset, found: &SourceDigest) -> Result<(), IngestError> {
+    if let Some(expected) = asset.expected_size.filter(|size| *size != found.size) {
+        return Err(IngestError::SizeDiffers {
+            expected,
+            found: found.size,
+        });
+    }
+    if let Some(expected) = asset
+        .expected_sha256
+        .filter(|digest| *digest != found.sha256)
+    {
+        return Err(IngestError::DigestDiffers {
+            expected,
+            found: found.sha256,
+        });
+    }
+    Ok(())
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Gathering> {
+        self.gathering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_room(&self) -> Result<std::sync::MutexGuard<'_, Gathering>, IngestError> {
+        let mut gathering = self.lock();
+        loop {
+            if gathering.closing {
+                return Err(IngestError::Closing);
+            }
+            let batch = &gathering.batch;
+            if batch.bytes() < BATCH_BYTES_MAX && batch.entries() < BATCH_ENTRIES_MAX {
+                return Ok(gathering);
+            }
+            gathering = self
+                .room
+                .wait(gathering)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The next batch worth committing; `None` when the end has come and nothing is left.
+    fn next_batch(&self) -> Option<Batch> {
+        let mut gathering = self.lock();
+        loop {
+            let batch = &gathering.batch;
+            let full = batch.bytes() >= BULK_BYTES || batch.entries() >= BATCH_ENTRIES_MAX;
+            if full || gathering.closing || (batch.entries() > 0 && !gathering.bulk) {
+                break;
+            }
+            if batch.entries() > 0 {
+                let (guard, waited) = self
+                    .work
+                    .wait_timeout(gathering, BULK_LINGER)
+                    .unwrap_or_else(PoisonError::into_inner);
+                gathering = guard;
+                if waited.timed_out() && gathering.batch.entries() > 0 {
+                    break;
+                }
+            } else {
+                gathering = self
+                    .work
+                    .wait(gathering)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        let batch = std::mem::take(&mut gathering.batch);
+        drop(gathering);
+        self.room.notify_all();
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
+fn commit_batches(shared: &Shared, mut committer: commit::Committer) -> Writer {
+    while let Some(batch) = shared.next_batch() {
+        committer.commit(batch);
+    }
+    committer.into_writer()
+}

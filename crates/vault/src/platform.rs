@@ -1,0 +1,73 @@
+//! What differs between operating systems, each with a portable fallback.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Whether the path lies on NFS or SMB, where another machine's locks and shared memory cannot be relied on.
+/// Elsewhere than on Linux the question cannot be asked portably and the answer is no.
+pub(crate) fn is_network_file_system(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        /// `f_type` of NFS, SMB, CIFS and SMB2 (linux/magic.h and fs/smb/client/cifsglob.h).
+        const MAGIC: [u32; 4] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42];
+        rustix::fs::statfs(path).is_ok_and(|fs| MAGIC.contains(&(fs.f_type as u32)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Whether this process may write the file, or create files in the folder.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+    #[cfg(not(unix))]
+    {
+        path.metadata()
+            .is_ok_and(|metadata| !metadata.permissions().readonly())
+    }
+}
+
+/// Renames `from` to `to`; fails with `AlreadyExists` instead of replacing.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            // File systems without that flag: fall through to a hard link, which never replaces either.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
+
+/// Makes the names in a folder durable. A no-op where folders cannot be opened.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(path)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// Bytes this process could still write on the file system of `path`; `None` if unknown.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let fs = rustix::fs::statvfs(path).ok()?;
+        Some(fs.f_bavail.saturating_mul(fs.f_frsize))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}

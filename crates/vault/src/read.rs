@@ -1,0 +1,250 @@
+//! Reading assets: chunk by chunk, each checked against its hash before a byte of it is handed out.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::codec::{self, Codec};
+use crate::entry::Kind;
+use crate::error::ReadError;
+use crate::ids::{AssetId, Digest};
+use crate::limits::{PACK_BYTES_TARGET, PACK_CACHE_BYTES};
+use crate::media::Media;
+use crate::model::Asset;
+use crate::store::pool::Pool;
+use crate::store::read::{self, ChunkLocation, record_digest, record_size};
+use crate::store::rows::asset_from_entry;
+use crate::store::{RECORD_BYTES, files};
+
+/// Opened assets kept for the next range of the same asset.
+const OPEN_ASSETS_MAX: usize = 64;
+
+/// What reading needs, shared by all readers of a vault.
+pub(crate) struct Reading {
+    pub(crate) pool: Pool,
+    /// Decoded packs, latest last, of [`PACK_CACHE_BYTES`] in all.
+    packs: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
+    /// Assets whose entry and manifest were checked, latest last.
+    assets: Mutex<VecDeque<Arc<OpenAsset>>>,
+    /// Keeps the file on the list of those that must not be opened past `SQLite`.
+    _file: files::OpenFile,
+}
+
+struct OpenAsset {
+    asset: Asset,
+    records: Vec<u8>,
+    /// Where each chunk ends in the asset.
+    ends: Vec<u64>,
+}
+
+/// An asset whose entry and manifest were checked. Holds no connection; can be kept and sent between threads.
+#[derive(Clone)]
+pub struct AssetReader {
+    reading: Arc<Reading>,
+    open: Arc<OpenAsset>,
+}
+
+impl Reading {
+    pub(crate) fn new(pool: Pool, file: files::OpenFile) -> Self {
+        Self {
+            pool,
+            packs: Mutex::default(),
+            assets: Mutex::default(),
+            _file: file,
+        }
+    }
+
+    pub(crate) fn open_asset(self: &Arc<Self>, id: AssetId) -> Result<AssetReader, ReadError> {
+        if let Some(open) = self.cached_asset(id) {
+            return Ok(AssetReader {
+                reading: Arc::clone(self),
+                open,
+            });
+        }
+        let connection = self.pool.get()?;
+        let entry = read::entry_of_kind(&connection, id.seq(), Kind::Asset, "asset")?;
+        let records = read::manifest(&connection, &entry)?;
+        let media = read::media_of(&connection, id.seq())?;
+        drop(connection);
+        let media = Media::from_code(media).ok_or_else(|| ReadError::Derived {
+            detail: format!("the media type listed for entry {id} is unknown"),
+        })?;
+        let ends = records
+            .chunks_exact(RECORD_BYTES)
+            .scan(0_u64, |end, record| {
+                *end += u64::from(record_size(record));
+                Some(*end)
+            })
+            .collect();
+        let open = Arc::new(OpenAsset {
+            asset: asset_from_entry(&entry, media)?,
+            records,
+            ends,
+        });
+        let mut assets = self.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        if assets.len() >= OPEN_ASSETS_MAX {
+            assets.pop_front();
+        }
+        assets.push_back(Arc::clone(&open));
+        drop(assets);
+        Ok(AssetReader {
+            reading: Arc::clone(self),
+            open,
+        })
+    }
+
+    fn cached_asset(&self, id: AssetId) -> Option<Arc<OpenAsset>> {
+        let mut assets = self.assets.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = assets.iter().position(|open| open.asset.id == id)?;
+        let open = assets.remove(at)?;
+        assets.push_back(Arc::clone(&open));
+        Some(open)
+    }
+
+    /// The bytes of a chunk, checked.
+    fn chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
+        let connection = self.pool.get()?;
+        let location = read::locate_chunk(&connection, digest)?
+            .ok_or_else(|| ChunkError::Damaged("it is missing".into()))?;
+        if location.size != size as usize {
+            return Err(ChunkError::Damaged(
+                "it is recorded with another size".into(),
+            ));
+        }
+        let bytes = match location.codec {
+            Codec::Stored => read::read_stored(&connection, &location)?,
+            Codec::Zstd => {
+                let pack = self.decoded_pack(&connection, &location)?;
+                pack[location.offset..location.offset + location.size].to_vec()
+            }
+        };
+        drop(connection);
+        if Digest::of(&bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(ChunkError::Damaged("it differs from its hash".into()))
+        }
+    }
+
+    fn decoded_pack(
+        &self,
+        connection: &rusqlite::Connection,
+        location: &ChunkLocation,
+    ) -> Result<Arc<Vec<u8>>, ChunkError> {
+        {
+            let packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, pack)) = packs.iter().find(|(id, _)| *id == location.pack) {
+                return Ok(Arc::clone(pack));
+            }
+        }
+        let frame = read::read_pack(connection, location.pack)?;
+        let raw = codec::decompress(&frame, location.raw_size)
+            .map_err(|error| ChunkError::Damaged(format!("its pack does not decode ({error})")))?;
+        let pack = Arc::new(raw);
+        let mut packs = self.packs.lock().unwrap_or_else(PoisonError::into_inner);
+        while packs.len() >= PACK_CACHE_BYTES / PACK_BYTES_TARGET {
+            packs.pop_front();
+        }
+        packs.push_back((location.pack, Arc::clone(&pack)));
+        Ok(pack)
+    }
+}
+
+/// What is wrong with a chunk, before it is known which asset it was read for.
+enum ChunkError {
+    Damaged(String),
+    Read(ReadError),
+}
+
+impl From<ReadError> for ChunkError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl AssetReader {
+    /// The asset.
+    pub fn asset(&self) -> &Asset {
+        &self.open.asset
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> u64 {
+        self.open.asset.size
+    }
+
+    /// Chunks in its manifest.
+    pub fn chunks(&self) -> u64 {
+        self.open.ends.len() as u64
+    }
+
+    /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does.
+    pub fn range(&self, range: Range<u64>) -> AssetRange {
+        let end = range.end.min(self.size());
+        AssetRange {
+            reader: self.clone(),
+            at: range.start.min(end),
+            end,
+            failed: false,
+        }
+    }
+}
+
+/// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. Nothing
+/// is held between two pieces, so a slow consumer costs nothing but its own memory.
+pub struct AssetRange {
+    reader: AssetReader,
+    at: u64,
+    end: u64,
+    failed: bool,
+}
+
+impl Iterator for AssetRange {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.end || self.failed {
+            return None;
+        }
+        let open = &self.reader.open;
+        let index = open.ends.partition_point(|end| *end <= self.at);
+        let record = &open.records[index * RECORD_BYTES..][..RECORD_BYTES];
+        let (digest, size) = (record_digest(record), record_size(record));
+        let chunk_end = open.ends[index];
+        let chunk_start = chunk_end - u64::from(size);
+        let piece = match self.reader.reading.chunk(&digest, size) {
+            Ok(mut bytes) => {
+                // Both differences are within one chunk.
+                let from = usize::try_from(self.at - chunk_start).expect("chunks are small");
+                let to = usize::try_from(self.end.min(chunk_end) - chunk_start)
+                    .expect("chunks are small");
+                bytes.truncate(to);
+                bytes.drain(..from);
+                self.at = chunk_end;
+                Ok(bytes)
+            }
+            Err(error) => {
+                self.failed = true;
+                Err(match error {
+                    ChunkError::Read(error) => error,
+                    ChunkError::Damaged(what) => {
+                        damaged(&open.asset, index, open.ends.len(), &what)
+                    }
+                })
+            }
+        };
+        Some(piece)
+    }
+}
+
+fn damaged(asset: &Asset, index: usize, of: usize, what: &str) -> ReadError {
+    let number = index as u64 + 1;
+    ReadError::Damaged {
+        entry: asset.id.seq(),
+        chunk: Some((number, of as u64)),
+        detail: format!(
+            "chunk {number} of {of} of “{}”: {what}",
+            asset.name.escaped()
+        ),
+    }
+}

@@ -1,0 +1,285 @@
+//! Opening connections: the one place where `SQLite` is told how to behave, and where it is checked that it does.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{APPLICATION_ID, CONTAINER_VERSION, PAGE_BYTES, VALUE_BYTES_MAX};
+use crate::error::OpenError;
+use crate::ids::Digest;
+use crate::limits;
+
+const SCHEMA: &str = include_str!("sql/v1.sql");
+
+/// Before this version two connections could corrupt a WAL database by writing and checkpointing at the same
+/// moment (sqlite.org/wal.html, "The WAL-Reset Bug").
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// How the file may be used, decided once when the vault is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileMode {
+    /// Others may have it open; reading connections are read-write handles with `query_only`, since a read-only
+    /// handle that closes last leaves `-wal` and `-shm` behind.
+    Shared,
+    /// The file cannot be written but a WAL lies beside it.
+    ReadOnly,
+    /// Neither the file nor anything beside it can be written, and there is no WAL.
+    Immutable,
+    /// On a network file system, by explicit wish: rollback journal, exclusive lock, one connection.
+    NetworkExclusive,
+}
+
+/// A connection that can only read.
+pub(crate) fn reader(
+    path: &Path,
+    mode: FileMode,
+    lock_timeout: Duration,
+) -> Result<Connection, OpenError> {
+    let base = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags = match mode {
+        FileMode::Shared | FileMode::NetworkExclusive => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        FileMode::ReadOnly | FileMode::Immutable => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let uri = file_uri(path, mode == FileMode::Immutable);
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(&uri, base | flags)?;
+        harden(&connection, lock_timeout, limits::READER_CACHE_BYTES)?;
+        super::listing::register_functions(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| translate(path, &error))
+}
+
+/// The connection that writes: WAL, `synchronous=FULL`, and an authorizer that lets nothing but appends through.
+pub(crate) fn writer(
+    path: &Path,
+    mode: FileMode,
+    lock_timeout: Duration,
+) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let open = || -> rusqlite::Result<Connection> {
+        let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
+        harden(&connection, lock_timeout, limits::WRITER_CACHE_BYTES)?;
+        if mode == FileMode::NetworkExclusive {
+            connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        }
+        set_durable(&connection, mode)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.authorizer(Some(allow_appends))?;
+        Ok(connection)
+    };
+    let connection = open().map_err(|error| translate(path, &error))?;
+    Ok(connection)
+}
+
+/// Writes the schema into a new, empty file; the caller gives the file its name when it is complete.
+pub(crate) fn initialise(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let open = || -> rusqlite::Result<Connection> {
+        let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        connection.pragma_update(None, "auto_vacuum", "NONE")?;
+        connection.pragma_update(None, "encoding", "UTF-8")?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", CONTAINER_VERSION)?;
+        harden(&connection, Duration::ZERO, limits::WRITER_CACHE_BYTES)?;
+        set_durable(&connection, FileMode::Shared)?;
+        connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        connection.authorizer(Some(allow_appends))?;
+        Ok(connection)
+    };
+    open().map_err(|error| translate(path, &error))
+}
+
+/// Why the file must not be written although it is a vault of a known version: `None` if it is as it should be.
+pub(crate) fn why_read_only(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    if fingerprint(connection)? != expected_fingerprint() {
+        return Ok(Some(
+            "the schema differs from the one this container version has: a table, index or trigger was \
+             changed by something other than this program"
+                .into(),
+        ));
+    }
+    let text =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0));
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let odd = number("page_size")? != i64::from(PAGE_BYTES)
+        || number("auto_vacuum")? != 0
+        || text("encoding")? != "UTF-8";
+    Ok(odd.then(|| "the file's header differs from what this program writes".into()))
+}
+
+/// SHA-256 over the schema as the file holds it; statistics tables are left out.
+pub(crate) fn fingerprint(connection: &Connection) -> rusqlite::Result<Digest> {
+    let mut text = Vec::new();
+    let mut statement = connection.prepare(
+        "SELECT type, name, tbl_name, ifnull(sql, '') FROM sqlite_schema \
+         WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for column in 0..4 {
+            text.extend_from_slice(row.get_ref(column)?.as_bytes().unwrap_or_default());
+            text.push(0);
+        }
+    }
+    Ok(Digest::of(&text))
+}
+
+/// The fingerprint of a vault that this program makes.
+pub(crate) fn expected_fingerprint() -> Digest {
+    static FINGERPRINT: OnceLock<Digest> = OnceLock::new();
+    *FINGERPRINT.get_or_init(|| {
+        let connection = Connection::open_in_memory().expect("memory needs no file");
+        connection
+            .execute_batch(SCHEMA)
+            .expect("the schema is valid SQL");
+        fingerprint(&connection).expect("a schema can be read back")
+    })
+}
+
+fn harden(
+    connection: &Connection,
+    lock_timeout: Duration,
+    cache_bytes: usize,
+) -> rusqlite::Result<()> {
+    assert!(
+        rusqlite::version_number() >= SQLITE_VERSION_MIN,
+        "the bundled SQLite is older than the WAL-reset fix"
+    );
+    connection.busy_timeout(lock_timeout)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    let cache_kib = i64::try_from(cache_bytes / 1024).expect("caches are small");
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    // Rot must be an error, and a mapped page that cannot be read is a signal.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    Ok(())
+}
+
+fn set_durable(connection: &Connection, mode: FileMode) -> rusqlite::Result<()> {
+    let wanted = if mode == FileMode::NetworkExclusive {
+        "delete"
+    } else {
+        "wal"
+    };
+    let got: String =
+        connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if got.eq_ignore_ascii_case(wanted) && synchronous == 2 {
+        // A WAL of 64 MiB: bigger costs disk, smaller makes commits wait for copying.
+        connection.pragma_update(None, "wal_autocheckpoint", 64 * 1024 * 1024 / PAGE_BYTES)?;
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+        Some(format!(
+            "durable writing is not possible here: journal mode {got}, synchronous {synchronous}"
+        )),
+    ))
+}
+
+/// What the writing connection may do: read, append to any table, and keep derived tables up. Everything else is
+/// refused while the statement is prepared; the triggers in the file say the same to everybody else.
+fn allow_appends(context: AuthContext<'_>) -> Authorization {
+    let allowed = match context.action {
+        AuthAction::Select
+        | AuthAction::Read { .. }
+        | AuthAction::Function { .. }
+        | AuthAction::Recursive
+        | AuthAction::Transaction { .. }
+        | AuthAction::Savepoint { .. } => true,
+        AuthAction::Insert { table_name } => !table_name.starts_with("sqlite_"),
+        AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
+            table_name.starts_with("derived_")
+        }
+        AuthAction::Pragma { pragma_name, .. } => {
+            matches!(
+                pragma_name,
+                "wal_checkpoint" | "data_version" | "optimize" | "synchronous"
+            )
+        }
+        _ => false,
+    };
+    if allowed {
+        Authorization::Allow
+    } else {
+        Authorization::Deny
+    }
+}
+
+/// `SQLite` URIs take percent-encoded bytes, so any path can be written as one.
+pub(crate) fn file_uri(path: &Path, immutable: bool) -> String {
+    use std::fmt::Write as _;
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                uri.push(char::from(*byte));
+            }
+            _ => write!(uri, "%{byte:02x}").expect("a string takes everything"),
+        }
+    }
+    if immutable {
+        uri.push_str("?immutable=1");
+    }
+    uri
+}
+
+pub(crate) fn translate(path: &Path, error: &rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode;
+    let path = path.to_path_buf();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Busy { path },
+        Some(ErrorCode::NotADatabase) => OpenError::NotAVault {
+            path,
+            reason: "it is no SQLite database".into(),
+        },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged {
+            path,
+            detail: error.to_string(),
+        },
+        _ => OpenError::Store {
+            path,
+            detail: error.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_of_container_version_1_never_drifts() {
+        assert_eq!(
+            expected_fingerprint().to_string(),
+            "1cab0be8a6310441106c49d1a0052154c3ed09239e1b5a085875365368610a77"
+        );
+    }
+
+    #[test]
+    fn any_path_becomes_a_uri() {
+        assert_eq!(
+            file_uri(Path::new("/a b/ü?#.vault"), false),
+            "file:/a%20b/%c3%bc%3f%23.vault"
+        );
+        assert_eq!(file_uri(Path::new("/x"), true), "file:/x?immutable=1");
+    }
+}

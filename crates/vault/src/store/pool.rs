@@ -1,0 +1,134 @@
+//! Reading connections, opened when first needed and at most so many; whoever finds none waits.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::open::{FileMode, reader};
+use crate::error::ReadError;
+use crate::limits::READERS_MAX;
+
+/// A pool of `query_only` connections to one vault. Shared between threads.
+pub(crate) struct Pool {
+    path: PathBuf,
+    mode: FileMode,
+    lock_timeout: Duration,
+    state: Mutex<State>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Connection>,
+    lent: usize,
+    closed: bool,
+}
+
+/// A connection on loan; dropping it gives it back.
+pub(crate) struct Pooled<'a> {
+    pool: &'a Pool,
+    connection: Option<Connection>,
+}
+
+impl Pool {
+    pub(crate) fn new(path: PathBuf, mode: FileMode, lock_timeout: Duration) -> Self {
+        Self {
+            path,
+            mode,
+            lock_timeout,
+            state: Mutex::default(),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// Lends a connection, waiting for one if all are lent. A caller must not ask for a second one while it
+    /// holds the first.
+    pub(crate) fn get(&self) -> Result<Pooled<'_>, ReadError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if state.closed {
+                return Err(ReadError::Store {
+                    detail: "the vault is closed".into(),
+                });
+            }
+            if let Some(connection) = state.idle.pop() {
+                state.lent += 1;
+                return Ok(Pooled {
+                    pool: self,
+                    connection: Some(connection),
+                });
+            }
+            if state.lent < READERS_MAX {
+                state.lent += 1;
+                break;
+            }
+            state = self
+                .returned
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(state);
+        match reader(&self.path, self.mode, self.lock_timeout) {
+            Ok(connection) => Ok(Pooled {
+                pool: self,
+                connection: Some(connection),
+            }),
+            Err(error) => {
+                self.give_back(None);
+                Err(ReadError::Store {
+                    detail: error.to_string(),
+                })
+            }
+        }
+    }
+
+    /// A connection that is never lent to anybody else, and does not count.
+    pub(crate) fn dedicated(&self) -> Result<Connection, ReadError> {
+        reader(&self.path, self.mode, self.lock_timeout).map_err(|error| ReadError::Store {
+            detail: error.to_string(),
+        })
+    }
+
+    /// Refuses further loans, waits for what is lent, and closes all connections.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        while state.lent > 0 {
+            state = self
+                .returned
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle.clear();
+    }
+
+    fn give_back(&self, connection: Option<Connection>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.lent -= 1;
+        state.idle.extend(connection);
+        drop(state);
+        self.returned.notify_all();
+    }
+}
+
+impl Deref for Pooled<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Drop for Pooled<'_> {
+    fn drop(&mut self) {
+        // A connection that is still inside a transaction would show an old snapshot to its next borrower.
+        let connection = self
+            .connection
+            .take()
+            .filter(|c| c.is_autocommit() || c.execute_batch("ROLLBACK").is_ok());
+        self.pool.give_back(connection);
+    }
+}

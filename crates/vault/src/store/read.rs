@@ -1,0 +1,334 @@
+//! Looking things up: entries by position, the tree around them, manifests, chunks and packs.
+//!
+//! Every function runs on a reading connection, or inside a writing transaction, and checks what it returns.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{ENTRY_COLUMNS, damaged, entry_from_row};
+use super::{FACTS, Fact, RECORD_BYTES, Section, tally_id};
+use crate::codec::Codec;
+use crate::entry::{Entry, Kind};
+use crate::error::ReadError;
+use crate::ids::{Digest, Seq};
+use crate::limits::{CHUNK_BYTES_MAX, DEPTH_MAX, PACK_BYTES_MAX};
+use crate::natural_order;
+
+/// The entry at `seq`, checked against its leaf hash; `None` beyond the end of the log.
+pub(crate) fn find_entry(connection: &Connection, seq: Seq) -> Result<Option<Entry>, ReadError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?1"))?;
+    let Ok(position) = i64::try_from(seq.get()) else {
+        return Ok(None);
+    };
+    let mut rows = statement.query([position])?;
+    match rows.next()? {
+        None => Ok(None),
+        Some(row) => {
+            let entry = entry_from_row(row)?;
+            if entry.seq == seq.get() {
+                Ok(Some(entry))
+            } else {
+                Err(damaged(seq.get(), "another entry lies in its place"))
+            }
+        }
+    }
+}
+
+/// The entry at `seq`, which something sealed refers to.
+pub(crate) fn entry(connection: &Connection, seq: Seq) -> Result<Entry, ReadError> {
+    find_entry(connection, seq)?.ok_or_else(|| damaged(seq.get(), "it is missing from the log"))
+}
+
+/// The entry at `seq` if it is of `kind`.
+pub(crate) fn entry_of_kind(
+    connection: &Connection,
+    seq: Seq,
+    kind: Kind,
+    what: &'static str,
+) -> Result<Entry, ReadError> {
+    find_entry(connection, seq)?
+        .filter(|entry| entry.known_kind() == Some(kind))
+        .ok_or_else(|| ReadError::NotFound {
+            what,
+            id: seq.to_string(),
+        })
+}
+
+/// `place` and everything above it, the project last; the vault entry is left out.
+pub(crate) fn ancestors(connection: &Connection, place: Seq) -> Result<Vec<Seq>, ReadError> {
+    let mut chain = Vec::new();
+    let mut at = place;
+    while at != Seq::VAULT {
+        // One more than can be nested, for the project.
+        if chain.len() > DEPTH_MAX {
+            return Err(damaged(
+                place.get(),
+                "it is nested deeper than collections can be",
+            ));
+        }
+        chain.push(at);
+        let parent = entry(connection, at)?.parent;
+        at = Seq::new(parent.ok_or_else(|| damaged(at.get(), "it hangs nowhere"))?);
+    }
+    Ok(chain)
+}
+
+/// Entries in the log.
+pub(crate) fn log_size(connection: &Connection) -> Result<u64, ReadError> {
+    let size: Option<i64> = connection
+        .prepare_cached("SELECT max(size) FROM root")?
+        .query_row([], |row| row.get(0))?;
+    Ok(size.unwrap_or(0).cast_unsigned())
+}
+
+/// The log's size and root as of its last commit.
+pub(crate) fn last_root(connection: &Connection) -> Result<(u64, Digest), ReadError> {
+    let row = connection
+        .prepare_cached("SELECT size, sha256 FROM root ORDER BY size DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()?;
+    let (size, root) = row.ok_or_else(|| damaged(0, "the log has no root"))?;
+    let root = Digest::try_from(root.as_slice())
+        .map_err(|()| damaged(0, "the log's root has another length"))?;
+    Ok((size.cast_unsigned(), root))
+}
+
+/// One row of `derived_listing`, as lookups need it.
+pub(crate) struct Listed {
+    pub(crate) seq: Seq,
+    pub(crate) media: u16,
+}
+
+/// The newest entry of that name in that section of `parent`.
+pub(crate) fn child(
+    connection: &Connection,
+    parent: Seq,
+    section: Section,
+    name: &[u8],
+) -> Result<Option<Listed>, ReadError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT seq, media FROM derived_listing \
+             WHERE parent = ?1 AND section = ?2 AND newest = 1 AND sort_key = ?3",
+        )?
+        .query_row(
+            params![parent.get(), section as i64, natural_order::sort_key(name)],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?)),
+        )
+        .optional()?;
+    Ok(found.map(|(seq, media)| Listed {
+        seq: Seq::new(seq.cast_unsigned()),
+        media,
+    }))
+}
+
+/// Media code of a listed entry.
+pub(crate) fn media_of(connection: &Connection, seq: Seq) -> Result<u16, ReadError> {
+    connection
+        .prepare_cached("SELECT media FROM derived_listing WHERE seq = ?1")?
+        .query_row([seq.get()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| ReadError::Derived {
+            detail: format!("entry {seq} is not listed"),
+        })
+}
+
+/// All versions of a name in a place, newest first.
+pub(crate) fn versions(
+    connection: &Connection,
+    parent: Seq,
+    name: &[u8],
+) -> Result<Vec<Seq>, ReadError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq FROM derived_listing \
+         WHERE parent = ?1 AND section = 1 AND newest IN (0, 1) AND sort_key = ?2 ORDER BY seq DESC",
+    )?;
+    let rows = statement.query_map(
+        params![parent.get(), natural_order::sort_key(name)],
+        |row| row.get::<_, i64>(0),
+    )?;
+    rows.map(|seq| Ok(Seq::new(seq?.cast_unsigned()))).collect()
+}
+
+/// Items and bytes of one row of `derived_tally`; zero if there is none.
+pub(crate) fn tally(
+    connection: &Connection,
+    place: Seq,
+    class: u64,
+) -> Result<(u64, u64), ReadError> {
+    let row = connection
+        .prepare_cached("SELECT items, bytes FROM derived_tally WHERE id = ?1")?
+        .query_row([tally_id(place.get(), class)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+        .optional()?
+        .unwrap_or((0, 0));
+    let unsigned = |value: i64| {
+        u64::try_from(value).map_err(|_| ReadError::Derived {
+            detail: format!("a count of place {place} is negative"),
+        })
+    };
+    Ok((unsigned(row.0)?, unsigned(row.1)?))
+}
+
+/// The figures of `derived_fact`.
+pub(crate) fn facts(connection: &Connection) -> Result<[u64; FACTS + 1], ReadError> {
+    let mut facts = [0; FACTS + 1];
+    let mut statement = connection.prepare_cached("SELECT id, value FROM derived_fact")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    for row in rows {
+        let (id, value) = row?;
+        if let Some(fact) = usize::try_from(id).ok().and_then(|id| facts.get_mut(id)) {
+            *fact = value.cast_unsigned();
+        }
+    }
+    if facts[Fact::Entries as usize] == log_size(connection)? {
+        Ok(facts)
+    } else {
+        Err(ReadError::Derived {
+            detail: "the figures are older than the log".into(),
+        })
+    }
+}
+
+/// How many rows a table of consecutive ids has.
+pub(crate) fn last_id(connection: &Connection, table: &'static str) -> Result<u64, ReadError> {
+    let last: Option<i64> =
+        connection.query_row(&format!("SELECT max(id) FROM {table}"), [], |row| {
+            row.get(0)
+        })?;
+    Ok(last.unwrap_or(0).cast_unsigned())
+}
+
+/// Chunks sealed ahead of an asset that never came, or has not come yet.
+pub(crate) fn unreferenced_chunks(connection: &Connection) -> Result<u64, ReadError> {
+    let count: i64 =
+        connection.query_row("SELECT count(*) FROM derived_unreferenced", [], |row| {
+            row.get(0)
+        })?;
+    Ok(count.cast_unsigned())
+}
+
+/// An asset's manifest, checked against its entry: records of a SHA-256 and a big-endian size.
+pub(crate) fn manifest(connection: &Connection, asset: &Entry) -> Result<Vec<u8>, ReadError> {
+    let (Some(sha256), Some(size)) = (asset.sha256, asset.size) else {
+        return Err(damaged(asset.seq, "an asset's column is empty"));
+    };
+    let records = match asset.manifest {
+        None if size == 0 => Vec::new(),
+        None => {
+            let size =
+                u32::try_from(size).map_err(|_| damaged(asset.seq, "its manifest is missing"))?;
+            [sha256.as_bytes().as_slice(), &size.to_be_bytes()].concat()
+        }
+        Some(digest) => {
+            let records: Vec<u8> = connection
+                .prepare_cached("SELECT records FROM manifest WHERE sha256 = ?1")?
+                .query_row([digest.as_bytes()], |row| row.get(0))
+                .optional()?
+                .ok_or_else(|| damaged(asset.seq, "its manifest is missing"))?;
+            if Digest::of(&records) != digest {
+                return Err(damaged(asset.seq, "its manifest differs from its hash"));
+            }
+            records
+        }
+    };
+    let sum: u64 = records
+        .chunks_exact(RECORD_BYTES)
+        .map(|record| u64::from(record_size(record)))
+        .sum();
+    if records.len().is_multiple_of(RECORD_BYTES) && sum == size {
+        Ok(records)
+    } else {
+        Err(damaged(
+            asset.seq,
+            "its manifest does not add up to its size",
+        ))
+    }
+}
+
+/// The digest in a manifest record.
+pub(crate) fn record_digest(record: &[u8]) -> Digest {
+    Digest::try_from(&record[..32]).expect("a record begins with 32 bytes of digest")
+}
+
+/// The chunk size in a manifest record.
+pub(crate) fn record_size(record: &[u8]) -> u32 {
+    u32::from_be_bytes(
+        record[32..36]
+            .try_into()
+            .expect("a record ends with 4 bytes of size"),
+    )
+}
+
+/// Where a chunk lies. Sizes are checked against the limits, so that a damaged row cannot ask for gigabytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkLocation {
+    pub(crate) pack: u64,
+    pub(crate) offset: usize,
+    pub(crate) size: usize,
+    pub(crate) codec: Codec,
+    pub(crate) raw_size: usize,
+}
+
+/// Finds a chunk by its digest; `None` if the vault does not have it.
+pub(crate) fn locate_chunk(
+    connection: &Connection,
+    digest: &Digest,
+) -> Result<Option<ChunkLocation>, ReadError> {
+    let row = connection
+        .prepare_cached(
+            "SELECT pack.id, chunk.offset, chunk.size, pack.codec, pack.raw_size \
+             FROM chunk JOIN pack ON pack.id = chunk.pack \
+             WHERE substr(chunk.sha256, 1, 8) = substr(?1, 1, 8) AND chunk.sha256 = ?1 LIMIT 1",
+        )?
+        .query_row([digest.as_bytes()], |row| {
+            Ok([
+                row.get::<_, i64>(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ])
+        })
+        .optional()?;
+    let Some([pack, offset, size, codec, raw_size]) = row else {
+        return Ok(None);
+    };
+    let location = || -> Option<ChunkLocation> {
+        let location = ChunkLocation {
+            pack: u64::try_from(pack).ok()?,
+            offset: usize::try_from(offset).ok()?,
+            size: usize::try_from(size).ok()?,
+            codec: Codec::from_number(u32::try_from(codec).ok()?)?,
+            raw_size: usize::try_from(raw_size).ok()?,
+        };
+        let fits = location.size <= CHUNK_BYTES_MAX
+            && location.raw_size <= PACK_BYTES_MAX
+            && location.offset.checked_add(location.size)? <= location.raw_size;
+        fits.then_some(location)
+    };
+    location().map(Some).ok_or_else(|| ReadError::Store {
+        detail: format!("chunk {digest} has an impossible place in pack {pack}"),
+    })
+}
+
+/// Bytes of a stored (not compressed) pack, without reading the rest of it.
+pub(crate) fn read_stored(
+    connection: &Connection,
+    location: &ChunkLocation,
+) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = vec![0; location.size];
+    let blob = connection.blob_open("main", "pack", "data", location.pack.cast_signed(), true)?;
+    blob.read_at_exact(&mut bytes, location.offset)?;
+    Ok(bytes)
+}
+
+/// A whole pack as stored.
+pub(crate) fn read_pack(connection: &Connection, pack: u64) -> Result<Vec<u8>, ReadError> {
+    Ok(connection
+        .prepare_cached("SELECT data FROM pack WHERE id = ?1")?
+        .query_row([pack], |row| row.get(0))?)
+}

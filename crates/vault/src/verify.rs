@@ -1,0 +1,617 @@
+//! Verification: reads everything, compares everything with what was sealed, and lists all that differs.
+//!
+//! A finding is data, not failure: verification goes on past each one. Levels build on each other; the report says
+//! which ran.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::codec::{self, Codec};
+use crate::entry::{Entry, Kind};
+use crate::error::ReadError;
+use crate::ids::{AssetId, Digest, Seq};
+use crate::merkle::{Edge, Subtree};
+use crate::read::{AssetReader, Reading};
+use crate::store::rows::asset_from_entry;
+use crate::store::scan::{self, ChunkRow, PackRow};
+use crate::store::{open, read};
+
+/// Findings kept in a report; further ones are counted.
+pub const FINDINGS_MAX: usize = 100_000;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VerifyLevel {
+    /// Structure only: the schema, `SQLite`'s own check, every entry against its leaf and the tree, the lists. No
+    /// chunk is read.
+    Quick,
+    /// Every chunk re-hashed, every manifest checked against its entry.
+    #[default]
+    Full,
+    /// Every asset put together and its SHA-256 and CRC-32 recomputed, too.
+    Deep,
+}
+
+/// How far verification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyProgress {
+    /// Bytes read so far.
+    pub bytes_done: u64,
+    /// Bytes to read in all, an estimate.
+    pub bytes_total: u64,
+}
+
+/// What a finding means for the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing sealed is lost: derived data or an index can be rebuilt.
+    Repairable,
+    /// Something sealed differs from what was sealed.
+    Lost,
+}
+
+/// One thing that is not as it was sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it means.
+    pub severity: Severity,
+    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `asset`, `derived`.
+    pub area: &'static str,
+    /// The entry it is about.
+    pub entry: Option<Seq>,
+    /// Which asset, as a path, if it is one.
+    pub path: Option<String>,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// What verification did and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Which level ran.
+    pub level: VerifyLevel,
+    /// Entries compared with their leaf hashes.
+    pub entries: u64,
+    /// Assets whose manifest, or at level [`VerifyLevel::Deep`] whose bytes, were checked.
+    pub assets: u64,
+    /// Chunks re-hashed.
+    pub chunks: u64,
+    /// Bytes of packs read.
+    pub bytes: u64,
+    /// All findings, up to [`FINDINGS_MAX`].
+    pub findings: Vec<Finding>,
+    /// Findings beyond that.
+    pub findings_left_out: u64,
+}
+
+impl VerifyReport {
+    /// The worst severity met; `None` if everything is as it was sealed.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+/// What the passes share.
+struct Pass<'p> {
+    reading: &'p Arc<Reading>,
+    progress: &'p (dyn Fn(VerifyProgress) + Sync),
+    report: Mutex<VerifyReport>,
+    bytes_done: AtomicU64,
+    bytes_total: u64,
+    chunks: AtomicU64,
+    assets: AtomicU64,
+    /// Chunks that are not what their digest says.
+    bad_chunks: Mutex<HashSet<Digest>>,
+}
+
+pub(crate) fn verify(
+    reading: &Arc<Reading>,
+    level: VerifyLevel,
+    progress: &(dyn Fn(VerifyProgress) + Sync),
+) -> Result<VerifyReport, ReadError> {
+    let connection = reading.pool.get()?;
+    let stored = scan::stored_bytes(&connection);
+    let deep_bytes = if level == VerifyLevel::Deep {
+        read::facts(&connection).map_or(0, |f| f[crate::store::Fact::LogicalBytes as usize])
+    } else {
+        0
+    };
+    drop(connection);
+    let pass = Pass {
+        reading,
+        progress,
+        report: Mutex::new(VerifyReport {
+            level,
+            ..VerifyReport::default()
+        }),
+        bytes_done: AtomicU64::new(0),
+        bytes_total: if level == VerifyLevel::Quick {
+            0
+        } else {
+            stored + deep_bytes
+        },
+        chunks: AtomicU64::new(0),
+        assets: AtomicU64::new(0),
+        bad_chunks: Mutex::default(),
+    };
+    pass.structure()?;
+    if level >= VerifyLevel::Full {
+        pass.packs()?;
+        pass.assets(level)?;
+    }
+    let mut report = pass
+        .report
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    report.bytes = pass.bytes_done.into_inner();
+    report.chunks = pass.chunks.into_inner();
+    report.assets = pass.assets.into_inner();
+    report
+        .findings
+        .sort_by_key(|finding| (finding.entry, finding.area));
+    Ok(report)
+}
+
+impl Pass<'_> {
+    fn find(&self, finding: Finding) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        if report.findings.len() < FINDINGS_MAX {
+            report.findings.push(finding);
+        } else {
+            report.findings_left_out += 1;
+        }
+    }
+
+    fn lost(&self, area: &'static str, entry: Option<Seq>, detail: String) {
+        self.find(Finding {
+            severity: Severity::Lost,
+            area,
+            entry,
+            path: None,
+            detail,
+        });
+    }
+
+    fn repairable(&self, area: &'static str, entry: Option<Seq>, detail: String) {
+        self.find(Finding {
+            severity: Severity::Repairable,
+            area,
+            entry,
+            path: None,
+            detail,
+        });
+    }
+
+    fn advance(&self, bytes: usize) {
+        let bytes_done = self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        (self.progress)(VerifyProgress {
+            bytes_done,
+            bytes_total: self.bytes_total,
+        });
+    }
+
+    /// Schema, `SQLite`'s own check, the log, the lists.
+    fn structure(&self) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        if let Some(why) = open::why_read_only(&connection)? {
+            self.lost("schema", None, why);
+        }
+        scan::structure(&connection, |table, message| {
+            let detail = format!("table {table}: {message}");
+            let index_only = message.contains("missing from index")
+                || message.contains("wrong # of entries in index")
+                || message.contains("non-unique entry in index");
+            if table.starts_with("derived_") || index_only {
+                self.repairable("structure", None, detail);
+            } else {
+                self.lost("structure", None, detail);
+            }
+        })?;
+        // Damage that makes a whole pass impossible is itself a finding, and the other passes still run.
+        if let Err(error) = self.log(&connection) {
+            self.lost(
+                "log",
+                None,
+                format!("the log cannot be read to its end: {error}"),
+            );
+        }
+        if let Err(error) = self.derived(&connection) {
+            self.repairable(
+                "derived",
+                None,
+                format!("the lists cannot be read: {error}"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Every entry against its leaf hash, the tree against every root and stored subtree.
+    fn log(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
+        let roots: HashMap<u64, Vec<u8>> = scan::roots(connection)?.into_iter().collect();
+        let mut subtrees: HashMap<u64, Vec<u8>> = scan::subtrees(connection)?.into_iter().collect();
+        let mut edge = Edge::default();
+        let mut places = HashMap::new();
+        let mut last_good_root = 0;
+        scan::entries(connection, |row| {
+            let expected = edge.size();
+            let leaf = match row {
+                Ok((entry, leaf)) => {
+                    if entry.seq != expected {
+                        let gap = format!("entry {expected} is missing; {} follows", entry.seq);
+                        return Err(ReadError::Store { detail: gap });
+                    }
+                    self.entry(&entry, leaf, &mut places);
+                    leaf
+                }
+                Err(error) => {
+                    self.lost("entry", Some(Seq::new(expected)), error.to_string());
+                    Digest::EMPTY
+                }
+            };
+            for subtree in edge.push(leaf) {
+                self.subtree(&subtree, subtrees.remove(&subtree_id(&subtree)));
+            }
+            if let Some(root) = roots.get(&edge.size()) {
+                if root == edge.root().as_bytes() {
+                    last_good_root = edge.size();
+                } else {
+                    let detail = format!(
+                        "the root kept for {} entries differs from them; the last one that agrees \
+                         covers {last_good_root}",
+                        edge.size()
+                    );
+                    self.lost("log", None, detail);
+                }
+            }
+            Ok(())
+        })?;
+        self.report
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entries = edge.size();
+        let covered = roots.keys().max().copied().unwrap_or(0);
+        if covered != edge.size() {
+            let detail = format!(
+                "there are {} entries, but the last root covers {covered}",
+                edge.size()
+            );
+            self.lost("log", None, detail);
+        }
+        if !subtrees.is_empty() {
+            self.lost(
+                "log",
+                None,
+                format!("{} stored subtrees belong to no entries", subtrees.len()),
+            );
+        }
+        Ok(())
+    }
+
+    fn entry(&self, entry: &Entry, leaf: Digest, places: &mut HashMap<u64, Kind>) {
+        let seq = Some(entry.id());
+        if entry.leaf_hash() != leaf {
+            self.lost("entry", seq, "its row differs from its leaf hash".into());
+            return;
+        }
+        let kind = entry.known_kind();
+        let parent_kind = entry.parent.and_then(|parent| places.get(&parent).copied());
+        let hangs_right = match kind {
+            None => true,
+            Some(Kind::Vault) => entry.seq == 0 && entry.parent.is_none(),
+            Some(Kind::Project) => parent_kind == Some(Kind::Vault),
+            Some(Kind::Collection) => {
+                matches!(parent_kind, Some(Kind::Project | Kind::Collection))
+            }
+            Some(Kind::Asset | Kind::Link) => parent_kind == Some(Kind::Collection),
+        };
+        if !hangs_right {
+            self.lost(
+                "entry",
+                seq,
+                "it hangs in something that cannot hold it".into(),
+            );
+        }
+        if let Some(kind @ (Kind::Vault | Kind::Project | Kind::Collection)) = kind {
+            places.insert(entry.seq, kind);
+        }
+    }
+
+    fn subtree(&self, computed: &Subtree, stored: Option<Vec<u8>>) {
+        if stored.as_deref() != Some(computed.hash.as_bytes()) {
+            let detail = format!(
+                "the subtree kept at level {}, position {} differs from its entries",
+                computed.level, computed.position
+            );
+            self.lost("log", None, detail);
+        }
+    }
+
+    /// The lists against the entries.
+    fn derived(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
+        read::facts(connection)?;
+        scan::entries(connection, |row| {
+            if let Ok((entry, _)) = row {
+                if let Some(problem) = scan::listing_problem(connection, &entry)? {
+                    self.repairable("derived", Some(entry.id()), problem);
+                }
+            }
+            Ok(())
+        })?;
+        for problem in scan::derived_problems(connection)? {
+            self.repairable("derived", None, problem);
+        }
+        Ok(())
+    }
+
+    /// Every pack and every chunk in it, on all cores.
+    fn packs(&self) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        in_parallel(
+            |send: &SyncSender<(u64, Vec<ChunkRow>)>| {
+                scan::packs_with_chunks(
+                    &connection,
+                    |pack, chunks| {
+                        // The receivers outlive the sender unless they panicked, which surfaces at the join.
+                        let _ = send.send((pack, chunks));
+                    },
+                    |chunk, problem| {
+                        self.lost(
+                            "chunk",
+                            None,
+                            format!("row {chunk} cannot be read: {problem}"),
+                        );
+                    },
+                )
+            },
+            |(pack, chunks)| {
+                if let Err(error) = self.pack(pack, &chunks) {
+                    self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
+                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                }
+            },
+        )
+    }
+
+    fn pack(&self, id: u64, chunks: &[ChunkRow]) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        let found = scan::with_pack(&connection, id, |pack| {
+            self.advance(pack.data.len());
+            self.pack_bytes(id, &pack, chunks);
+        })?;
+        if found.is_none() {
+            self.lost("pack", None, format!("pack {id} is missing"));
+            self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+        }
+        Ok(())
+    }
+
+    fn pack_bytes(&self, id: u64, pack: &PackRow<'_>, chunks: &[ChunkRow]) {
+        self.chunks
+            .fetch_add(chunks.len() as u64, Ordering::Relaxed);
+        // One stored chunk that fills its pack has the pack's digest: hash it once.
+        let alone = match chunks {
+            [only] => {
+                pack.codec == Some(Codec::Stored)
+                    && only.offset == 0
+                    && only.size == pack.data.len() as u64
+                    && only.digest.as_bytes() == pack.sha256
+            }
+            _ => false,
+        };
+        if Digest::of(pack.data).as_bytes() != pack.sha256 {
+            self.lost("pack", None, format!("pack {id} differs from its hash"));
+            if alone {
+                self.mark_bad([chunks[0].digest]);
+            }
+        }
+        if alone {
+            return;
+        }
+        let decoded;
+        let raw = match pack.codec {
+            Some(Codec::Stored) => pack.data,
+            Some(Codec::Zstd) => match codec::decompress(pack.data, pack.raw_size) {
+                Ok(raw) => {
+                    decoded = raw;
+                    &decoded
+                }
+                Err(error) => {
+                    self.lost("pack", None, format!("pack {id} does not decode: {error}"));
+                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                    return;
+                }
+            },
+            None => {
+                self.lost("pack", None, format!("pack {id} has an unknown codec"));
+                self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                return;
+            }
+        };
+        if raw.len() != pack.raw_size {
+            self.lost(
+                "pack",
+                None,
+                format!("pack {id} decodes to another size than recorded"),
+            );
+        }
+        for chunk in chunks {
+            let range = usize::try_from(chunk.offset)
+                .ok()
+                .zip(usize::try_from(chunk.size).ok())
+                .and_then(|(offset, size)| raw.get(offset..offset.checked_add(size)?));
+            if range.is_none_or(|bytes| Digest::of(bytes) != chunk.digest) {
+                self.lost(
+                    "chunk",
+                    None,
+                    format!("chunk {} in pack {id} differs from its hash", chunk.digest),
+                );
+                self.mark_bad([chunk.digest]);
+            }
+        }
+    }
+
+    fn mark_bad(&self, digests: impl IntoIterator<Item = Digest>) {
+        self.bad_chunks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(digests);
+    }
+
+    /// Every asset's manifest against its entry and the chunks; at the deep level its bytes, too.
+    fn assets(&self, level: VerifyLevel) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        in_parallel(
+            |send: &SyncSender<Seq>| {
+                scan::asset_seqs(&connection, |seq| {
+                    // See `packs`.
+                    let _ = send.send(seq);
+                })
+            },
+            |seq| {
+                let problem = match self.manifest(seq) {
+                    Ok(()) if level == VerifyLevel::Deep => self.whole(seq),
+                    outcome => outcome,
+                };
+                self.assets.fetch_add(1, Ordering::Relaxed);
+                if let Err(error) = problem {
+                    self.asset_lost(seq, &error);
+                }
+            },
+        )
+    }
+
+    fn manifest(&self, seq: Seq) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        let entry = read::entry(&connection, seq)?;
+        let records = read::manifest(&connection, &entry)?;
+        let of = records.len() / crate::store::RECORD_BYTES;
+        for (index, record) in records.chunks_exact(crate::store::RECORD_BYTES).enumerate() {
+            let digest = read::record_digest(record);
+            let chunk = |what: &str| ReadError::Damaged {
+                entry: seq,
+                chunk: Some((index as u64 + 1, of as u64)),
+                detail: format!("chunk {} of {of} {what}", index + 1),
+            };
+            match read::locate_chunk(&connection, &digest)? {
+                None => return Err(chunk("is missing")),
+                Some(location) if location.size != read::record_size(record) as usize => {
+                    return Err(chunk("is recorded with another size"));
+                }
+                Some(_) => {}
+            }
+            let bad = self
+                .bad_chunks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if bad.contains(&digest) {
+                return Err(chunk("differs from its hash"));
+            }
+        }
+        Ok(())
+    }
+
+    fn whole(&self, seq: Seq) -> Result<(), ReadError> {
+        let reader = self.reading.open_asset(AssetId::new(seq))?;
+        let mut check = WholeCheck::default();
+        for piece in reader.range(0..reader.size()) {
+            let piece = piece?;
+            self.advance(piece.len());
+            check.update(&piece);
+        }
+        check.finish(&reader)
+    }
+
+    fn asset_lost(&self, seq: Seq, error: &ReadError) {
+        let detail = match error {
+            ReadError::Damaged { detail, .. } => detail.clone(),
+            other => other.to_string(),
+        };
+        let path = self.reading.pool.get().ok().and_then(|connection| {
+            let entry = read::entry(&connection, seq).ok()?;
+            let asset = asset_from_entry(&entry, crate::media::Media::UNKNOWN).ok()?;
+            scan::path_of(&connection, &asset)
+        });
+        self.find(Finding {
+            severity: Severity::Lost,
+            area: "asset",
+            entry: Some(seq),
+            path,
+            detail,
+        });
+    }
+}
+
+fn subtree_id(subtree: &Subtree) -> u64 {
+    u64::from(subtree.level) << 48 | subtree.position
+}
+
+/// The digests of a whole asset while its bytes go by; `get`, `export` and deep verification end with it.
+#[derive(Default)]
+pub struct WholeCheck {
+    sha256: sha2::Sha256,
+    crc32: crc32fast::Hasher,
+    size: u64,
+}
+
+impl WholeCheck {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(&mut self.sha256, bytes);
+        self.crc32.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// Compares with what was sealed.
+    pub fn finish(self, reader: &AssetReader) -> Result<(), ReadError> {
+        let asset = reader.asset();
+        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
+        let same = self.size == asset.size
+            && sha256 == asset.sha256
+            && self.crc32.finalize() == asset.crc32;
+        if same {
+            return Ok(());
+        }
+        Err(ReadError::Damaged {
+            entry: asset.id.seq(),
+            chunk: None,
+            detail: format!(
+                "the bytes of “{}” hash to {sha256}, sealed was {}",
+                asset.name.escaped(),
+                asset.sha256
+            ),
+        })
+    }
+}
+
+/// Runs `produce` on this thread and `consume` on all cores, with a short queue between them.
+fn in_parallel<T: Send>(
+    produce: impl FnOnce(&SyncSender<T>) -> Result<(), ReadError>,
+    consume: impl Fn(T) + Sync,
+) -> Result<(), ReadError> {
+    let threads = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .min(6);
+    let (send, receive) = sync_channel::<T>(4 * threads);
+    let receive = Mutex::new(receive);
+    let next = |receive: &Mutex<Receiver<T>>| {
+        receive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv()
+            .ok()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = next(&receive) {
+                    consume(item);
+                }
+            });
+        }
+        let produced = produce(&send);
+        drop(send);
+        produced
+    })
+}
