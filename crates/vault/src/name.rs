@@ -169,15 +169,17 @@ pub fn archive_path_component(name: &Name) -> String {
         .chars()
         .map(|c| if is_unsafe(c) { '_' } else { c })
         .collect();
-    let kept = out.trim_end_matches(['.', ' ']).len();
-    let dropped = out.len() - kept;
-    out.truncate(kept);
-    out.extend(std::iter::repeat_n('_', dropped));
     if is_device_name(&out) {
         out.insert(0, '_');
     }
     let (stem, extension) = split_extension(&out);
-    join_bounded(stem, "", extension)
+    let mut out = join_bounded(stem, "", extension);
+    // Last, since a cut can lay bare a dot as well.
+    let kept = out.trim_end_matches(['.', ' ']).len();
+    let dropped = out.len() - kept;
+    out.truncate(kept);
+    out.extend(std::iter::repeat_n('_', dropped));
+    out
 }
 
 fn is_unsafe(c: char) -> bool {
@@ -352,6 +354,8 @@ mod tests {
         let long = archive_path_component(&name(format!("{}.jpeg", "é".repeat(300)).as_bytes()));
         assert_eq!(long.len(), 255);
         assert!(long.ends_with("é.jpeg"));
+        let cut_at_dots = format!("{}... and more", "x".repeat(252));
+        assert!(archive_path_component(&name(cut_at_dots.as_bytes())).ends_with("x___"));
     }
 
     #[test]
