@@ -111,8 +111,10 @@ export class Router extends EventTarget {
     const next = route({ ...this.current, ...change });
     if (format(next) === format(this.current)) return;
     this.flush();
-    history.replaceState(this.memory, '', format(next));
-    this.moved(next, this.memory, false);
+    // Other rows: where the person was among the old ones means nothing here.
+    const memory = sameListing(next, this.current) ? this.memory : {};
+    history.replaceState(memory, '', format(next));
+    this.moved(next, memory, false);
   }
 
   /**

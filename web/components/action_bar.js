@@ -1,0 +1,29 @@
+// What can be done with what is selected; there only while something is.
+
+import { bytes, count } from '../lib/format.js';
+import { h, icon, setText, show } from '../lib/html.js';
+
+export class ActionBar {
+  /** @param {HTMLElement} root @param {{actions: import('../actions.js').Actions}} parts */
+  constructor(root, { actions }) {
+    this.root = root;
+    this.label = h('span', { class: 'count', 'data-testid': 'selection-count' });
+    this.zip = h('button', { type: 'button', class: 'plain', 'data-testid': 'download-zip' }, icon('zip'), h('span', {}, 'Download ZIP'));
+    this.all = h('button', { type: 'button', class: 'plain', 'data-testid': 'select-all' }, 'Select all');
+    const clear = h('button', { type: 'button', class: 'plain', 'data-testid': 'clear-selection' }, icon('close'));
+    root.append(this.label, this.zip, this.all, clear);
+    actions.bind(this.zip, 'download-selection');
+    actions.bind(this.all, 'select-all');
+    actions.bind(clear, 'clear-selection');
+  }
+
+  /** @param {{n: number, total: number, size: number | null, busy: string}} what size: null where it is not known */
+  draw({ n, total, size, busy }) {
+    show(this.root, n > 0);
+    if (n === 0) return;
+    setText(this.label, busy || `${count(n)} selected${size === null ? '' : ` · ${bytes(size)}`}`);
+    this.root.dataset.count = String(n);
+    show(this.all, n < total);
+    this.zip.toggleAttribute('disabled', busy !== '');
+  }
+}

@@ -1,0 +1,30 @@
+// Type filters with their counts for the current search. Several may be on; those with nothing hide unless they are on.
+
+import { TYPES, bytes, count, plural, typeWord } from '../lib/format.js';
+import { h } from '../lib/html.js';
+
+/**
+ * @param {HTMLElement} root
+ * @param {{page: import('../api.js').AssetPage | null, types: string[], choose: (types: string[]) => void}} what
+ */
+export function drawChips(root, { page, types, choose }) {
+  // While the answer to the next question is on its way the old chips stay, so that nothing jumps.
+  if (!page) return;
+  const counts = page.counts ?? {};
+  const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const shown = TYPES.filter((type) => counts[type] > 0 || types.includes(type));
+  const look = JSON.stringify([counts, types, page.total, page.bytes]);
+  if (root.dataset.look === look && root.childElementCount > 0) return;
+  root.dataset.look = look;
+  const focused = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.type : undefined;
+  const chip = (/** @type {string} */ type, /** @type {string} */ label, /** @type {number} */ n, /** @type {boolean} */ on, /** @type {() => void} */ act) => h('button', {
+    type: 'button', 'aria-pressed': String(on), 'data-type': type, 'data-testid': `chip-${type}`, onclick: act,
+  }, label, ' ', h('span', { class: 'count' }, count(n)));
+  root.replaceChildren(
+    ...(all > 0 || types.length > 0 ? [chip('all', 'All', all, types.length === 0, () => choose([]))] : []),
+    ...shown.map((type) => chip(type, typeWord(type, true), counts[type] ?? 0, types.includes(type),
+      () => choose(types.includes(type) ? types.filter((other) => other !== type) : [...types, type]))),
+    h('span', { class: 'spacer' }),
+    ...(page.total > 0 ? [h('span', { class: 'total', 'data-testid': 'listing-total' }, `${plural(page.total, 'asset')} · ${bytes(page.bytes)}`)] : []));
+  if (focused) /** @type {HTMLElement | null} */ (root.querySelector(`[data-type="${focused}"]`))?.focus();
+}

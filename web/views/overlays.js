@@ -1,0 +1,180 @@
+// What opens over or beside the listing: the details panel and the viewer, both kept in the address.
+
+import { byId, show } from '../lib/html.js';
+import { bytes, dayAndTime } from '../lib/format.js';
+import { plural } from '../lib/format.js';
+import { Details } from '../components/details.js';
+import { Viewer } from '../components/viewer.js';
+import { habits } from '../state.js';
+
+const WIDE = '(min-width: 1200px)';
+const BESIDE = '(min-width: 1024px)';
+const SCAN_WINDOWS = 10;
+
+/** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
+export function detailsPanel({ router, view }) {
+  const root = byId('details');
+  const toggle = byId('toggle-details');
+  const panel = new Details(root);
+  let open = matchMedia(WIDE).matches && habits.get('details', 'open') === 'open';
+
+  /** @param {boolean} next */
+  function set(next) {
+    open = next;
+    if (matchMedia(BESIDE).matches) habits.set('details', next ? 'open' : 'closed');
+    if (!next) {
+      panel.key = '';
+      if (root.contains(document.activeElement)) view.listing.focus();
+      router.replace({ details: 0 });
+    }
+    draw();
+    if (next) follow();
+  }
+
+  /** The address follows the active asset while the panel is open. */
+  function follow() {
+    const asset = view.source.get(view.listing.active)?.asset;
+    if (open && asset && !view.selection.empty) router.replace({ details: asset.id });
+  }
+
+  function draw() {
+    const listed = !byId('listing-view').hidden;
+    const shown = (open || router.current.details > 0) && listed;
+    open = open || (shown && router.current.details > 0);
+    show(root, shown);
+    toggle.setAttribute('aria-pressed', String(shown));
+    if (!shown) return;
+    const { n, size } = view.selected();
+    const id = router.current.details;
+    if (n > 1) {
+      panel.showSelection(n, size === null ? '' : bytes(size));
+    } else if (id > 0) {
+      panel.showAsset(known(view, id), id);
+    } else {
+      const { place } = view;
+      /** @type {[string, string][]} */
+      const rows = place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : [];
+      if (view.source.page) rows.unshift(['Assets', plural(view.source.page.total, 'asset')], ['Size', bytes(view.source.page.bytes)]);
+      panel.showPlace(view.name, view.summary(), rows, view.zipAddress);
+    }
+  }
+
+  view.listing.addEventListener('active', (event) => {
+    const { index } = /** @type {CustomEvent} */ (event).detail;
+    const asset = view.source.get(index)?.asset;
+    if (open) router.replace({ details: asset?.id ?? 0 });
+  });
+  view.addEventListener('selection', () => draw());
+  view.addEventListener('arrived', () => draw());
+  view.addEventListener('place', () => draw());
+  router.addEventListener('change', () => draw());
+  panel.addEventListener('close', () => set(false));
+  panel.addEventListener('view', (event) => router.push({ viewing: /** @type {CustomEvent} */ (event).detail.id }, { ...router.memory, viewIndex: view.listing.active }));
+  return { toggle: () => set(root.hidden), close: () => set(false), get open() { return !root.hidden; }, draw };
+}
+
+/** @param {import('./place_view.js').PlaceView} view @param {number} id */
+function known(view, id) {
+  for (const items of view.source.cache.windows.values()) {
+    const found = items.find((asset) => asset.id === id);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
+export function viewerOverlay({ router, view }) {
+  const viewer = new Viewer(byId('viewer'));
+  const { source, listing } = view;
+  /** Where the shown asset stands in the listing, -1 while that is not known. */
+  let index = -1;
+  let turn = 0;
+  /** Was the viewer opened from this page, so that closing it is going back? */
+  let pushed = false;
+
+  function draw() {
+    const id = router.current.viewing;
+    if (id === 0) {
+      if (!viewer.open) return;
+      viewer.hide();
+      // Closing shows the asset last seen, scrolled into place.
+      if (index >= 0) listing.activate(index, { quiet: true });
+      listing.focus();
+      index = -1;
+      return;
+    }
+    const hint = router.memory.viewIndex;
+    if (hint !== undefined && source.get(hint)?.asset?.id === id) index = hint;
+    else if (source.get(index)?.asset?.id !== id) index = -1;
+    const total = source.assets;
+    viewer.show({ id, asset: known(view, id), index: index < 0 ? -1 : index - source.folders.length, total });
+    if (index < 0) seek(id);
+  }
+
+  /** A pasted address names the asset only; looks for it in the listing, within reason. @param {number} id */
+  async function seek(id) {
+    if (!source.fetchAssets || !source.known) return;
+    turn += 1;
+    const mine = turn;
+    const hint = router.memory.viewIndex ?? 0;
+    for (let i = 0; i < SCAN_WINDOWS; i += 1) {
+      const offset = Math.max(0, hint - source.folders.length - 500) + i * 1000;
+      if (offset >= source.assets && i > 0) return;
+      const page = await source.fetchAssets(offset, 1000).catch(() => null);
+      if (!page || mine !== turn || router.current.viewing !== id) return;
+      const at = page.assets.findIndex((asset) => asset.id === id);
+      if (at < 0) continue;
+      index = source.folders.length + offset + at;
+      viewer.show({ id, asset: null, index: offset + at, total: source.assets });
+      source.want(index - 3, index + 3);
+      return;
+    }
+  }
+
+  /** @param {number} to */
+  async function go(to) {
+    const least = source.folders.length;
+    if (index < 0 || to < least || to >= source.length) return;
+    source.want(to - 2, to + 2);
+    turn += 1;
+    const mine = turn;
+    if (!source.get(to)) {
+      await new Promise((resolve) => source.addEventListener('arrive', resolve, { once: true }));
+      if (mine !== turn) return;
+    }
+    const asset = source.get(to)?.asset;
+    if (!asset || router.current.viewing === 0) return;
+    index = to;
+    router.memory = { ...router.memory, viewIndex: to };
+    router.replace({ viewing: asset.id, details: router.current.details ? asset.id : 0 });
+    preload(to);
+  }
+
+  /** The neighbours, so that turning a page shows a picture and no wait. @param {number} at */
+  function preload(at) {
+    for (const by of [1, -1]) {
+      const asset = source.get(at + by)?.asset;
+      if (asset?.type === 'image' && asset.size_original < 20_000_000) new Image().src = `/api/assets/${asset.id}`;
+    }
+  }
+
+  viewer.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
+  viewer.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
+  viewer.addEventListener('close', () => {
+    if (router.current.viewing === 0) return;
+    if (pushed) history.back();
+    else router.replace({ viewing: 0 });
+  });
+  router.addEventListener('change', (event) => {
+    const { previous, route, travelled } = /** @type {CustomEvent} */ (event).detail;
+    if (previous.viewing === 0 && route.viewing !== 0) pushed = !travelled;
+    if (route.viewing === 0 && previous.viewing !== 0) {
+      // Going back restores the address the listing had; what was last looked at is known better here.
+      draw();
+      return;
+    }
+    draw();
+  });
+  view.addEventListener('arrived', () => draw());
+  return { viewer, draw };
+}

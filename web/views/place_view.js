@@ -1,0 +1,452 @@
+// A place and what is in it: path, toolbar, chips, listing, notes. Reads the address, asks the source, and keeps what is
+// shown live without moving it.
+
+import { addressOf, api } from '../api.js';
+import { drawChips } from '../components/chips.js';
+import { Listing } from '../components/listing.js';
+import { speak } from '../components/messages.js';
+import { bytes, count, plural, visibleName } from '../lib/format.js';
+import { byId, h, icon, setText, show } from '../lib/html.js';
+import { throttled } from '../lib/queue.js';
+import { Selection } from '../lib/selection.js';
+import { Source } from '../lib/source.js';
+import { TILE_MIN } from '../lib/virtual_window.js';
+import { format, route as makeRoute, samePlace, sameListing } from '../router.js';
+import { habits } from '../state.js';
+import { emptyNote, errorNote, noMatchNote } from './notes.js';
+
+const BUSY_MS = 400;
+const LIVE_MS = 500;
+const FRESH_MS = 4000;
+const TILE_SIZES = /** @type {(keyof typeof TILE_MIN)[]} */ (Object.keys(TILE_MIN));
+
+/** Fires `selection`, `active` {index}, `place` when the place is known. */
+export class PlaceView extends EventTarget {
+  /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void}} parts */
+  constructor({ router, places, addFiles, addFolder }) {
+    super();
+    this.router = router;
+    this.places = places;
+    this.add = { addFiles, addFolder };
+    this.source = new Source();
+    this.selection = new Selection();
+    this.listing = new Listing(byId('listing'), { source: this.source, selection: this.selection });
+    /** The project or collection shown. @type {any} */
+    this.place = null;
+    /** @type {import('../router.js').Route} */
+    this.route = makeRoute();
+    this.visit = 0;
+    this.ready = false;
+    this.stale = false;
+    this.refreshing = false;
+    this.liveSoon = throttled(LIVE_MS, () => this.goLive());
+    this.wire();
+  }
+
+  wire() {
+    const { listing, router } = this;
+    listing.addEventListener('scrolled', () => {
+      if (this.ready) router.remember({ at: listing.anchor(), active: listing.active });
+      if (this.stale) this.liveSoon();
+    });
+    listing.addEventListener('active', (event) => this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail })));
+    listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
+    listing.addEventListener('open', (event) => this.openEntry(/** @type {CustomEvent} */ (event).detail.index));
+    listing.addEventListener('sort', (event) => this.sortBy(/** @type {CustomEvent} */ (event).detail.key));
+    listing.addEventListener('typed', (event) => this.jumpTo(/** @type {CustomEvent} */ (event).detail.prefix));
+    this.source.addEventListener('arrive', () => this.arrived());
+    this.source.addEventListener('fail', (event) => this.failed(/** @type {CustomEvent} */ (event).detail));
+    this.places.addEventListener('change', () => this.placesChanged());
+    byId('sort').addEventListener('change', (/** @type {any} */ event) => {
+      const key = event.target.value;
+      router.push({ sort: key === 'name' || key === 'type' ? key : `-${key}` });
+    });
+    byId('sort-order').addEventListener('click', () => {
+      const { sort } = router.current;
+      router.push({ sort: sort.startsWith('-') ? sort.slice(1) : `-${sort}` });
+    });
+    byId('as-grid').addEventListener('click', () => this.layout('grid'));
+    byId('as-list').addEventListener('click', () => this.layout('list'));
+    byId('as-grid').title = 'Grid';
+    byId('as-list').title = 'List';
+    byId('as-grid').setAttribute('aria-label', 'Grid');
+    byId('as-list').setAttribute('aria-label', 'List');
+    const range = /** @type {HTMLInputElement} */ (byId('tile-size'));
+    range.value = String(Math.max(0, TILE_SIZES.indexOf(/** @type {any} */ (habits.get('tile', 'm')))));
+    range.addEventListener('input', () => {
+      habits.set('tile', TILE_SIZES[Number(range.value)]);
+      this.arrange();
+    });
+  }
+
+  /** @param {'grid' | 'list'} as */
+  layout(as) {
+    habits.set('as', as);
+    this.router.replace({ as });
+    this.arrange();
+  }
+
+  arrange() {
+    const layout = this.route.as || /** @type {'grid' | 'list'} */ (habits.get('as', 'grid') === 'list' ? 'list' : 'grid');
+    this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), sort: this.route.sort });
+    byId('as-grid').setAttribute('aria-pressed', String(layout === 'grid'));
+    byId('as-list').setAttribute('aria-pressed', String(layout === 'list'));
+    show(byId('tile-size'), layout === 'grid');
+    const order = byId('sort-order');
+    const descending = this.route.sort.startsWith('-');
+    /** @type {HTMLSelectElement} */ (byId('sort')).value = this.route.sort.replace('-', '');
+    order.dataset.order = descending ? 'desc' : 'asc';
+    order.title = descending ? 'Descending' : 'Ascending';
+    order.setAttribute('aria-label', order.title);
+  }
+
+  /** @param {import('../router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
+  async show(route, memory, first) {
+    const before = this.route;
+    this.route = route;
+    this.arrange();
+    if (!first && sameListing(before, route)) return;
+    const moved = first || !samePlace(before, route);
+    this.visit += 1;
+    const { visit } = this;
+    this.ready = false;
+    clearTimeout(this.busyTimer);
+    this.busyTimer = setTimeout(() => show(byId('listing-busy'), true), BUSY_MS);
+    show(byId('listing-note'), false);
+    this.selection.clear();
+    this.dispatchEvent(new CustomEvent('selection'));
+    if (moved) {
+      this.place = null;
+      this.source.folders = [];
+      this.source.ask(null);
+      byId('chips').replaceChildren();
+      this.listing.reset(null);
+    }
+    try {
+      const place = moved ? await this.find(route) : this.place;
+      if (visit !== this.visit) return;
+      this.place = place;
+      this.drawPath();
+      this.dispatchEvent(new CustomEvent('place'));
+      this.source.folders = this.foldersShown();
+      this.source.ask(route.kind === 'collection' ? this.question(route) : null);
+      this.listing.reset(memory.at ? { index: memory.at.index, px: memory.at.px } : null);
+      if (memory.active !== undefined) this.listing.active = memory.active;
+      if (route.kind === 'collection') this.source.want(memory.at?.index ?? 0, (memory.at?.index ?? 0) + 100);
+      else this.arrived();
+    } catch (error) {
+      if (visit === this.visit) this.failed(error);
+    }
+  }
+
+  /** @param {import('../router.js').Route} route */
+  async find({ kind, id }) {
+    const projects = this.places.projects ?? (await this.places.loadProjects());
+    if (kind === 'home') return null;
+    if (kind === 'collection') return this.places.locate(id);
+    const project = projects.find((candidate) => candidate.id === id) ?? (await api.projects().then((list) => list.find((candidate) => candidate.id === id)));
+    if (!project) throw new Error('There is no such project in this vault.');
+    await this.places.branch(id);
+    return project;
+  }
+
+  /** @param {import('../router.js').Route} route */
+  question({ id, q, types, sort }) {
+    return (/** @type {number} */ offset, /** @type {number} */ limit, /** @type {AbortSignal | undefined} */ signal) => api.assets(id, { offset, limit, query: q, types, sort }, signal);
+  }
+
+  /** Collections (or projects) come first, filtered by the same words; a type filter asks for assets only. */
+  foldersShown() {
+    const { kind, id, q, types, sort } = this.route;
+    if (types.length > 0) return [];
+    let list = [];
+    if (kind === 'home') list = this.places.projects ?? [];
+    else if (kind === 'project') list = this.places.children(id, null);
+    else if (this.place) list = this.places.children(this.place.project_id, id);
+    const words = q.toLocaleLowerCase();
+    const shown = words ? list.filter((folder) => folder.name.toLocaleLowerCase().includes(words)) : [...list];
+    const key = sort.replace('-', '');
+    if (key === 'added') shown.sort((a, b) => a.created_at_unix_ms - b.created_at_unix_ms);
+    if (key === 'size') shown.sort((a, b) => a.assets - b.assets);
+    return sort.startsWith('-') ? shown.reverse() : shown;
+  }
+
+  arrived() {
+    if (!this.source.known) return;
+    clearTimeout(this.busyTimer);
+    show(byId('listing-busy'), false);
+    if (this.listing.wanted) {
+      // The place is as long as it was when the person left it: go back to where they were.
+      const { wanted } = this.listing;
+      this.listing.wanted = null;
+      this.listing.measure();
+      this.listing.restore(wanted);
+    }
+    this.ready = true;
+    this.drawChips();
+    this.drawNote();
+    this.listing.refresh();
+    this.dispatchEvent(new CustomEvent('arrived'));
+    const said = `${this.route.id}?${this.route.q}&${this.route.types}`;
+    if (this.route.q && said !== this.said) speak(`${plural(this.source.length, 'match', 'matches')}`);
+    this.said = said;
+  }
+
+  drawChips() {
+    if (this.route.kind !== 'collection') {
+      byId('chips').replaceChildren();
+      delete byId('chips').dataset.look;
+      return;
+    }
+    drawChips(byId('chips'), { page: this.source.page, types: this.route.types, choose: (types) => this.router.push({ types }) });
+  }
+
+  drawNote() {
+    const note = byId('listing-note');
+    const empty = this.source.known && this.source.length === 0;
+    if (!empty) {
+      show(note, false);
+      note.dataset.kind = '';
+      return;
+    }
+    const filtered = this.route.q !== '' || this.route.types.length > 0;
+    const kind = filtered ? `none ${format(this.route)}` : `empty ${this.route.kind} ${this.route.id}`;
+    note.className = 'whole';
+    show(note, true);
+    if (note.dataset.kind === kind) return;
+    note.dataset.kind = kind;
+    note.replaceChildren(...(filtered
+      ? noMatchNote({ query: this.route.q, types: this.route.types, place: this.name, clear: () => this.router.push({ q: '', types: [] }) })
+      : emptyNote({ kind: this.route.kind, place: this.place, path: this.path, ...this.add, createProject: async (name) => {
+        const made = await this.places.createProject(name);
+        this.router.go('project', made.id);
+      }, createCollection: async (name) => {
+        const made = await this.places.createCollection(this.place.id, null, name);
+        this.router.go('collection', made.id);
+      } })));
+  }
+
+  /** @param {any} error */
+  failed(error) {
+    clearTimeout(this.busyTimer);
+    show(byId('listing-busy'), false);
+    const note = byId('listing-note');
+    const whole = !this.source.known || this.source.length === 0 || !this.ready;
+    note.className = whole ? 'whole' : '';
+    note.dataset.kind = 'error';
+    note.replaceChildren(...errorNote({ error, whole, retry: () => this.again() }));
+    show(note, true);
+  }
+
+  /** After a failure, and when the server is back. */
+  again() {
+    if (byId('listing-note').dataset.kind !== 'error' || byId('listing-note').hidden) return;
+    show(byId('listing-note'), false);
+    if (this.ready) this.listing.refresh();
+    else this.show(this.route, this.router.memory, true);
+  }
+
+  get name() {
+    return this.place?.name ?? (this.route.kind === 'home' ? 'All projects' : '');
+  }
+
+  /** From the project down to here. */
+  get path() {
+    if (!this.place) return [];
+    return this.route.kind === 'collection' ? this.places.pathTo(this.place) : [this.place];
+  }
+
+  drawPath() {
+    const steps = [{ name: 'All projects', href: '/', key: 'home' }, ...this.path.map((step) => ('project_id' in step
+      ? { name: step.name, href: `/c/${step.id}`, key: `c/${step.id}` } : { name: step.name, href: `/p/${step.id}`, key: `p/${step.id}` }))];
+    const shown = this.route.kind === 'home' ? steps : steps.slice(1);
+    byId('path').replaceChildren(...shown.flatMap((step, i) => [
+      ...(i > 0 ? [icon('chevron')] : []),
+      h('a', { href: step.href, 'data-place': step.key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(step.name) }, visibleName(step.name)),
+    ]));
+    const zip = this.zipAddress;
+    show(byId('download-place'), zip !== null);
+  }
+
+  get zipAddress() {
+    if (!this.place) return null;
+    return addressOf.zip(this.route.kind === 'collection' ? 'collection' : 'project', this.place.id);
+  }
+
+  /** Where a drop on this page goes. @returns {import('../upload/plan.js').Target} */
+  get target() {
+    if (this.route.kind === 'collection' && this.place) return { kind: 'collection', id: this.place.id, projectId: this.place.project_id };
+    if (this.route.kind === 'project' && this.place) return { kind: 'project', id: this.place.id };
+    return { kind: 'home' };
+  }
+
+  summary() {
+    if (this.route.kind === 'home') return plural(this.places.projects?.length ?? 0, 'project');
+    const page = this.source.page;
+    const folders = this.source.folders.length;
+    return [folders > 0 && plural(folders, 'collection'), page && `${plural(page.total, 'asset')}, ${bytes(page.bytes)}`, this.route.kind === 'project' && plural(this.place?.assets ?? 0, 'asset')].filter(Boolean).join(' · ');
+  }
+
+  /** @param {number} index */
+  openEntry(index) {
+    const entry = this.source.get(index);
+    if (!entry) return;
+    this.router.remember({ at: this.listing.anchor(), active: index });
+    if (entry.folder) this.router.go('project_id' in entry.folder ? 'collection' : 'project', entry.folder.id);
+    else this.router.push({ viewing: entry.asset.id }, { at: this.listing.anchor(), active: index, viewIndex: index });
+  }
+
+  /** @param {string} key */
+  sortBy(key) {
+    const { sort } = this.route;
+    this.router.push({ sort: sort === key ? `-${key}` : key });
+  }
+
+  /** @param {string} prefix */
+  async jumpTo(prefix) {
+    const { visit } = this;
+    const words = prefix.toLocaleLowerCase();
+    const folder = this.source.folders.findIndex((candidate) => candidate.name.toLocaleLowerCase().startsWith(words));
+    if (folder >= 0) {
+      this.listing.activate(folder);
+      return;
+    }
+    if (this.route.sort.replace('-', '') !== 'name') return;
+    const at = await this.source.findPrefix(prefix, this.route.sort.startsWith('-')).catch(() => null);
+    if (at !== null && visit === this.visit) this.listing.activate(this.source.folders.length + at);
+  }
+
+  placesChanged() {
+    if (!this.ready && this.route.kind === 'collection') return;
+    const fresh = this.route.kind === 'project' ? this.places.project(this.route.id) : this.route.kind === 'collection' ? this.places.collection(this.route.id) : null;
+    if (fresh) this.place = fresh;
+    const folders = this.foldersShown();
+    const before = this.source.folders.length;
+    const same = folders.length === before && folders.every((folder, i) => folder.id === this.source.folders[i].id);
+    const anchor = this.listing.anchor();
+    this.source.folders = folders;
+    if (!same && this.source.known) {
+      const by = folders.length - before;
+      if (anchor.index >= before && anchor.index + anchor.px > 0) {
+        this.listing.measure();
+        this.listing.restore({ index: anchor.index + by, px: anchor.px });
+      }
+      if (this.listing.active >= before) this.listing.active = Math.max(0, this.listing.active + by);
+    }
+    if (this.source.known && this.visit > 0 && (this.ready || this.route.kind !== 'collection')) {
+      this.listing.refresh();
+      this.drawNote();
+    }
+    this.drawPath();
+  }
+
+  /** Something was sealed. @param {number[] | null} ids of places touched */
+  touched(ids) {
+    if (this.route.kind !== 'collection' || (ids !== null && !ids.includes(this.route.id))) return;
+    this.stale = true;
+    this.liveSoon();
+  }
+
+  async goLive() {
+    if (!this.stale || this.refreshing || this.listing.scroller.scrolling) return;
+    if (!this.source.known) return;
+    this.stale = false;
+    this.refreshing = true;
+    const { visit, listing, source, selection } = this;
+    try {
+      const { columns, scroller } = listing;
+      const anchor = listing.anchor();
+      const anchorSpot = source.spot(anchor.index);
+      const activeSpot = source.spot(listing.active);
+      const folders = source.folders.length;
+      const known = this.idsShown();
+      const grown = await source.refresh(scroller.first * columns, (scroller.last + 1) * columns);
+      if (grown === null || visit !== this.visit) return;
+      // At the very top there is nothing above to hold on to; what is new may show.
+      const atTop = scroller.virtual < 1;
+      const anchorAt = !atTop && anchorSpot ? await source.locate(anchorSpot, grown) : null;
+      const activeAt = activeSpot ? await source.locate(activeSpot, grown) : null;
+      if (grown !== 0 && !(await selection.follow((spot) => source.locate(spot, grown)))) speak('Part of the selection was given up because the listing changed.');
+      if (visit !== this.visit) return;
+      if (activeAt !== null) listing.active = folders + activeAt;
+      listing.measure();
+      if (anchorAt !== null) listing.restore({ index: folders + anchorAt, px: anchor.px + (Math.floor((folders + anchorAt) / columns) * columns === folders + anchorAt ? 0 : 0) });
+      this.markFresh(known);
+      this.arrived();
+      this.dispatchEvent(new CustomEvent('selection'));
+    } catch {
+      this.stale = true;
+    } finally {
+      this.refreshing = false;
+      if (this.stale) this.liveSoon();
+    }
+  }
+
+  idsShown() {
+    const ids = new Set();
+    for (let row = this.listing.scroller.first; row <= this.listing.scroller.last; row += 1) {
+      for (let column = 0; column < this.listing.columns; column += 1) {
+        const asset = this.source.get(row * this.listing.columns + column)?.asset;
+        if (asset) ids.add(asset.id);
+      }
+    }
+    return ids;
+  }
+
+  /** @param {Set<number>} known */
+  markFresh(known) {
+    const fresh = [...this.idsShown()].filter((id) => !known.has(id));
+    for (const id of fresh) this.listing.fresh.add(id);
+    if (fresh.length === 0) return;
+    setTimeout(() => {
+      for (const id of fresh) this.listing.fresh.delete(id);
+      this.listing.scroller.redraw();
+    }, FRESH_MS);
+  }
+
+  /** Count and size of the selection; the size only where every asset of it is at hand. */
+  selected() {
+    const total = this.source.assets;
+    const n = this.selection.count(total);
+    const { ranges, without, ids } = this.selection.plan(total);
+    let size = /** @type {number | null} */ (0);
+    if (this.selection.whole) size = this.source.page?.bytes ?? null;
+    else if (n > 2000) size = null;
+    else {
+      const wanted = new Set(ids);
+      for (const [from, to] of ranges) {
+        for (let index = from; index <= to && size !== null; index += 1) {
+          const asset = this.source.cache.get(index);
+          if (!asset) size = null;
+          else if (!without.has(asset.id)) size += asset.size_original;
+        }
+      }
+      if (size !== null && wanted.size > 0) {
+        for (const items of this.source.cache.windows.values()) {
+          for (const asset of items) if (wanted.delete(asset.id)) size += asset.size_original;
+        }
+        if (wanted.size > 0) size = null;
+      }
+    }
+    return { n, total, size };
+  }
+
+  /** The ids the selection stands for. @param {(read: number) => void} onRead */
+  async selectedIds(onRead) {
+    const { ranges, without, ids } = this.selection.plan(this.source.assets);
+    const all = new Set(ids);
+    for (const [from, to] of ranges) {
+      for (let offset = from; offset <= to; offset += 1000) {
+        const page = await /** @type {any} */ (this.source.fetchAssets)(offset, Math.min(1000, to - offset + 1));
+        for (const asset of page.assets) if (!without.has(asset.id)) all.add(asset.id);
+        onRead(all.size);
+      }
+    }
+    return [...all];
+  }
+
+  describe() {
+    return this.source.known ? `${count(this.source.length)} entries` : '';
+  }
+}
+
