@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use signed_note::{Note, Signer, StandardSigner};
 
-use crate::error::ReadError;
 use crate::ids::{Digest, VaultId};
 
 /// The log's size and root, as text to keep elsewhere.
@@ -71,7 +70,7 @@ pub(crate) fn checkpoint(
     state_dir: &Path,
     size: u64,
     root: Digest,
-) -> Result<Checkpoint, ReadError> {
+) -> Checkpoint {
     let text = format!(
         "{}\n{size}\n{}\n",
         origin(vault),
@@ -82,12 +81,12 @@ pub(crate) fn checkpoint(
         note.add_sigs(&[&signer]).ok()?;
         String::from_utf8(note.to_bytes()).ok()
     });
-    Ok(Checkpoint {
+    Checkpoint {
         signed: signed.is_some(),
         note: signed.unwrap_or(text),
         size,
         root,
-    })
+    }
 }
 
 fn signer(public_key: &str, state_dir: &Path) -> Option<StandardSigner> {

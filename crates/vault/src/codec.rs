@@ -12,7 +12,7 @@ const LEVEL: i32 = 3;
 /// A frame must save at least one part in this many, or decoding it is not worth it.
 const WORTHWHILE_FRACTION: usize = 64;
 /// Bytes looked at to tell whether a chunk is worth compressing.
-const SAMPLE_BYTES: usize = 4096;
+const SAMPLE_BYTES: u16 = 4096;
 /// Bits per byte above which a sample counts as incompressible. Even uniformly random samples of this size show
 /// no more than about 7.95.
 const INCOMPRESSIBLE_BITS: f32 = 7.8;
@@ -86,19 +86,20 @@ pub(crate) fn decompress(frame: &[u8], raw_size: usize) -> io::Result<Vec<u8>> {
 /// Whether a sample of `raw` looks like bytes that were compressed or encrypted already. A guess that costs a few
 /// microseconds: wrong either way, it costs time or a little space, never bytes.
 pub(crate) fn looks_incompressible(raw: &[u8]) -> bool {
-    if raw.len() < SAMPLE_BYTES {
+    let sample = usize::from(SAMPLE_BYTES);
+    if raw.len() < sample {
         return false;
     }
     let mut counts = [0_u16; 256];
     // Sixteen runs spread over the chunk, so that a header does not decide alone.
-    let run = SAMPLE_BYTES / 16;
+    let run = sample / 16;
     let stride = (raw.len() - run) / 15;
     for start in (0..16).map(|i| i * stride) {
         for byte in &raw[start..start + run] {
             counts[usize::from(*byte)] += 1;
         }
     }
-    let total = SAMPLE_BYTES as f32;
+    let total = f32::from(SAMPLE_BYTES);
     let bits: f32 = counts
         .iter()
         .filter(|count| **count > 0)

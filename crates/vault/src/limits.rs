@@ -44,7 +44,7 @@ pub const PARTS_MAX: u64 = 4 * 1024 * 1024;
 /// Longest upload id a client may choose.
 pub const UPLOAD_ID_BYTES_MAX: usize = 200;
 /// How long an upload without a new part is kept, and how long one that ended can be asked for.
-pub const UPLOAD_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const UPLOAD_KEPT: Duration = Duration::from_hours(7 * 24);
 /// Ended uploads remembered at most; the oldest are forgotten first.
 pub const UPLOADS_ENDED_MAX: usize = 200_000;
 

@@ -24,9 +24,15 @@ impl Timestamp {
     /// From milliseconds since the epoch.
     pub const fn from_unix_ms(ms: i64) -> Self {
         // `rem_euclid` keeps the fraction counting forward for times before 1970.
+        let fraction_ms = ms.rem_euclid(1000).cast_unsigned();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the fraction is below 1000"
+        )]
+        let nanoseconds = fraction_ms as u32 * 1_000_000;
         Self {
             seconds: ms.div_euclid(1000),
-            nanoseconds: ms.rem_euclid(1000) as u32 * 1_000_000,
+            nanoseconds,
         }
     }
 

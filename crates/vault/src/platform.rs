@@ -10,8 +10,8 @@ pub(crate) fn is_network_file_system(path: &Path) -> bool {
     #[cfg(target_os = "linux")]
     {
         /// `f_type` of NFS, SMB, CIFS and SMB2 (linux/magic.h and fs/smb/client/cifsglob.h).
-        const MAGIC: [u32; 4] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42];
-        rustix::fs::statfs(path).is_ok_and(|fs| MAGIC.contains(&(fs.f_type as u32)))
+        const MAGIC: [u64; 4] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42];
+        rustix::fs::statfs(path).is_ok_and(|fs| MAGIC.contains(&fs.f_type.cast_unsigned()))
     }
     #[cfg(not(target_os = "linux"))]
     {

@@ -19,13 +19,13 @@ use crate::model::{
 use crate::name::Name;
 use crate::read::{AssetReader, Reading};
 use crate::store::files::{self, OpenFile};
-use crate::store::open;
+use crate::store::open::{self, FileMode};
 use crate::store::pool::{Pool, Pooled};
 use crate::store::rows::{
     PlaceBody, VaultBody, asset_from_entry, damaged, link_from_entry, placed,
 };
 use crate::store::scan::Watcher;
-use crate::store::write::Writer;
+use crate::store::write::{Reopen, Writer};
 use crate::store::{CONTAINER_VERSION, Fact, Section, listing, read};
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
@@ -173,7 +173,13 @@ impl Vault {
         let ingest = match (options.access, &read_only) {
             (Access::Write, None) => {
                 let connection = open::writer(&path, mode, options.lock_timeout)?;
-                let writer = Writer::new(connection);
+                let lock_timeout = options.lock_timeout;
+                let reopen = Reopen {
+                    path: path.clone(),
+                    mode,
+                    lock_timeout,
+                };
+                let writer = Writer::new(connection, reopen);
                 Some(Arc::new(Ingest::start(
                     writer,
                     body.chunker_parameters,
@@ -405,13 +411,13 @@ impl Vault {
     pub fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
         let (size, root) = read::last_root(&*self.inner.reading.pool.get()?)?;
         let inner = &self.inner;
-        checkpoint::checkpoint(
+        Ok(checkpoint::checkpoint(
             inner.id,
             &inner.body.public_key,
             &inner.state_dir,
             size,
             root,
-        )
+        ))
     }
 
     /// Reads and compares everything, on all cores. `progress` is called from several threads, about once a
@@ -433,7 +439,7 @@ impl Vault {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if watcher.is_none() {
-            *watcher = Some(Watcher::new(self.inner.reading.pool.dedicated()?)?);
+            *watcher = Some(Watcher::new(self.inner.reading.pool.dedicated()?));
         }
         watcher.as_mut().expect("it was just set").poll()
     }
@@ -492,7 +498,9 @@ impl Inner {
         self.reading.pool.close();
         // The writer goes last: its close copies what is left of the WAL and removes it.
         let Some(writer) = writer else { return Ok(()) };
-        let checkpointed = writer.wal_checkpoint(true);
+        let checkpointed = writer
+            .stop_waiting()
+            .and_then(|()| writer.wal_checkpoint(true));
         let closed = writer.into_connection().close();
         checkpointed.map_err(|error| open::translate(&self.path, &error))?;
         closed.map_err(|(_, error)| open::translate(&self.path, &error))
@@ -513,7 +521,12 @@ fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenError> {
         path: temporary.to_path_buf(),
         detail: error.to_string(),
     };
-    let mut writer = Writer::new(open::initialise(temporary)?);
+    let reopen = Reopen {
+        path: temporary.to_path_buf(),
+        mode: FileMode::Shared,
+        lock_timeout: Duration::ZERO,
+    };
+    let mut writer = Writer::new(open::initialise(temporary)?, reopen);
     let mut transaction = writer.begin().map_err(store)?;
     let body = serde_json::to_vec(body).expect("plain text is valid JSON");
     let now = Timestamp::from_system(SystemTime::now()).map_or(0, Timestamp::unix_ms);

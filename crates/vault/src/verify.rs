@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::codec::{self, Codec};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{AssetId, Digest, Seq};
 use crate::merkle::{Edge, Subtree};
-use crate::read::{AssetReader, Reading};
+use crate::read::Reading;
 use crate::store::rows::asset_from_entry;
-use crate::store::scan::{self, ChunkRow, PackRow};
+use crate::store::scan;
 use crate::store::{open, read};
+
+mod packs;
+mod whole;
+
+pub use whole::WholeCheck;
 
 /// Findings kept in a report; further ones are counted.
 pub const FINDINGS_MAX: usize = 100_000;
@@ -208,7 +212,7 @@ impl Pass<'_> {
             } else {
                 self.lost("structure", None, detail);
             }
-        })?;
+        });
         // Damage that makes a whole pass impossible is itself a finding, and the other passes still run.
         if let Err(error) = self.log(&connection) {
             self.lost(
@@ -251,7 +255,7 @@ impl Pass<'_> {
                 }
             };
             for subtree in edge.push(leaf) {
-                self.subtree(&subtree, subtrees.remove(&subtree_id(&subtree)));
+                self.subtree(&subtree, subtrees.remove(&subtree_id(&subtree)).as_ref());
             }
             if let Some(root) = roots.get(&edge.size()) {
                 if root == edge.root().as_bytes() {
@@ -318,8 +322,8 @@ impl Pass<'_> {
         }
     }
 
-    fn subtree(&self, computed: &Subtree, stored: Option<Vec<u8>>) {
-        if stored.as_deref() != Some(computed.hash.as_bytes()) {
+    fn subtree(&self, computed: &Subtree, stored: Option<&Vec<u8>>) {
+        if stored.map(Vec::as_slice) != Some(computed.hash.as_bytes()) {
             let detail = format!(
                 "the subtree kept at level {}, position {} differs from its entries",
                 computed.level, computed.position
@@ -332,10 +336,10 @@ impl Pass<'_> {
     fn derived(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
         read::facts(connection)?;
         scan::entries(connection, |row| {
-            if let Ok((entry, _)) = row {
-                if let Some(problem) = scan::listing_problem(connection, &entry)? {
-                    self.repairable("derived", Some(entry.id()), problem);
-                }
+            if let Ok((entry, _)) = row
+                && let Some(problem) = scan::listing_problem(connection, &entry)?
+            {
+                self.repairable("derived", Some(entry.id()), problem);
             }
             Ok(())
         })?;
@@ -343,113 +347,6 @@ impl Pass<'_> {
             self.repairable("derived", None, problem);
         }
         Ok(())
-    }
-
-    /// Every pack and every chunk in it, on all cores.
-    fn packs(&self) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
-        in_parallel(
-            |send: &SyncSender<(u64, Vec<ChunkRow>)>| {
-                scan::packs_with_chunks(
-                    &connection,
-                    |pack, chunks| {
-                        // The receivers outlive the sender unless they panicked, which surfaces at the join.
-                        let _ = send.send((pack, chunks));
-                    },
-                    |chunk, problem| {
-                        self.lost(
-                            "chunk",
-                            None,
-                            format!("row {chunk} cannot be read: {problem}"),
-                        );
-                    },
-                )
-            },
-            |(pack, chunks)| {
-                if let Err(error) = self.pack(pack, &chunks) {
-                    self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
-                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
-                }
-            },
-        )
-    }
-
-    fn pack(&self, id: u64, chunks: &[ChunkRow]) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
-        let found = scan::with_pack(&connection, id, |pack| {
-            self.advance(pack.data.len());
-            self.pack_bytes(id, &pack, chunks);
-        })?;
-        if found.is_none() {
-            self.lost("pack", None, format!("pack {id} is missing"));
-            self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
-        }
-        Ok(())
-    }
-
-    fn pack_bytes(&self, id: u64, pack: &PackRow<'_>, chunks: &[ChunkRow]) {
-        self.chunks
-            .fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        // One stored chunk that fills its pack has the pack's digest: hash it once.
-        let alone = match chunks {
-            [only] => {
-                pack.codec == Some(Codec::Stored)
-                    && only.offset == 0
-                    && only.size == pack.data.len() as u64
-                    && only.digest.as_bytes() == pack.sha256
-            }
-            _ => false,
-        };
-        if Digest::of(pack.data).as_bytes() != pack.sha256 {
-            self.lost("pack", None, format!("pack {id} differs from its hash"));
-            if alone {
-                self.mark_bad([chunks[0].digest]);
-            }
-        }
-        if alone {
-            return;
-        }
-        let decoded;
-        let raw = match pack.codec {
-            Some(Codec::Stored) => pack.data,
-            Some(Codec::Zstd) => match codec::decompress(pack.data, pack.raw_size) {
-                Ok(raw) => {
-                    decoded = raw;
-                    &decoded
-                }
-                Err(error) => {
-                    self.lost("pack", None, format!("pack {id} does not decode: {error}"));
-                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
-                    return;
-                }
-            },
-            None => {
-                self.lost("pack", None, format!("pack {id} has an unknown codec"));
-                self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
-                return;
-            }
-        };
-        if raw.len() != pack.raw_size {
-            self.lost(
-                "pack",
-                None,
-                format!("pack {id} decodes to another size than recorded"),
-            );
-        }
-        for chunk in chunks {
-            let range = usize::try_from(chunk.offset)
-                .ok()
-                .zip(usize::try_from(chunk.size).ok())
-                .and_then(|(offset, size)| raw.get(offset..offset.checked_add(size)?));
-            if range.is_none_or(|bytes| Digest::of(bytes) != chunk.digest) {
-                self.lost(
-                    "chunk",
-                    None,
-                    format!("chunk {} in pack {id} differs from its hash", chunk.digest),
-                );
-                self.mark_bad([chunk.digest]);
-            }
-        }
     }
 
     fn mark_bad(&self, digests: impl IntoIterator<Item = Digest>) {
@@ -545,44 +442,6 @@ impl Pass<'_> {
 
 fn subtree_id(subtree: &Subtree) -> u64 {
     u64::from(subtree.level) << 48 | subtree.position
-}
-
-/// The digests of a whole asset while its bytes go by; `get`, `export` and deep verification end with it.
-#[derive(Default)]
-pub struct WholeCheck {
-    sha256: sha2::Sha256,
-    crc32: crc32fast::Hasher,
-    size: u64,
-}
-
-impl WholeCheck {
-    /// Takes in the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        sha2::Digest::update(&mut self.sha256, bytes);
-        self.crc32.update(bytes);
-        self.size += bytes.len() as u64;
-    }
-
-    /// Compares with what was sealed.
-    pub fn finish(self, reader: &AssetReader) -> Result<(), ReadError> {
-        let asset = reader.asset();
-        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
-        let same = self.size == asset.size
-            && sha256 == asset.sha256
-            && self.crc32.finalize() == asset.crc32;
-        if same {
-            return Ok(());
-        }
-        Err(ReadError::Damaged {
-            entry: asset.id.seq(),
-            chunk: None,
-            detail: format!(
-                "the bytes of “{}” hash to {sha256}, sealed was {}",
-                asset.name.escaped(),
-                asset.sha256
-            ),
-        })
-    }
 }
 
 /// Runs `produce` on this thread and `consume` on all cores, with a short queue between them.

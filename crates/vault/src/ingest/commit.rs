@@ -21,6 +21,8 @@ const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
 
 pub(super) struct Committer {
     writer: Writer,
+    /// A commit failed in a way that puts the connection in doubt; nothing is written before it is replaced.
+    in_doubt: bool,
     directory: PathBuf,
 }
 
@@ -33,7 +35,11 @@ struct Pack<'b> {
 
 impl Committer {
     pub(super) fn new(writer: Writer, directory: PathBuf) -> Self {
-        Self { writer, directory }
+        Self {
+            writer,
+            in_doubt: false,
+            directory,
+        }
     }
 
     pub(super) fn into_writer(self) -> Writer {
@@ -44,13 +50,17 @@ impl Committer {
     pub(super) fn commit(&mut self, mut batch: Batch) {
         let entries = std::mem::take(&mut batch.entries);
         let tickets: Vec<Ticket> = entries.iter().map(|entry| entry.ticket.clone()).collect();
-        match self.try_commit(&batch, entries) {
+        let outcome = self
+            .trusted()
+            .and_then(|()| self.try_commit(&batch, entries));
+        match outcome {
             Ok(answers) => {
                 for (ticket, answer) in tickets.iter().zip(answers) {
                     ticket.answer(answer);
                 }
             }
             Err(error) => {
+                self.in_doubt |= matches!(error, IngestError::Store { .. });
                 tracing::warn!(code = error.code(), %error, entries = tickets.len(), "commit failed");
                 for chunk in &batch.chunks {
                     chunk.manifest.fail(&error);
@@ -60,6 +70,14 @@ impl Committer {
                 }
             }
         }
+    }
+
+    fn trusted(&mut self) -> Result<(), IngestError> {
+        if self.in_doubt {
+            self.writer.reopen()?;
+            self.in_doubt = false;
+        }
+        Ok(())
     }
 
     fn try_commit(

@@ -6,8 +6,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rusqlite::{Connection, OpenFlags};
-
 use super::open::FileMode;
 use super::{APPLICATION_ID, CONTAINER_VERSION};
 use crate::error::OpenError;
@@ -95,27 +93,11 @@ pub fn probe(path: &Path) -> io::Result<FileState> {
             v if v > CONTAINER_VERSION => FileState::Newer(v),
             _ => FileState::Vault,
         }
-    } else if is_original(&canonical) {
+    } else if super::open::is_original(&canonical) {
         FileState::Original
     } else {
         FileState::NotAVault("it is a SQLite database of another program".into())
     })
-}
-
-/// The tables of http-contract's Python original. Opened immutable, so nothing beside the file is created.
-fn is_original(path: &Path) -> bool {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    let uri = super::open::file_uri(path, true);
-    Connection::open_with_flags(uri, flags)
-        .and_then(|connection| {
-            connection.query_row(
-                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' \
-                 AND name IN ('projects', 'collections', 'assets', 'metadata', 'chunks')",
-                [],
-                |row| row.get::<_, i64>(0),
-            )
-        })
-        .is_ok_and(|tables| tables == 5)
 }
 
 /// Turns anything but a vault of a known version into its error.

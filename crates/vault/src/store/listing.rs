@@ -408,7 +408,7 @@ pub(crate) fn section_after(
         section as i64,
         cursor.key,
         cursor.seq,
-        limit as i64
+        limit
     ])?;
     let kind = match section {
         Section::Places if place == Seq::VAULT => Kind::Project,

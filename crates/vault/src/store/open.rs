@@ -1,4 +1,8 @@
 //! Opening connections: the one place where `SQLite` is told how to behave, and where it is checked that it does.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that may open connections"
+)]
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -147,6 +151,22 @@ pub(crate) fn expected_fingerprint() -> Digest {
             .expect("the schema is valid SQL");
         fingerprint(&connection).expect("a schema can be read back")
     })
+}
+
+/// The tables of http-contract's Python original. Opened immutable, so nothing beside the file is created.
+pub(crate) fn is_original(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let uri = file_uri(path, true);
+    Connection::open_with_flags(uri, flags)
+        .and_then(|connection| {
+            connection.query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' \
+                 AND name IN ('projects', 'collections', 'assets', 'metadata', 'chunks')",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+        })
+        .is_ok_and(|tables| tables == 5)
 }
 
 fn harden(

@@ -158,7 +158,7 @@ impl Rebuild<'_> {
         for (id, value) in self.facts.iter().enumerate().skip(1) {
             self.connection.execute(
                 "INSERT INTO derived_fact (id, value) VALUES (?1, ?2)",
-                params![id as i64, value],
+                params![id, value],
             )?;
         }
         for (id, (items, bytes)) in self.tallies {

@@ -129,21 +129,15 @@ pub(crate) struct PlaceBody {
 impl PlaceBody {
     /// What the body of `entry` says; a place without one has its kind's word.
     pub(crate) fn of(entry: &Entry) -> Result<Self, ReadError> {
-        match &entry.body {
-            Some(body) => serde_json::from_slice(body)
-                .map_err(|error| damaged(entry.seq, &format!("its body cannot be read: {error}"))),
-            None => {
-                let word = if entry.known_kind() == Some(Kind::Project) {
-                    "project"
-                } else {
-                    "collection"
-                };
-                Ok(Self {
-                    type_word: word.into(),
-                    description: String::new(),
-                })
-            }
+        if let Some(body) = &entry.body {
+            return serde_json::from_slice(body)
+                .map_err(|error| damaged(entry.seq, &format!("its body cannot be read: {error}")));
         }
+        let is_project = entry.known_kind() == Some(Kind::Project);
+        Ok(Self {
+            type_word: if is_project { "project" } else { "collection" }.into(),
+            description: String::new(),
+        })
     }
 }
 

@@ -30,10 +30,7 @@ const CHECKED_TABLES: [&str; 9] = [
 const CHANGED_PLACES_MAX: usize = 100;
 
 /// What `SQLite` finds wrong with its own structure: table and message.
-pub(crate) fn structure(
-    connection: &Connection,
-    mut found: impl FnMut(&'static str, String),
-) -> Result<(), ReadError> {
+pub(crate) fn structure(connection: &Connection, mut found: impl FnMut(&'static str, String)) {
     for table in CHECKED_TABLES {
         let check = || -> rusqlite::Result<Vec<String>> {
             let mut statement = connection.prepare(&format!("PRAGMA integrity_check({table})"))?;
@@ -50,7 +47,6 @@ pub(crate) fn structure(
             Err(error) => found(table, error.to_string()),
         }
     }
-    Ok(())
 }
 
 /// Calls `visit` with every entry in order and the leaf hash stored with it; a row that cannot be read is passed as
@@ -311,12 +307,12 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn new(connection: Connection) -> Result<Self, ReadError> {
-        Ok(Self {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self {
             connection,
             data_version: 0,
             log_size: None,
-        })
+        }
     }
 
     pub(crate) fn poll(&mut self) -> Result<Option<Change>, ReadError> {
@@ -346,7 +342,7 @@ impl Watcher {
         let mut statement = self.connection.prepare_cached(
             "SELECT DISTINCT parent FROM entry WHERE seq >= ?1 AND parent IS NOT NULL LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![before, CHANGED_PLACES_MAX as i64 + 1], |row| {
+        let rows = statement.query_map(params![before, CHANGED_PLACES_MAX + 1], |row| {
             row.get::<_, i64>(0)
         })?;
         let places: Vec<Seq> = rows

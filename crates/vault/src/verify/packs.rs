@@ -1,0 +1,119 @@
+//! The pass over the packs: every stored byte and every chunk in it.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+
+use super::{Pass, in_parallel};
+use crate::codec::{self, Codec};
+use crate::error::ReadError;
+use crate::ids::Digest;
+use crate::store::scan::{self, ChunkRow, PackRow};
+
+impl Pass<'_> {
+    /// Every pack and every chunk in it, on all cores.
+    pub(super) fn packs(&self) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        in_parallel(
+            |send: &SyncSender<(u64, Vec<ChunkRow>)>| {
+                scan::packs_with_chunks(
+                    &connection,
+                    |pack, chunks| {
+                        // The receivers outlive the sender unless they panicked, which surfaces at the join.
+                        let _ = send.send((pack, chunks));
+                    },
+                    |chunk, problem| {
+                        self.lost(
+                            "chunk",
+                            None,
+                            format!("row {chunk} cannot be read: {problem}"),
+                        );
+                    },
+                )
+            },
+            |(pack, chunks)| {
+                if let Err(error) = self.pack(pack, &chunks) {
+                    self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
+                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                }
+            },
+        )
+    }
+
+    fn pack(&self, id: u64, chunks: &[ChunkRow]) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        let found = scan::with_pack(&connection, id, |pack| {
+            self.advance(pack.data.len());
+            self.pack_bytes(id, &pack, chunks);
+        })?;
+        if found.is_none() {
+            self.lost("pack", None, format!("pack {id} is missing"));
+            self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+        }
+        Ok(())
+    }
+
+    fn pack_bytes(&self, id: u64, pack: &PackRow<'_>, chunks: &[ChunkRow]) {
+        self.chunks
+            .fetch_add(chunks.len() as u64, Ordering::Relaxed);
+        // One stored chunk that fills its pack has the pack's digest: hash it once.
+        let alone = match chunks {
+            [only] => {
+                pack.codec == Some(Codec::Stored)
+                    && only.offset == 0
+                    && only.size == pack.data.len() as u64
+                    && only.digest.as_bytes() == pack.sha256
+            }
+            _ => false,
+        };
+        if Digest::of(pack.data).as_bytes() != pack.sha256 {
+            self.lost("pack", None, format!("pack {id} differs from its hash"));
+            if alone {
+                self.mark_bad([chunks[0].digest]);
+            }
+        }
+        if alone {
+            return;
+        }
+        let decoded;
+        let raw = match pack.codec {
+            Some(Codec::Stored) => pack.data,
+            Some(Codec::Zstd) => match codec::decompress(pack.data, pack.raw_size) {
+                Ok(raw) => {
+                    decoded = raw;
+                    &decoded
+                }
+                Err(error) => {
+                    self.lost("pack", None, format!("pack {id} does not decode: {error}"));
+                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                    return;
+                }
+            },
+            None => {
+                self.lost("pack", None, format!("pack {id} has an unknown codec"));
+                self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+                return;
+            }
+        };
+        if raw.len() != pack.raw_size {
+            self.lost(
+                "pack",
+                None,
+                format!("pack {id} decodes to another size than recorded"),
+            );
+        }
+        for chunk in chunks {
+            let range = usize::try_from(chunk.offset)
+                .ok()
+                .zip(usize::try_from(chunk.size).ok())
+                .and_then(|(offset, size)| raw.get(offset..offset.checked_add(size)?));
+            if range.is_none_or(|bytes| Digest::of(bytes) != chunk.digest) {
+                self.lost(
+                    "chunk",
+                    None,
+                    format!("chunk {} in pack {id} differs from its hash", chunk.digest),
+                );
+                self.mark_bad([chunk.digest]);
+            }
+        }
+    }
+}

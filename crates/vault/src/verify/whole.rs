@@ -1,0 +1,43 @@
+//! The last check of an asset that is read from end to end.
+
+use crate::error::ReadError;
+use crate::ids::Digest;
+use crate::read::AssetReader;
+
+/// The digests of a whole asset while its bytes go by; `get`, `export` and deep verification end with it.
+#[derive(Default)]
+pub struct WholeCheck {
+    sha256: sha2::Sha256,
+    crc32: crc32fast::Hasher,
+    size: u64,
+}
+
+impl WholeCheck {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        sha2::Digest::update(&mut self.sha256, bytes);
+        self.crc32.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// Compares with what was sealed.
+    pub fn finish(self, reader: &AssetReader) -> Result<(), ReadError> {
+        let asset = reader.asset();
+        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
+        let same = self.size == asset.size
+            && sha256 == asset.sha256
+            && self.crc32.finalize() == asset.crc32;
+        if same {
+            return Ok(());
+        }
+        Err(ReadError::Damaged {
+            entry: asset.id.seq(),
+            chunk: None,
+            detail: format!(
+                "the bytes of “{}” hash to {sha256}, sealed was {}",
+                asset.name.escaped(),
+                asset.sha256
+            ),
+        })
+    }
+}
