@@ -27,7 +27,7 @@ describe('how it looks', () => {
   let archive;
   /** @type {any} */
   let pictures;
-  const shots = temporaryFolder('screenshots');
+  const shots = process.env.COMPACTVAULT_TEST_SCREENSHOTS ?? temporaryFolder('screenshots');
 
   before(async () => {
     browser = await launch();

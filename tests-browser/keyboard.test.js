@@ -27,7 +27,7 @@ describe('by keyboard alone', () => {
   before(async () => {
     const source = temporaryFolder('keyboard');
     mkdirSync(path.join(source, 'inner'));
-    for (let i = 1; i <= FILES; i += 1) writeFileSync(path.join(source, 'inner', `note ${i}.txt`), `note number ${i}\n`);
+    for (let i = 1; i <= FILES; i += 1) writeFileSync(path.join(source, 'inner', `note${i}.txt`), `note number ${i}\n`);
     const served = temporaryFolder('served');
     const state = temporaryFolder('state');
     const vault = path.join(served, 'keys.vault');
@@ -62,11 +62,10 @@ describe('by keyboard alone', () => {
     await archive.place('inner').waitFor();
     await press('ArrowDown');
     assert.equal(await activeLabel(), 'inner');
-    const before = opened.page.url();
-    assert.equal(opened.page.url(), before, 'focus alone goes nowhere');
+    assert.equal(new URL(opened.page.url()).pathname, '/', 'focus alone goes nowhere');
     await press('Enter');
-    await opened.page.waitForURL(/\/c\/\d+/);
-    await archive.entry('note 1.txt').waitFor();
+    await opened.page.waitForFunction(() => /^\/c\/\d+$/.test(location.pathname));
+    await archive.entry('note1.txt').waitFor();
   });
 
   it('the listing is walked and selected in', async () => {
@@ -85,26 +84,26 @@ describe('by keyboard alone', () => {
 
   it('End, Home and letters land where they say', async () => {
     await press('End');
-    assert.match(await activeName(), new RegExp(`^note ${FILES}\\.txt`));
+    assert.match(await activeName(), new RegExp(`^note${FILES}\\.txt`));
     await press('Home');
-    assert.match(await activeName(), /^note 1\.txt/);
-    await opened.page.keyboard.type('note 27');
+    assert.match(await activeName(), /^note1\.txt/);
+    await opened.page.keyboard.type('note27');
     await opened.page.waitForFunction(() => {
       const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
-      return (id && document.getElementById(id)?.title) === 'note 27.txt';
+      return (id && document.getElementById(id)?.title) === 'note27.txt';
     });
   });
 
   it('the viewer opens, turns pages and closes onto the asset last seen', async () => {
     await press('Enter');
     const name = archive.viewer.getByTestId('viewer-name');
-    await name.getByText('note 27').waitFor();
+    await name.getByText('note27').waitFor();
     await archive.viewer.getByText('note number 27').waitFor();
     await press('ArrowRight');
     await archive.viewer.getByText('note number 28').waitFor();
     await press('Escape');
     await opened.page.locator('dialog[open]').waitFor({ state: 'detached' });
-    assert.match(await activeName(), /^note 28\.txt/);
+    assert.match(await activeName(), /^note28\.txt/);
     assert.equal(await opened.page.evaluate(() => document.activeElement?.getAttribute('role')), 'grid', 'focus is back in the listing');
   });
 

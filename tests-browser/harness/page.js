@@ -78,7 +78,7 @@ export class ArchivePage {
     await box.hover();
     const seen = new Map();
     for (let resting = 0; resting < 3;) {
-      await this.page.waitForFunction(() => !document.querySelector('[data-testid="pending-row"]'));
+      await this.settled();
       for (const row of await this.drawn()) seen.set(row.index, row);
       const before = await box.evaluate((element) => element.scrollTop);
       await this.page.mouse.wheel(0, 400);
@@ -92,15 +92,27 @@ export class ArchivePage {
   /** Types into the search field and waits for the listing to follow. @param {string} text */
   async search(text) {
     await this.page.getByTestId('search').fill(text);
-    await this.page.waitForURL((url) => (url.searchParams.get('q') ?? '') === text);
+    await this.addressSays('q', text);
     await this.settled();
   }
 
-  /** Nothing of the listing is on its way. */
+  /** Waits until the address carries this value; every state of the page has an address. @param {string} name @param {string} value */
+  async addressSays(name, value) {
+    await this.page.waitForFunction(([key, wanted]) => (
+      (new URLSearchParams(location.search).get(key) ?? '') === wanted
+    ), [name, value]);
+  }
+
+  /** Nothing that can be seen of the listing is on its way. */
   async settled() {
     await this.page.waitForFunction(() => {
       const busy = document.getElementById('listing-busy');
-      return (!busy || busy.hidden) && !document.querySelector('[data-testid="pending-row"]');
+      const view = document.querySelector('[data-testid="listing"] .scroll-box')?.getBoundingClientRect();
+      const pending = [...document.querySelectorAll('[data-testid="pending-row"]')].filter((row) => {
+        const { top, bottom } = row.getBoundingClientRect();
+        return view && bottom > view.top && top < view.bottom;
+      });
+      return (!busy || busy.hidden) && pending.length === 0;
     });
   }
 
