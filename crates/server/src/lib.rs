@@ -1,9 +1,37 @@
-//! Placeholder front page.
+//! The CompactVault HTTP server: the routes of docs/http-api.md around a vault, the page embedded in the binary, who
+//! may come in, and how it stops.
+//!
+//! [`serve`] runs a whole server; [`Server`] is the same without sockets. This crate knows HTTP and JSON; what is in a
+//! vault and how it gets there is `compactvault_vault`'s business, and printing, browsers and exit codes are the
+//! binary's.
+
+mod access;
+mod app;
+mod archive;
+mod assets;
 mod auth;
+mod blocking;
 mod clock;
 mod disposition;
+mod error;
+mod events;
+mod extract;
 mod highlight;
 mod host;
+mod lingering;
+mod openapi;
+mod pieces;
 mod range;
+mod routes;
+mod serve;
+mod server;
+mod shelf;
 mod text;
+mod tickets;
+mod wire;
 mod zip;
+
+pub use app::Peer;
+pub use serve::{Ready, serve};
+pub use server::{ServeError, Server, ServerOptions, ServerReport};
+pub use shelf::Place;

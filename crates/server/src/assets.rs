@@ -1,0 +1,241 @@
+//! The page's own files: embedded in the binary, or read from a folder while working on them. Files under `/v/HASH/`
+//! never change, since the hash is that of all of them; the three HTML pages are filled in for each request.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use compactvault_vault::Digest;
+
+use crate::auth::cookies;
+
+static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
+
+/// What the page may do: run and fetch what this server sends, and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; \
+     frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types cv";
+
+/// Where the page's files come from.
+#[derive(Debug)]
+pub(crate) enum Web {
+    /// The binary, with the path prefix that their hash gives.
+    Embedded(String),
+    /// A folder, read afresh each time and never cached.
+    Folder(PathBuf),
+}
+
+/// The pages that are HTML of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// The application.
+    Index,
+    /// The form for the password.
+    SignIn,
+    /// Choosing a vault.
+    Vaults,
+}
+
+impl Web {
+    /// The embedded files, or those in `folder`.
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        folder.map_or_else(|| Self::Embedded(embedded_prefix()), Self::Folder)
+    }
+
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Embedded(prefix) => prefix,
+            Self::Folder(_) => "/v/dev",
+        }
+    }
+
+    async fn load(&self, path: &str) -> io::Result<Option<Cow<'static, [u8]>>> {
+        let is_plain =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains('\\');
+        if !path.split('/').all(is_plain) {
+            return Ok(None);
+        }
+        match self {
+            Self::Embedded(_) => {
+                let found = EMBEDDED.binary_search_by_key(&path, |(name, _)| name);
+                Ok(found.ok().map(|index| Cow::Borrowed(EMBEDDED[index].1)))
+            }
+            Self::Folder(folder) => match tokio::fs::read(folder.join(path)).await {
+                Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// `/v/{version}/{path}`; `None` where there is no such file.
+    pub(crate) async fn file(&self, version: &str, path: &str) -> io::Result<Option<Response>> {
+        if self.prefix().strip_prefix("/v/") != Some(version) {
+            return Ok(None);
+        }
+        let Some(bytes) = self.load(path).await? else {
+            return Ok(None);
+        };
+        let cache = match self {
+            Self::Embedded(_) => "public, max-age=31536000, immutable",
+            Self::Folder(_) => "no-store",
+        };
+        let mut response = Response::new(Body::from(bytes));
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(media_type(path)),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+        Ok(Some(response))
+    }
+
+    /// A page with its placeholders filled in. `message` is escaped.
+    pub(crate) async fn page(
+        &self,
+        page: Page,
+        status: StatusCode,
+        headers: &HeaderMap,
+        message: &str,
+    ) -> io::Result<Response> {
+        let name = match page {
+            Page::Index => "index.html",
+            Page::SignIn => "sign-in.html",
+            Page::Vaults => "vaults.html",
+        };
+        let Some(bytes) = self.load(name).await? else {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("web/{name} is missing"),
+            ));
+        };
+        let html = String::from_utf8_lossy(&bytes)
+            .replace("{{prefix}}", self.prefix())
+            .replace("{{theme}}", theme(headers))
+            .replace("{{message}}", &escape(message));
+        let mut response = Response::new(Body::from(html));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        let fixed = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        ];
+        for (name, value) in fixed {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.insert(
+            "cross-origin-opener-policy",
+            HeaderValue::from_static("same-origin"),
+        );
+        Ok(response)
+    }
+}
+
+fn embedded_prefix() -> String {
+    let digests: Vec<u8> = EMBEDDED
+        .iter()
+        .flat_map(|(name, bytes)| [Digest::of(name.as_bytes()), Digest::of(bytes)])
+        .flat_map(|digest| *digest.as_bytes())
+        .collect();
+    let hash = Digest::of(&digests).to_string();
+    format!("/v/{}", &hash[..16])
+}
+
+fn theme(headers: &HeaderMap) -> &'static str {
+    match cookies(headers).find(|(name, _)| *name == "cv-theme") {
+        Some((_, "dark")) => "dark",
+        Some((_, "light")) => "light",
+        _ => "system",
+    }
+}
+
+/// Text for HTML, in element content and in quoted attributes.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "json" | "webmanifest" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "webp" => "image/webp",
+        "woff2" => "font/woff2",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_holds_no_tests() {
+        assert!(EMBEDDED.is_sorted_by_key(|(name, _)| name));
+        assert!(
+            EMBEDDED
+                .iter()
+                .all(|(name, _)| !name.starts_with("tests/") && *name != "package.json")
+        );
+        assert_eq!(embedded_prefix().len(), "/v/".len() + 16);
+    }
+
+    #[tokio::test]
+    async fn a_folder_gives_only_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("web")).unwrap();
+        std::fs::write(dir.path().join("secret.js"), "no").unwrap();
+        std::fs::write(dir.path().join("web/app.js"), "yes").unwrap();
+        let web = Web::new(Some(dir.path().join("web")));
+        assert!(web.file("dev", "app.js").await.unwrap().is_some());
+        for path in [
+            "../secret.js",
+            "",
+            ".",
+            "./app.js",
+            "x.js",
+            "a//b",
+            "..\\secret.js",
+        ] {
+            assert!(web.file("dev", path).await.unwrap().is_none(), "{path}");
+        }
+        assert!(web.file("other", "app.js").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn placeholders_are_filled_in_and_escaped() {
+        let dir = tempfile::tempdir().unwrap();
+        let html = "<html data-theme=\"{{theme}}\"><a href=\"{{prefix}}/x\">{{message}}";
+        std::fs::write(dir.path().join("sign-in.html"), html).unwrap();
+        let web = Web::new(Some(dir.path().to_owned()));
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", "cv-theme=dark".parse().unwrap());
+        let page = web.page(
+            Page::SignIn,
+            StatusCode::OK,
+            &headers,
+            "<b> & \"q\" {{prefix}}",
+        );
+        let body = axum::body::to_bytes(page.await.unwrap().into_body(), 1 << 20)
+            .await
+            .unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&body),
+            "<html data-theme=\"dark\"><a href=\"/v/dev/x\">&lt;b&gt; &amp; &quot;q&quot; {{prefix}}"
+        );
+    }
+}

@@ -1,0 +1,256 @@
+//! The one place where what went wrong becomes a status code and a JSON body. Causes that concern only the server's
+//! operator are logged here and not sent.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use compactvault_vault::{IngestError, NameError, OpenError, ReadError, Retry};
+use serde::Serialize;
+
+/// An answer that is not the one asked for.
+#[derive(Debug)]
+pub(crate) struct ApiError(Box<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    retry_after_seconds: Option<u64>,
+    missing: Option<Vec<u64>>,
+    allow: Option<&'static str>,
+    challenge: bool,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    message: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'a [u64]>,
+}
+
+impl ApiError {
+    /// Any error. `message` says what happened, to what, and what to do next.
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self(Box::new(Facts {
+            status,
+            code,
+            message: message.into(),
+            retry_after_seconds: None,
+            missing: None,
+            allow: None,
+            challenge: false,
+        }))
+    }
+
+    /// 400.
+    pub(crate) fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 404.
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 405 with the methods that are allowed.
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let message = "nothing in a vault can be replaced or removed; see Allow for the methods of this address";
+        let mut error = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        );
+        error.0.allow = Some(allow);
+        error
+    }
+
+    /// 401; `challenge` makes a browser ask for a password by itself.
+    pub(crate) fn unauthorized(challenge: bool) -> Self {
+        let message = "sign in first: by the address that the server printed, or with its password";
+        let mut error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
+        error.0.challenge = challenge;
+        error
+    }
+
+    /// 429.
+    pub(crate) fn too_many(retry_after: std::time::Duration) -> Self {
+        let seconds = retry_after.as_secs().max(1);
+        let message = format!("too many requests; try again in {seconds} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message).after(seconds)
+    }
+
+    /// 503: try again soon.
+    pub(crate) fn busy() -> Self {
+        let message = "the server is busy; nothing is lost, try again in a few seconds";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).after(5)
+    }
+
+    /// 500 whose cause is for the log.
+    pub(crate) fn internal(cause: &dyn Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        let message = "the server could not do this; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    /// Says when to come back.
+    pub(crate) fn after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// Names the parts that are missing.
+    pub(crate) fn with_missing(mut self, parts: Vec<u64>) -> Self {
+        self.0.missing = Some(parts);
+        self
+    }
+
+    /// The status it is sent with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The sentence it is sent with.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// An error of the vault that the operator, not the client, can do something about.
+    fn operator(
+        status: StatusCode,
+        code: &'static str,
+        message: &'static str,
+        cause: &dyn Display,
+    ) -> Self {
+        tracing::error!(%cause, code, "a request failed");
+        Self::new(status, code, message)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let facts = self.0;
+        let wire = Wire {
+            message: &facts.message,
+            code: facts.code,
+            missing: facts.missing.as_deref(),
+        };
+        let body = serde_json::to_vec(&wire).expect("strings and numbers always serialise");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = facts.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = facts.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = facts.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if facts.challenge {
+            let challenge = HeaderValue::from_static("Basic realm=\"CompactVault\"");
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl From<NameError> for ApiError {
+    fn from(error: NameError) -> Self {
+        Self::bad_request(error.code(), error.to_string())
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        let code = error.code();
+        match error {
+            ReadError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, code, error.to_string()),
+            ReadError::Damaged { .. } | ReadError::Derived { .. } => {
+                tracing::error!(%error, "damage was found");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, error.to_string())
+            }
+            ReadError::Busy => Self::busy(),
+            _ => Self::operator(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code,
+                "the vault cannot be read; the server's log says why",
+                &error,
+            ),
+        }
+    }
+}
+
+impl From<IngestError> for ApiError {
+    fn from(error: IngestError) -> Self {
+        let code = error.code();
+        let status = match error {
+            IngestError::Read(error) => return error.into(),
+            IngestError::NotFound { .. } => StatusCode::NOT_FOUND,
+            IngestError::ReadOnly { .. }
+            | IngestError::SizeDiffers { .. }
+            | IngestError::DigestDiffers { .. } => StatusCode::CONFLICT,
+            IngestError::NeedsCollection
+            | IngestError::TooDeep { .. }
+            | IngestError::TooLong { .. } => StatusCode::BAD_REQUEST,
+            IngestError::DiskFull => {
+                tracing::error!(%error, "the disk is full");
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            _ if error.retry() == Retry::Later => StatusCode::SERVICE_UNAVAILABLE,
+            _ => {
+                let message = "the vault cannot be written; nothing that was sealed is lost, the server's log says why";
+                return Self::operator(StatusCode::INTERNAL_SERVER_ERROR, code, message, &error);
+            }
+        };
+        let sent = Self::new(status, code, error.to_string());
+        if error.retry() == Retry::Later {
+            sent.after(5)
+        } else {
+            sent
+        }
+    }
+}
+
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        let code = error.code();
+        match error {
+            OpenError::Busy { .. } => {
+                let message = "this vault is in use by another process; try again when it is done";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).after(5)
+            }
+            OpenError::NotAVault { .. } | OpenError::Newer { .. } | OpenError::Original { .. } => {
+                let message = match error {
+                    OpenError::NotAVault { .. } => {
+                        "this file is not a CompactVault vault; it was not touched"
+                    }
+                    OpenError::Newer { .. } => {
+                        "this vault was written by a newer CompactVault; it was not touched, use that version"
+                    }
+                    _ => {
+                        "this vault was written by the original CompactVault (Python); this program does not read it and did not touch it"
+                    }
+                };
+                Self::new(StatusCode::CONFLICT, code, message)
+            }
+            _ => Self::operator(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                code,
+                "this vault cannot be opened; the server's log says why",
+                &error,
+            ),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Reading requests: ids, query parameters and JSON bodies, each with an error that says what was wrong.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use compactvault_vault::Seq;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::ApiError;
+
+/// Largest JSON body but for lists of ids. `serde_json` refuses nesting deeper than 128 by itself.
+pub(crate) const JSON_BYTES_MAX: usize = 64 * 1024;
+/// Largest JSON body that is a list of ids.
+pub(crate) const JSON_IDS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Ids in one list at most.
+pub(crate) const IDS_MAX: usize = 100_000;
+
+/// The `{id}` of a path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryId(pub(crate) Seq);
+
+impl<S: Send + Sync> FromRequestParts<S> for EntryId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        text.ok()
+            .and_then(|Path(text)| parse_id(&text))
+            .map(Self)
+            .ok_or_else(bad_id)
+    }
+}
+
+fn parse_id(text: &str) -> Option<Seq> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    // SQLite's row ids are signed, and 0 is the vault itself.
+    let id = text
+        .parse()
+        .ok()
+        .filter(|id| is_number && (1..=i64::MAX.unsigned_abs()).contains(id));
+    id.map(Seq::new)
+}
+
+fn bad_id() -> ApiError {
+    ApiError::bad_request("bad_id", "an id is a positive whole number")
+}
+
+/// An id in a JSON body: a number, or a number as text, which scripts for the original may send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JsonId(u64);
+
+impl<'de> Deserialize<'de> for JsonId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "an id is a whole number")]
+        enum Raw {
+            Number(u64),
+            Signed(i64),
+            Text(String),
+        }
+        Ok(Self(match Raw::deserialize(deserializer)? {
+            Raw::Number(number) => number,
+            // 0 is no entry's id either; `JsonId::seq` says so.
+            Raw::Signed(_) => 0,
+            Raw::Text(text) => parse_id(&text).map_or(0, Seq::get),
+        }))
+    }
+}
+
+impl JsonId {
+    /// The entry it names.
+    pub(crate) fn seq(self) -> Result<Seq, ApiError> {
+        (1..=i64::MAX.unsigned_abs())
+            .contains(&self.0)
+            .then(|| Seq::new(self.0))
+            .ok_or_else(bad_id)
+    }
+}
+
+/// The query of an address. A parameter without a value counts as absent; of several the first counts.
+#[derive(Debug)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        Ok(Self(form_urlencoded::parse(query).into_owned().collect()))
+    }
+}
+
+impl Params {
+    /// The value of `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let value = self
+            .0
+            .iter()
+            .find(|(of, value)| of == name && !value.is_empty());
+        value.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of `name` as a number from 0; `code` if it is none.
+    pub(crate) fn number(&self, name: &str, code: &'static str) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| is_number);
+        number.map(Some).ok_or_else(|| {
+            ApiError::bad_request(
+                code,
+                format!("{name} must be a whole number that is not negative"),
+            )
+        })
+    }
+}
+
+/// Reads a JSON body of at most `bytes_max`.
+pub(crate) async fn json_body<T: DeserializeOwned>(
+    request: Request,
+    bytes_max: usize,
+) -> Result<T, ApiError> {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send JSON with Content-Type: application/json",
+        ));
+    }
+    let bytes = to_bytes(request.into_body(), bytes_max)
+        .await
+        .map_err(|error| body_error(&error, bytes_max))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        ApiError::bad_request(
+            "bad_json",
+            format!("the body is not as it should be: {error}"),
+        )
+    })
+}
+
+/// Tells a body that is too large from one that broke off.
+fn body_error(error: &axum::Error, bytes_max: usize) -> ApiError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            let message = format!("this body can have at most {bytes_max} bytes");
+            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
+        }
+        cause = error.source();
+    }
+    body_incomplete()
+}
+
+/// 400: the client's body ended before its end.
+pub(crate) fn body_incomplete() -> ApiError {
+    ApiError::bad_request(
+        "body_incomplete",
+        "the body ended early; nothing of it was kept, send it again",
+    )
+}
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).expect("wire types hold only text, numbers and lists");
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        axum::http::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        axum::http::HeaderValue::from_static("no-store"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_positive_numbers() {
+        assert_eq!(parse_id("17"), Some(Seq::new(17)));
+        for text in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "1.0",
+            " 1",
+            "0x1",
+            "²",
+            "٣",
+            "9223372036854775808",
+            "x",
+        ] {
+            assert_eq!(parse_id(text), None, "{text}");
+        }
+        let id = |json: &str| serde_json::from_str::<JsonId>(json).map(|id| id.seq().ok());
+        assert_eq!(id("5").unwrap(), Some(Seq::new(5)));
+        assert_eq!(id("\"5\"").unwrap(), Some(Seq::new(5)));
+        for json in ["0", "-5", "\"x\"", "18446744073709551615"] {
+            assert_eq!(id(json).unwrap(), None, "{json}");
+        }
+        for json in ["null", "1.5", "[]", "true"] {
+            assert!(id(json).is_err(), "{json}");
+        }
+    }
+}

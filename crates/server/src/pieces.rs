@@ -1,0 +1,237 @@
+//! Bodies made of pieces that are read from the vault on demand. A piece is fetched when the one before it has been
+//! taken, so a slow client holds a little memory, but no thread and no connection to the vault.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use compactvault_vault::ReadError;
+use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
+
+use crate::blocking::{Lane, Lanes};
+use crate::error::ApiError;
+
+/// Bytes gathered before a body is handed a frame. Pieces of the vault are larger; headers in between are not.
+const FRAME_BYTES: usize = 256 * 1024;
+
+/// Checked bytes, in order, ending after the first error.
+pub(crate) type Source = Box<dyn Iterator<Item = Result<Bytes, ReadError>> + Send>;
+
+/// A source and what was fetched from it ahead of time.
+pub(crate) struct Pieces {
+    fetched: Bytes,
+    rest: Option<Source>,
+    failed: Option<ReadError>,
+}
+
+impl Pieces {
+    /// Fetches the first frame, so that damage there can still be told with a status. Blocks.
+    pub(crate) fn begin(source: Source) -> Result<Self, ReadError> {
+        let pieces = Self::fetch(source);
+        match pieces.failed {
+            Some(error) if pieces.fetched.is_empty() => Err(error),
+            failed => Ok(Self { failed, ..pieces }),
+        }
+    }
+
+    fn fetch(mut source: Source) -> Self {
+        let mut first = Bytes::new();
+        let mut gathered: Vec<u8> = Vec::new();
+        loop {
+            match source.next() {
+                Some(Ok(piece)) if first.is_empty() && piece.len() >= FRAME_BYTES => {
+                    return Self {
+                        fetched: piece,
+                        rest: Some(source),
+                        failed: None,
+                    };
+                }
+                Some(Ok(piece)) if first.is_empty() => first = piece,
+                Some(Ok(piece)) => {
+                    if gathered.is_empty() {
+                        gathered.extend_from_slice(&first);
+                    }
+                    gathered.extend_from_slice(&piece);
+                }
+                end => {
+                    let fetched = if gathered.is_empty() {
+                        first
+                    } else {
+                        gathered.into()
+                    };
+                    let failed = end.and_then(Result::err);
+                    return Self {
+                        fetched,
+                        rest: None,
+                        failed,
+                    };
+                }
+            }
+            if gathered.len() >= FRAME_BYTES {
+                return Self {
+                    fetched: gathered.into(),
+                    rest: Some(source),
+                    failed: None,
+                };
+            }
+        }
+    }
+
+    /// The body. `permit` is given back when it ends or is dropped. Damage on the way breaks it off.
+    pub(crate) fn into_body(self, lanes: Lanes, permit: OwnedSemaphorePermit) -> Body {
+        match self {
+            Self {
+                fetched,
+                rest: None,
+                failed: None,
+            } => Body::from(fetched),
+            pieces => Body::from_stream(stream::unfold(
+                Sending {
+                    lanes,
+                    next: Next::Ready(pieces),
+                    _permit: permit,
+                },
+                Sending::step,
+            )),
+        }
+    }
+}
+
+struct Sending {
+    lanes: Lanes,
+    next: Next,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Next {
+    Ready(Pieces),
+    Coming(JoinHandle<Pieces>),
+    Failed(ReadError),
+    Done,
+}
+
+impl Sending {
+    /// One frame. The one after it is already being fetched when this returns.
+    async fn step(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        let pieces = match std::mem::replace(&mut self.next, Next::Done) {
+            Next::Done => return None,
+            Next::Failed(error) => return Some((Err(broken(&error)), self)),
+            Next::Ready(pieces) => pieces,
+            Next::Coming(fetching) => match fetching.await {
+                Ok(pieces) => pieces,
+                Err(panic) => return Some((Err(broken(&panic)), self)),
+            },
+        };
+        self.next = match (pieces.rest, pieces.failed) {
+            (_, Some(error)) => Next::Failed(error),
+            (None, None) => Next::Done,
+            (Some(rest), None) => {
+                match self
+                    .lanes
+                    .start(Lane::Read, move || Pieces::fetch(rest))
+                    .await
+                {
+                    Ok(fetching) => Next::Coming(fetching),
+                    Err(busy) => return Some((Err(broken(&ApiError::message(&busy))), self)),
+                }
+            }
+        };
+        Some((Ok(pieces.fetched), self))
+    }
+}
+
+fn broken(cause: &dyn std::fmt::Display) -> io::Error {
+    tracing::error!(%cause, "a download was broken off");
+    io::Error::other(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn damage() -> ReadError {
+        ReadError::Store {
+            detail: "planned".into(),
+        }
+    }
+
+    async fn body(pieces: Pieces) -> Result<Bytes, axum::Error> {
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        axum::body::to_bytes(pieces.into_body(Lanes::new(), permit), usize::MAX).await
+    }
+
+    #[tokio::test]
+    async fn all_pieces_arrive_in_order() {
+        for sizes in [
+            vec![],
+            vec![0],
+            vec![5],
+            vec![5, 0, 7],
+            vec![300_000, 1, 2, 300_000, 9],
+            vec![100_000; 20],
+        ] {
+            let pieces: Vec<Vec<u8>> = sizes
+                .iter()
+                .enumerate()
+                .map(|(i, size)| vec![u8::try_from(i).unwrap(); *size])
+                .collect();
+            let whole = pieces.concat();
+            let source = Box::new(pieces.into_iter().map(|piece| Ok(Bytes::from(piece))));
+            assert_eq!(
+                body(Pieces::begin(source).unwrap()).await.unwrap(),
+                whole,
+                "{sizes:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn damage_is_told_first_or_breaks_the_body() {
+        assert!(Pieces::begin(Box::new([Err(damage())].into_iter())).is_err());
+        let late = [
+            Ok(Bytes::from(vec![1; 400_000])),
+            Ok(Bytes::from_static(b"x")),
+            Err(damage()),
+        ];
+        assert!(
+            body(Pieces::begin(Box::new(late.into_iter())).unwrap())
+                .await
+                .is_err()
+        );
+        let soon = [Ok(Bytes::from_static(b"x")), Err(damage())];
+        assert!(
+            body(Pieces::begin(Box::new(soon.into_iter())).unwrap())
+                .await
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_fetched_nothing_for() {
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&fetched);
+        let source = std::iter::from_fn(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Some(Ok(Bytes::from(vec![0; FRAME_BYTES])))
+        });
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let mut body = Pieces::begin(Box::new(source))
+            .unwrap()
+            .into_body(Lanes::new(), permit)
+            .into_data_stream();
+        for _ in 0..3 {
+            futures_util::StreamExt::next(&mut body)
+                .await
+                .unwrap()
+                .unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(fetched.load(Ordering::SeqCst) <= 4);
+    }
+}

@@ -1,0 +1,80 @@
+//! The vault as a whole: figures, checkpoint, events, upkeep, and the description of this interface.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use compactvault_vault::Vault;
+
+use crate::app::App;
+use crate::blocking::Lane;
+use crate::error::ApiError;
+use crate::events::KEEP_ALIVE;
+use crate::extract::json;
+use crate::{openapi, wire};
+
+/// `GET /api/status`.
+pub(crate) async fn status(State(app): State<App>) -> Result<Response, ApiError> {
+    let name = app.shelf.chosen_name().unwrap_or_default();
+    let ask = move |vault: &Vault| -> Result<_, ApiError> {
+        let unfinished = super::uploads::unfinished_count(vault)?;
+        Ok(wire::Status::new(vault.status()?, name, unfinished))
+    };
+    Ok(json(StatusCode::OK, &app.ask(Lane::Read, ask).await?))
+}
+
+/// `GET /api/checkpoint`.
+pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, ApiError> {
+    let checkpoint = app.ask(Lane::Read, |vault| vault.checkpoint()).await?;
+    let mut response = Response::new(Body::from(checkpoint.note));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `GET /api/events`.
+pub(crate) async fn events(State(app): State<App>) -> Result<Response, ApiError> {
+    app.shelf.vault()?;
+    let too_many = || ApiError::too_many(std::time::Duration::from_secs(30));
+    let reader = app.events.join().ok_or_else(too_many)?;
+    let log_size = app.ask(Lane::Read, |vault| vault.log_size()).await?;
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    let mut response = Sse::new(reader.stream(log_size))
+        .keep_alive(keep_alive)
+        .into_response();
+    // Proxies that gather answers would hold events back.
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// `POST /api/maintenance/vacuum`.
+pub(crate) async fn vacuum(State(app): State<App>) -> Result<Response, ApiError> {
+    app.ask(Lane::Commit, |vault| vault.upkeep()).await?;
+    let message = "The WAL is copied into the vault and derived data is up to date. \
+                   Nothing in a vault is ever rewritten, so there is no space to reclaim.";
+    Ok(json(
+        StatusCode::OK,
+        &wire::Message {
+            message: message.into(),
+        },
+    ))
+}
+
+/// `GET /api/openapi.json`.
+pub(crate) async fn openapi() -> Response {
+    let mut response = Response::new(Body::from(openapi::DESCRIPTION));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

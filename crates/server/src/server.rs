@@ -1,0 +1,192 @@
+//! A server without its sockets: opened on a folder or a file, asked for its router, closed in good order.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use compactvault_vault::{OpenError, OpenOptions};
+
+use crate::app::App;
+use crate::assets::Web;
+use crate::auth::{Auth, random_id};
+use crate::blocking::Lane;
+use crate::events::WATCH_EVERY;
+use crate::host::Hosts;
+use crate::shelf::{Place, Shelf};
+
+/// What to serve, and to whom.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// A folder or one vault file.
+    pub place: Place,
+    /// The address given by the person who starts it; `None` for loopback at port 8000 or the next free one.
+    pub listen: Option<std::net::SocketAddr>,
+    /// The password, from `COMPACTVAULT_PASSWORD`. Without one, a token is made and only loopback is served.
+    pub password: Option<String>,
+    /// Names this server answers to besides its address: `name`, or `name:port`.
+    pub allowed_hosts: Vec<String>,
+    /// How long requests and queued uploads may take to end after the server was asked to stop.
+    pub drain: Duration,
+    /// Serve the page from this folder instead of the one embedded, for working on it.
+    pub assets_dir: Option<PathBuf>,
+    /// How vaults are opened.
+    pub vault: OpenOptions,
+}
+
+/// Why a server did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The vault, or the folder it lies in.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Other machines could reach it, and there is nothing to keep them out.
+    #[error(
+        "{address} can be reached from other machines, which needs a password: set COMPACTVAULT_PASSWORD, or listen on 127.0.0.1"
+    )]
+    PasswordNeeded {
+        /// Where it was to listen.
+        address: std::net::SocketAddr,
+    },
+    /// An empty password keeps nobody out.
+    #[error("COMPACTVAULT_PASSWORD is set but empty; give it a value or unset it")]
+    PasswordEmpty,
+    /// A configured name cannot be one.
+    #[error("{name} cannot be a host name; give it as name or name:port")]
+    BadHost {
+        /// The name.
+        name: String,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address, or the first of those tried.
+        address: std::net::SocketAddr,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// What was left when the server had stopped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerReport {
+    /// The vault that was served, if one was chosen.
+    pub vault: Option<PathBuf>,
+    /// Uploads sealed while stopping.
+    pub uploads_sealed: u64,
+    /// Complete uploads that wait in the spool for the next start.
+    pub uploads_queued: u64,
+    /// Unfinished uploads whose parts wait in the spool.
+    pub uploads_unfinished: u64,
+}
+
+/// A server without its sockets.
+pub struct Server {
+    app: App,
+}
+
+impl Server {
+    /// Opens the vault, if it is clear which, and makes ready to answer.
+    pub async fn open(options: &ServerOptions) -> Result<Self, ServeError> {
+        if options.password.as_deref() == Some("") {
+            return Err(ServeError::PasswordEmpty);
+        }
+        let hosts =
+            Hosts::new(&options.allowed_hosts).map_err(|name| ServeError::BadHost { name })?;
+        let (place, vault) = (options.place.clone(), options.vault.clone());
+        let shelf = tokio::task::spawn_blocking(move || Shelf::new(place, vault)).await;
+        let shelf = shelf.expect("opening a vault reports what goes wrong")?;
+        // Known vaults keep their cookie's name, so that restarts do not fill the browser with stale ones.
+        let server_id = shelf.vault().map_or_else(
+            |_| random_id(),
+            |vault| vault.id().to_string()[..16].to_owned(),
+        );
+        let auth = Auth::new(options.password.as_deref(), &server_id);
+        let app = App::new(auth, hosts, Web::new(options.assets_dir.clone()), shelf);
+        if app.shelf.vault().is_ok() {
+            vault_was_chosen(&app);
+        }
+        Ok(Self { app })
+    }
+
+    /// The token to sign in with, if there is no password.
+    pub fn token(&self) -> Option<&str> {
+        self.app.auth.token()
+    }
+
+    /// The vault that is served, if one is chosen.
+    pub fn vault_path(&self) -> Option<PathBuf> {
+        self.app
+            .shelf
+            .vault()
+            .ok()
+            .map(|vault| vault.path().to_owned())
+    }
+
+    /// Every route with all checks around it. Requests must carry a [`crate::Peer`] among their extensions.
+    pub fn router(&self) -> Router {
+        self.app.router()
+    }
+
+    /// Ends the event streams, which would otherwise keep their connections open.
+    pub(crate) fn stop_events(&self) {
+        self.app.events.stop();
+    }
+
+    /// Ends what is going on, seals or spools what was uploaded, and closes the vault. Requests must have ended or
+    /// been given up before.
+    pub async fn close(self, drain: Duration) -> Result<ServerReport, ServeError> {
+        self.stop_events();
+        let started = Instant::now();
+        let mut report = ServerReport {
+            vault: self.vault_path(),
+            ..ServerReport::default()
+        };
+        let Ok(vault) = self.app.shelf.vault().cloned() else {
+            return Ok(report);
+        };
+        let left = drain.saturating_sub(started.elapsed());
+        let drained = tokio::task::spawn_blocking({
+            let vault = vault.clone();
+            move || crate::routes::uploads::drain(&vault, left)
+        });
+        if let Ok(drained) = drained.await {
+            (
+                report.uploads_sealed,
+                report.uploads_queued,
+                report.uploads_unfinished,
+            ) = drained;
+        }
+        self.app.lanes.close().await;
+        let closed = tokio::task::spawn_blocking(move || vault.close()).await;
+        closed.expect("closing a vault reports what goes wrong")?;
+        Ok(report)
+    }
+}
+
+/// Begins to watch the vault for those who listen to events.
+pub(crate) fn vault_was_chosen(app: &App) {
+    crate::routes::uploads::tell_events(app);
+    tokio::spawn(watch(app.clone()));
+}
+
+async fn watch(app: App) {
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stopping = app.events.stopping();
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = ticks.tick() => {}
+        }
+        if !app.events.has_readers() {
+            continue;
+        }
+        match app.ask(Lane::Read, |vault| vault.poll_changes()).await {
+            Ok(Some(change)) => app.events.sealed(&change),
+            Ok(None) => {}
+            // It was logged where it became an answer; a vault that cannot be read now may be in a while.
+            Err(_) => tokio::time::sleep(Duration::from_secs(5)).await,
+        }
+    }
+}
