@@ -61,7 +61,7 @@ pub enum Severity {
 pub struct Finding {
     /// What it means.
     pub severity: Severity,
-    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `asset`, `derived`.
+    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `manifest`, `asset`, `derived`.
     pub area: &'static str,
     /// The entry it is about.
     pub entry: Option<Seq>,
@@ -142,8 +142,9 @@ pub(crate) fn verify(
     };
     pass.structure()?;
     if level >= VerifyLevel::Full {
-        pass.packs()?;
-        pass.assets(level)?;
+        pass.noted("pack", pass.packs());
+        pass.noted("manifest", pass.manifests());
+        pass.noted("asset", pass.assets(level));
     }
     let mut report = pass
         .report
@@ -188,6 +189,14 @@ impl Pass<'_> {
         });
     }
 
+    /// Damage that makes a whole pass impossible is itself a finding, and the other passes still run.
+    fn noted(&self, area: &'static str, pass: Result<(), ReadError>) {
+        if let Err(error) = pass {
+            let detail = format!("the {area} pass did not get to its end: {error}");
+            self.lost(area, None, detail);
+        }
+    }
+
     fn advance(&self, bytes: usize) {
         let bytes_done = self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
         (self.progress)(VerifyProgress {
@@ -213,14 +222,7 @@ impl Pass<'_> {
                 self.lost("structure", None, detail);
             }
         });
-        // Damage that makes a whole pass impossible is itself a finding, and the other passes still run.
-        if let Err(error) = self.log(&connection) {
-            self.lost(
-                "log",
-                None,
-                format!("the log cannot be read to its end: {error}"),
-            );
-        }
+        self.noted("log", self.log(&connection));
         if let Err(error) = self.derived(&connection) {
             self.repairable(
                 "derived",
@@ -354,6 +356,17 @@ impl Pass<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(digests);
+    }
+
+    /// Every manifest against its hash, whether an asset refers to it or not.
+    fn manifests(&self) -> Result<(), ReadError> {
+        let connection = self.reading.pool.get()?;
+        scan::manifests(&connection, |id, sha256, records| {
+            if Digest::of(records).as_bytes() != sha256 {
+                let detail = format!("manifest {id} differs from its hash");
+                self.lost("manifest", None, detail);
+            }
+        })
     }
 
     /// Every asset's manifest against its entry and the chunks; at the deep level its bytes, too.

@@ -1,5 +1,7 @@
 //! Reading everything: the passes that verification makes over whole tables, and the watch on other writers.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{ENTRY_COLUMNS, unchecked_entry_from_row};
@@ -100,8 +102,9 @@ pub(crate) fn packs_with_chunks(
     let mut statement =
         connection.prepare("SELECT id, sha256, pack, offset, size FROM chunk ORDER BY id")?;
     let mut rows = statement.query([])?;
-    let mut current = 0_u64;
+    let mut current = None;
     let mut chunks = Vec::new();
+    let mut visited = HashSet::new();
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         let read = || -> rusqlite::Result<Option<(u64, ChunkRow)>> {
@@ -127,23 +130,45 @@ pub(crate) fn packs_with_chunks(
                 continue;
             }
         };
-        if pack != current {
-            if current != 0 {
-                visit(current, std::mem::take(&mut chunks));
-            }
-            // Packs between the two have no chunks; a number far ahead is a damaged row, not a million packs.
-            if pack > current && pack - current < 1_000_000 {
-                (current + 1..pack).for_each(|empty| visit(empty, Vec::new()));
-            }
-            current = pack;
+        if let Some(before) = current.replace(pack)
+            && before != pack
+        {
+            visited.insert(before);
+            visit(before, std::mem::take(&mut chunks));
         }
         chunks.push(chunk);
     }
-    if current != 0 {
-        visit(current, chunks);
+    if let Some(last) = current {
+        visited.insert(last);
+        visit(last, chunks);
     }
-    let last = read::last_id(connection, "pack")?;
-    (current + 1..=last).for_each(|empty| visit(empty, Vec::new()));
+    // What is really there, not what the largest id suggests: that of a damaged row can be any number.
+    let mut statement = connection.prepare("SELECT id FROM pack ORDER BY id")?;
+    let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+    for id in ids {
+        let id = id?.cast_unsigned();
+        if !visited.contains(&id) {
+            visit(id, Vec::new());
+        }
+    }
+    Ok(())
+}
+
+/// Calls `visit` with every manifest's id, digest and records.
+pub(crate) fn manifests(
+    connection: &Connection,
+    mut visit: impl FnMut(u64, &[u8], &[u8]),
+) -> Result<(), ReadError> {
+    let mut statement =
+        connection.prepare("SELECT id, sha256, records FROM manifest ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        visit(
+            row.get::<_, i64>(0)?.cast_unsigned(),
+            row.get_ref(1)?.as_blob().unwrap_or_default(),
+            row.get_ref(2)?.as_blob().unwrap_or_default(),
+        );
+    }
     Ok(())
 }
 

@@ -173,7 +173,8 @@ impl Transaction<'_> {
         }
         if kind == Kind::Collection {
             let depth = self.ancestors(parent)?.len();
-            if depth >= DEPTH_MAX {
+            // The chain holds the project, too, which is no collection.
+            if depth > DEPTH_MAX {
                 return Err(IngestError::TooDeep { max: DEPTH_MAX });
             }
         }

@@ -1,0 +1,13 @@
+//! The vault from outside: what it promises, tried through its public interface, through stock tools, and against
+//! its will.
+//!
+//! One binary with a module per theme, so that it is linked once.
+
+mod it {
+    mod ingest;
+    mod listing;
+    mod refusals;
+    mod round_trip;
+    mod support;
+    mod worm;
+}
