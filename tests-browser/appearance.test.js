@@ -2,7 +2,7 @@
 // scrolls sideways at any width, and the README gets its picture from here (UPDATE_SCREENSHOT=1).
 
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, writeFileSync, copyFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -32,7 +32,12 @@ describe('how it looks', () => {
   before(async () => {
     browser = await launch();
     const source = temporaryFolder('pictures');
-    for (const [name, bytes] of await drawPictures(browser, 24)) writeFileSync(path.join(source, name), bytes);
+    let taken = Date.UTC(2024, 3, 2, 7, 40) / 1000;
+    for (const [name, bytes] of await drawPictures(browser, 24)) {
+      writeFileSync(path.join(source, name), bytes);
+      taken += 97_531;
+      utimesSync(path.join(source, name), taken, taken);
+    }
     const papers = path.join(source, 'Papers');
     mkdirSync(papers);
     for (const file of findFiles((name) => /\.(txt|md|html|pm|py|copyright)$/.test(name), 30)) copyFileSync(file, path.join(papers, path.basename(file)));
