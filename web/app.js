@@ -19,11 +19,14 @@ import { Intake } from './upload/intake.js';
 import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { PlaceView } from './views/place_view.js';
+import { selected, selectedIds } from './views/selected.js';
 import { drawer, nextRegion, statusBar, troubleBar } from './views/shell.js';
 import { trustView } from './views/trust_view.js';
 import { uploadsView } from './views/uploads_view.js';
 
 const SEARCH_REST_MS = 120;
+/** What the action bar covers of the listing. */
+const ACTION_BAR_PX = 64;
 
 const router = new Router();
 const places = new Places();
@@ -92,6 +95,7 @@ attachMenu(byId('more-menu'), () => [
   'line',
   { label: 'New project', icon: 'add', run: () => actions.run('new-project') },
   ...(view.place ? [{ label: 'New collection here', icon: 'collection', run: () => { placesDrawer.open(); tree.name(hereKey()); } }] : []),
+  ...(view.zipAddress ? [{ label: 'Download all of this as ZIP', icon: 'zip', run: () => actions.run('download-place') }] : []),
   'line',
   { label: 'Uploads', icon: 'upload', testid: 'menu-uploads', run: () => router.go('uploads') },
   { label: 'Trust', icon: 'seal', testid: 'menu-trust', run: () => router.go('trust') },
@@ -136,7 +140,7 @@ function download(address) {
 }
 
 async function downloadSelection() {
-  const { n } = view.selected();
+  const { n } = selected(view);
   const { q, types } = router.current;
   const everything = view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0;
   if (everything) {
@@ -146,7 +150,7 @@ async function downloadSelection() {
   packing = 'Preparing the ZIP';
   drawSelection();
   try {
-    const ids = await view.selectedIds((read) => {
+    const ids = await selectedIds(view, (read) => {
       packing = `Preparing the ZIP: ${count(read)} of ${count(n)}`;
       drawSelection();
     });
@@ -162,14 +166,14 @@ async function downloadSelection() {
 
 function drawSelection() {
   const listed = !byId('listing-view').hidden;
-  const { n, total, size } = view.selected();
+  const { n, total, size } = selected(view);
   actionBar.draw({ n: listed ? n : 0, total, size, busy: packing });
-  view.listing.scroller.padEnd = n > 0 ? 60 : 0;
+  view.listing.padEnd(listed && n > 0 ? ACTION_BAR_PX : 0);
 }
 view.addEventListener('selection', drawSelection);
 let spokenCount = 0;
 view.addEventListener('selection', () => {
-  const { n } = view.selected();
+  const { n } = selected(view);
   if (n !== spokenCount && (n > 1 || spokenCount > 1)) speak(`${count(n)} selected`);
   spokenCount = n;
 });
@@ -282,7 +286,7 @@ view.addEventListener('place', () => {
   searchField.setAttribute('aria-label', searchField.placeholder);
   byId('listing').setAttribute('aria-label', visibleName(name));
   document.title = `${visibleName(name)} · ${status.value?.vault.name.replace(/\.vault$/, '') ?? 'CompactVault'}`;
-  tree.show(hereKey(), view.path.slice(0, -1).map((step) => ('project_id' in step ? `c/${step.id}` : `p/${step.id}`)));
+  tree.show(hereKey(), view.path.map((step) => ('project_id' in step ? `c/${step.id}` : `p/${step.id}`)));
 });
 
 // ---- Adding
@@ -358,4 +362,7 @@ status.load().catch((error) => {
 places.loadProjects().catch(() => {});
 showRoute(router.current, router.memory, true);
 live.open();
+// Focus begins in the listing; the ring waits for the first key, so that a page just opened does not look touched.
+byId('listing').dataset.quiet = '';
+addEventListener('keydown', () => delete byId('listing').dataset.quiet, { once: true, capture: true });
 view.listing.focus();

@@ -12,6 +12,7 @@ import { listingKeys, listingPointers } from './listing_input.js';
 const COLUMNS = [['name', 'Name'], ['type', 'Type'], ['size', 'Size'], ['added', 'Added'], ['modified', 'Modified']];
 const LIST_ROW_PX = 32;
 const TILE_TEXT_PX = 34;
+const TILE_TEXT_COARSE_PX = 38;
 
 /**
  * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `scrolled` at rest.
@@ -95,7 +96,7 @@ export class Listing extends EventTarget {
     const anchor = this.anchor();
     let pitch = Math.round((coarse ? 44 : LIST_ROW_PX) * scale);
     if (this.layout === 'grid') {
-      const geometry = tileGeometry({ width, size: this.tileSize, text: Math.round(TILE_TEXT_PX * scale) });
+      const geometry = tileGeometry({ width, size: this.tileSize, text: Math.round((coarse ? TILE_TEXT_COARSE_PX : TILE_TEXT_PX) * scale) });
       this.columns = geometry.columns;
       pitch = geometry.pitch;
       this.root.style.setProperty('--columns', String(geometry.columns));
@@ -112,6 +113,13 @@ export class Listing extends EventTarget {
     this.root.setAttribute('aria-colcount', String(this.layout === 'list' ? COLUMNS.length : this.columns));
     this.scroller.resize({ rows, pitch });
     if (moved) this.restore(anchor);
+  }
+
+  /** Something covers the end of the listing: the last row can still be scrolled clear of it. @param {number} px */
+  padEnd(px) {
+    if (px === this.scroller.padEnd) return;
+    this.scroller.padEnd = px;
+    this.measure();
   }
 
   padding() {

@@ -21,6 +21,7 @@ export class Scroller {
     box.append(this.spacer);
     this.rows = 0;
     this.pitch = 32;
+    /** Room below the last row that something floating covers. */
     this.padEnd = 0;
     this.viewport = 0;
     this.tracker = new ScrollTracker(makeScale(0, 0));
@@ -41,7 +42,7 @@ export class Scroller {
 
   /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */
   resize({ rows, pitch, viewport = this.box.clientHeight }) {
-    const scale = makeScale(rows * pitch, viewport);
+    const scale = makeScale(rows * pitch + this.padEnd, viewport);
     const changedPitch = pitch !== this.pitch;
     Object.assign(this, { rows, pitch, viewport });
     this.spacer.style.height = `${scale.spacer}px`;

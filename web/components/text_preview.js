@@ -10,7 +10,7 @@ const LINE_REM = 1.25;
 export function textPreview(details) {
   const content = details.content ?? '';
   const spans = details.highlight ?? [];
-  const code = h('div', { class: 'code wrap', tabindex: '0', role: 'document', 'data-testid': 'text-content' });
+  const code = h('div', { class: 'code', tabindex: '0', role: 'document', 'data-testid': 'text-content' });
   for (const block of blocksOf(content, LINES_PER_BLOCK)) {
     const lines = Array.from({ length: block.lines }, (_, i) => block.firstLine + i).join('\n');
     const pre = h('pre', {}, ...piecesOf(content, spans, block.start, block.end)
@@ -19,8 +19,6 @@ export function textPreview(details) {
     element.style.containIntrinsicHeight = `auto ${block.lines * LINE_REM}rem`;
     code.append(element);
   }
-  // Line numbers stand beside their lines only while no line wraps.
-  code.classList.remove('wrap');
   if (details.content_truncated) {
     code.append(h('p', { class: 'cut' }, 'This is the beginning of the file. Download it to have all of it.'));
   }

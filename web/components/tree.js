@@ -141,7 +141,7 @@ export class Tree extends EventTarget {
     element.setAttribute('aria-label', `${visibleName(row.name)}, ${plural(row.count, 'asset')}`);
     element.title = visibleName(row.name);
     const glyph = row.kind === 'home' ? 'seal' : row.kind === 'project' ? 'project' : 'collection';
-    element.replaceChildren(
+    element.replaceChildren(...[
       h('span', { class: 'twist', 'data-twist': row.expandable }, row.busy ? h('span', { class: 'spinner' }) : row.expandable && icon('chevron')),
       h('span', { class: 'glyph' }, icon(glyph)),
       h('bdi', { class: 'label', dir: 'auto' }, ...visiblePieces(row.name).map((piece) => (piece.hidden ? h('span', { class: 'hidden-char' }, piece.text) : piece.text))),
@@ -150,7 +150,7 @@ export class Tree extends EventTarget {
         type: 'button', class: 'plain plus', tabindex: '-1', 'data-plus': true, 'data-testid': 'new-collection',
         title: 'New collection here', 'aria-label': `New collection in ${visibleName(row.name)}`,
       }, icon('add')),
-    );
+    ].filter(Boolean));
   }
 
   /** @param {string} key */

@@ -31,7 +31,9 @@ export class UploadPanel {
     this.closeButton = h('button', { type: 'button', class: 'plain', 'aria-label': 'Close the account', title: 'Close', 'data-testid': 'upload-close', onclick: () => this.close() }, icon('close'));
     this.body = h('div', { class: 'upload-body' });
     this.bar = bar();
-    this.legend = h('div', { class: 'bar-legend' });
+    this.states = h('span', {});
+    this.left = h('span', {});
+    this.legend = h('div', { class: 'bar-legend' }, this.states, this.left);
     this.summary = h('p', { class: 'strong', 'data-testid': 'upload-summary' });
     this.figures = h('p', { class: 'meta' });
     this.retryButton = h('button', { type: 'button', 'data-testid': 'upload-retry', onclick: () => session.retry() });
@@ -156,6 +158,8 @@ export class UploadPanel {
     const total = Math.max(1, session.totalBytes);
     const endedPart = found > 0 ? session.ended / found : 0;
     this.bar.set(finished ? 1 : Math.max(session.sentBytes / total, endedPart), finished ? 1 : endedPart);
+    this.states.textContent = [counts.sealed + counts.already > 0 && `${count(counts.sealed + counts.already)} sealed`, counts.queued > 0 && `${count(counts.queued)} queued`,
+      counts.failed > 0 && `${count(counts.failed)} failed`].filter(Boolean).join(' · ');
     show(this.bar.element, !finished);
     show(this.legend, !finished);
     show(this.retryButton, counts.failed > 0);
@@ -169,10 +173,7 @@ export class UploadPanel {
     const { session } = this;
     if (this.root.hidden || session.finished || session.found === 0) return;
     this.rate.sample(performance.now(), session.sentBytes);
-    const { counts } = session;
-    this.legend.replaceChildren(
-      h('span', {}, [plural(counts.sealed + counts.already, 'sealed', 'sealed'), counts.queued > 0 && `${count(counts.queued)} queued`, counts.failed > 0 && `${count(counts.failed)} failed`].filter(Boolean).join(' · ')),
-      h('span', {}, timeLeft(this.rate.secondsFor(session.unsentBytes))));
+    this.left.textContent = timeLeft(this.rate.secondsFor(session.unsentBytes));
     this.figures.textContent = session.away
       ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
       : session.unsent ? `${bytes(session.sentBytes)} of ${bytes(session.totalBytes)} sent, ${bytes(this.rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';

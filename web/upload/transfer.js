@@ -37,11 +37,11 @@ async function send(item, tools) {
   hash.catch(() => {});
 
   let have = new Set();
-  if (parts > 1) {
-    item.uploadId = rememberedId(item) ?? item.uploadId;
-    rememberId(item, item.uploadId);
-  }
-  if (item.begun || parts > 1) {
+  const earlier = parts > 1 ? rememberedId(item) : null;
+  if (earlier) item.uploadId = earlier;
+  if (parts > 1) rememberId(item, item.uploadId);
+  // What was never begun need not be asked about.
+  if (item.begun || earlier) {
     const state = await asked(item, tools);
     const asId = item.uploadId;
     if (adopt(item, state, tools)) return;

@@ -1,11 +1,11 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
 import { byId, show } from '../lib/html.js';
-import { bytes, dayAndTime } from '../lib/format.js';
-import { plural } from '../lib/format.js';
+import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
 import { Viewer } from '../components/viewer.js';
 import { habits } from '../state.js';
+import { selected } from './selected.js';
 
 const WIDE = '(min-width: 1200px)';
 const BESIDE = '(min-width: 1024px)';
@@ -44,7 +44,7 @@ export function detailsPanel({ router, view }) {
     show(root, shown);
     toggle.setAttribute('aria-pressed', String(shown));
     if (!shown) return;
-    const { n, size } = view.selected();
+    const { n, size } = selected(view);
     const id = router.current.details;
     if (n > 1) {
       panel.showSelection(n, size === null ? '' : bytes(size));

@@ -1,23 +1,21 @@
-// A place and what is in it: path, toolbar, chips, listing, notes. Reads the address, asks the source, and keeps what is
-// shown live without moving it.
+// A place and what is in it: path, toolbar, chips, listing, notes. Reads the address and asks the
+// source.
 
 import { addressOf, api } from '../api.js';
 import { drawChips } from '../components/chips.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
-import { bytes, count, plural, visibleName } from '../lib/format.js';
-import { byId, h, icon, setText, show } from '../lib/html.js';
-import { throttled } from '../lib/queue.js';
+import { bytes, plural, visibleName } from '../lib/format.js';
+import { byId, h, icon, show } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
-import { format, route as makeRoute, samePlace, sameListing } from '../router.js';
+import { format, route as makeRoute, sameListing, samePlace } from '../router.js';
 import { habits } from '../state.js';
+import { LiveListing } from './live_listing.js';
 import { emptyNote, errorNote, noMatchNote } from './notes.js';
 
 const BUSY_MS = 400;
-const LIVE_MS = 500;
-const FRESH_MS = 4000;
 const TILE_SIZES = /** @type {(keyof typeof TILE_MIN)[]} */ (Object.keys(TILE_MIN));
 
 /** Fires `selection`, `active` {index}, `place` when the place is known. */
@@ -37,9 +35,7 @@ export class PlaceView extends EventTarget {
     this.route = makeRoute();
     this.visit = 0;
     this.ready = false;
-    this.stale = false;
-    this.refreshing = false;
-    this.liveSoon = throttled(LIVE_MS, () => this.goLive());
+    this.live = new LiveListing(this);
     this.wire();
   }
 
@@ -47,7 +43,7 @@ export class PlaceView extends EventTarget {
     const { listing, router } = this;
     listing.addEventListener('scrolled', () => {
       if (this.ready) router.remember({ at: listing.anchor(), active: listing.active });
-      if (this.stale) this.liveSoon();
+      this.live.rested();
     });
     listing.addEventListener('active', (event) => this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail })));
     listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
@@ -58,8 +54,7 @@ export class PlaceView extends EventTarget {
     this.source.addEventListener('fail', (event) => this.failed(/** @type {CustomEvent} */ (event).detail));
     this.places.addEventListener('change', () => this.placesChanged());
     byId('sort').addEventListener('change', (/** @type {any} */ event) => {
-      const key = event.target.value;
-      router.push({ sort: key === 'name' || key === 'type' ? key : `-${key}` });
+      router.push({ sort: event.target.value });
     });
     byId('sort-order').addEventListener('click', () => {
       const { sort } = router.current;
@@ -336,117 +331,13 @@ export class PlaceView extends EventTarget {
     if (this.source.known && this.visit > 0 && (this.ready || this.route.kind !== 'collection')) {
       this.listing.refresh();
       this.drawNote();
+      this.dispatchEvent(new CustomEvent('arrived'));
     }
     this.drawPath();
   }
 
   /** Something was sealed. @param {number[] | null} ids of places touched */
   touched(ids) {
-    if (this.route.kind !== 'collection' || (ids !== null && !ids.includes(this.route.id))) return;
-    this.stale = true;
-    this.liveSoon();
-  }
-
-  async goLive() {
-    if (!this.stale || this.refreshing || this.listing.scroller.scrolling) return;
-    if (!this.source.known) return;
-    this.stale = false;
-    this.refreshing = true;
-    const { visit, listing, source, selection } = this;
-    try {
-      const { columns, scroller } = listing;
-      const anchor = listing.anchor();
-      const anchorSpot = source.spot(anchor.index);
-      const activeSpot = source.spot(listing.active);
-      const folders = source.folders.length;
-      const known = this.idsShown();
-      const grown = await source.refresh(scroller.first * columns, (scroller.last + 1) * columns);
-      if (grown === null || visit !== this.visit) return;
-      // At the very top there is nothing above to hold on to; what is new may show.
-      const atTop = scroller.virtual < 1;
-      const anchorAt = !atTop && anchorSpot ? await source.locate(anchorSpot, grown) : null;
-      const activeAt = activeSpot ? await source.locate(activeSpot, grown) : null;
-      if (grown !== 0 && !(await selection.follow((spot) => source.locate(spot, grown)))) speak('Part of the selection was given up because the listing changed.');
-      if (visit !== this.visit) return;
-      if (activeAt !== null) listing.active = folders + activeAt;
-      listing.measure();
-      if (anchorAt !== null) listing.restore({ index: folders + anchorAt, px: anchor.px + (Math.floor((folders + anchorAt) / columns) * columns === folders + anchorAt ? 0 : 0) });
-      this.markFresh(known);
-      this.arrived();
-      this.dispatchEvent(new CustomEvent('selection'));
-    } catch {
-      this.stale = true;
-    } finally {
-      this.refreshing = false;
-      if (this.stale) this.liveSoon();
-    }
-  }
-
-  idsShown() {
-    const ids = new Set();
-    for (let row = this.listing.scroller.first; row <= this.listing.scroller.last; row += 1) {
-      for (let column = 0; column < this.listing.columns; column += 1) {
-        const asset = this.source.get(row * this.listing.columns + column)?.asset;
-        if (asset) ids.add(asset.id);
-      }
-    }
-    return ids;
-  }
-
-  /** @param {Set<number>} known */
-  markFresh(known) {
-    const fresh = [...this.idsShown()].filter((id) => !known.has(id));
-    for (const id of fresh) this.listing.fresh.add(id);
-    if (fresh.length === 0) return;
-    setTimeout(() => {
-      for (const id of fresh) this.listing.fresh.delete(id);
-      this.listing.scroller.redraw();
-    }, FRESH_MS);
-  }
-
-  /** Count and size of the selection; the size only where every asset of it is at hand. */
-  selected() {
-    const total = this.source.assets;
-    const n = this.selection.count(total);
-    const { ranges, without, ids } = this.selection.plan(total);
-    let size = /** @type {number | null} */ (0);
-    if (this.selection.whole) size = this.source.page?.bytes ?? null;
-    else if (n > 2000) size = null;
-    else {
-      const wanted = new Set(ids);
-      for (const [from, to] of ranges) {
-        for (let index = from; index <= to && size !== null; index += 1) {
-          const asset = this.source.cache.get(index);
-          if (!asset) size = null;
-          else if (!without.has(asset.id)) size += asset.size_original;
-        }
-      }
-      if (size !== null && wanted.size > 0) {
-        for (const items of this.source.cache.windows.values()) {
-          for (const asset of items) if (wanted.delete(asset.id)) size += asset.size_original;
-        }
-        if (wanted.size > 0) size = null;
-      }
-    }
-    return { n, total, size };
-  }
-
-  /** The ids the selection stands for. @param {(read: number) => void} onRead */
-  async selectedIds(onRead) {
-    const { ranges, without, ids } = this.selection.plan(this.source.assets);
-    const all = new Set(ids);
-    for (const [from, to] of ranges) {
-      for (let offset = from; offset <= to; offset += 1000) {
-        const page = await /** @type {any} */ (this.source.fetchAssets)(offset, Math.min(1000, to - offset + 1));
-        for (const asset of page.assets) if (!without.has(asset.id)) all.add(asset.id);
-        onRead(all.size);
-      }
-    }
-    return [...all];
-  }
-
-  describe() {
-    return this.source.known ? `${count(this.source.length)} entries` : '';
+    if (this.route.kind === 'collection' && (ids === null || ids.includes(this.route.id))) this.live.touched();
   }
 }
-

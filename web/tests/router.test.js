@@ -1,0 +1,36 @@
+// Addresses: whatever the page writes it reads back, and whatever a person types leads somewhere sensible.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { format, parse, route, sameListing, samePlace } from '../router.js';
+
+describe('addresses', () => {
+  it('come back as they went', () => {
+    const routes = [
+      route(), route({ kind: 'project', id: 7 }), route({ kind: 'uploads' }), route({ kind: 'trust' }),
+      route({ kind: 'collection', id: 12, as: 'list', sort: '-added', types: ['image', '3d'], q: 'a&b=c #ü%', details: 99, viewing: 100 }),
+    ];
+    for (const one of routes) assert.deepEqual(parse(format(one)), one);
+  });
+
+  it('leave out what is usual', () => {
+    assert.equal(format(route()), '/');
+    assert.equal(format(route({ kind: 'collection', id: 3, types: ['text', 'audio'] })), '/c/3?type=text,audio');
+  });
+
+  it('ignore what they do not know', () => {
+    assert.deepEqual(parse('/c/4?as=cards&sort=colour&type=image,nonsense&i=-1&v=1e9&x=y'), route({ kind: 'collection', id: 4, types: ['image'] }));
+    assert.equal(parse('/c/../../etc').kind, 'home');
+    assert.equal(parse('/p/').kind, 'home');
+    assert.equal(parse('/c/99999999999999999999').kind, 'home');
+    assert.equal(parse('/p/5/').id, 5);
+  });
+
+  it('say whether rows or places are the same', () => {
+    const one = route({ kind: 'collection', id: 4 });
+    assert.ok(sameListing(one, { ...one, viewing: 9, details: 8, as: 'list' }));
+    assert.ok(!sameListing(one, { ...one, q: 'x' }));
+    assert.ok(samePlace(one, { ...one, q: 'x' }));
+    assert.ok(!samePlace(one, { ...one, kind: 'project' }));
+  });
+});
