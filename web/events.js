@@ -6,6 +6,8 @@ import { backoff } from './lib/queue.js';
 
 // Six connections serve all tabs of one browser, and a stream holds one: a tab nobody looks at gives its own back.
 const HIDDEN_FOR_MS = 30_000;
+/** Someone may be watching the bar that says so. */
+const AWAY_MOST_MS = 4000;
 
 /**
  * Fires `hello` {log_size, again}, `sealed` {log_size, places}, `upload` (an Upload), and `state` when `state` changed.
@@ -23,6 +25,10 @@ export class Live extends EventTarget {
     this.greeted = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    connection.addEventListener('trouble', (event) => {
+      if (/** @type {CustomEvent} */ (event).detail.status === 0) this.doubt();
+    });
+    addEventListener('online', () => this.state === 'down' && this.open());
     document.addEventListener('visibilitychange', () => this.visibilityChanged());
   }
 
@@ -58,7 +64,18 @@ export class Live extends EventTarget {
         this.attempt += 1;
         this.broke();
       }
-    }, backoff(this.attempt));
+    }, Math.min(AWAY_MOST_MS, backoff(this.attempt)));
+  }
+
+  /** A request found nobody there while the stream seemed to flow: ask until somebody answers, so that the page recovers by itself. */
+  doubt() {
+    if (this.state === 'down' || this.doubting) return;
+    this.doubting = true;
+    setTimeout(() => {
+      this.doubting = false;
+      // A failure comes back here as trouble.
+      api.status().catch(() => {});
+    }, 2000);
   }
 
   visibilityChanged() {

@@ -77,6 +77,16 @@ export function listingKeys(listing) {
       else if (!ctrl) selectWhenThere(listing, index);
       return;
     }
+    const now = Date.now();
+    const typing = buffer !== '' && now - bufferAt < BUFFER_MS;
+    // In the middle of a name a space is part of it; elsewhere it selects.
+    if (event.key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(event.key))) {
+      event.preventDefault();
+      buffer = typing ? buffer + event.key : event.key;
+      bufferAt = now;
+      listing.emit('typed', { prefix: buffer });
+      return;
+    }
     switch (keyOf(event)) {
       case 'Enter':
         event.preventDefault();
@@ -105,13 +115,6 @@ export function listingKeys(listing) {
         listing.selectionChanged();
         return;
       default:
-    }
-    if (event.key.length === 1 && !ctrl && /[\p{L}\p{N}]/u.test(event.key)) {
-      event.preventDefault();
-      const now = Date.now();
-      buffer = now - bufferAt < BUFFER_MS ? buffer + event.key : event.key;
-      bufferAt = now;
-      listing.emit('typed', { prefix: buffer });
     }
   });
 }

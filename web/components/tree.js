@@ -52,7 +52,7 @@ export class Tree extends EventTarget {
       this.draw();
       return;
     }
-    if (document.activeElement !== this.element) this.focused = key;
+    if (moved && key) this.focused = key;
     this.draw();
     this.reveal(key);
   }

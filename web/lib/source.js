@@ -126,10 +126,21 @@ export class Source extends EventTarget {
       const mid = (lo + hi) >> 1;
       const asset = this.cache.get(mid) ?? (await this.fetchAssets(mid, 1)).assets[0];
       if (!asset) break;
-      const order = collator.compare(asset.filename.slice(0, prefix.length), prefix);
+      const order = collator.compare(asset.filename, prefix);
       if (descending ? order > 0 : order < 0) lo = mid + 1;
       else hi = mid;
     }
-    return lo < this.cache.total ? lo : null;
+    return lo < this.cache.total ? this.nearestPrefix(prefix, lo) : null;
+  }
+
+  /** The server's order may differ from ours in small things: looks around for a name that does begin so. @param {string} prefix @param {number} at */
+  async nearestPrefix(prefix, at) {
+    const from = Math.max(0, at - WINDOW_SIZE / 2);
+    const words = prefix.toLocaleLowerCase();
+    const page = await /** @type {FetchAssets} */ (this.fetchAssets)(from, WINDOW_SIZE);
+    const begins = (/** @type {number} */ index) => page.assets[index - from]?.filename.toLocaleLowerCase().startsWith(words);
+    if (begins(at)) return at;
+    const found = page.assets.findIndex((_, i) => begins(from + i));
+    return found < 0 ? at : from + found;
   }
 }

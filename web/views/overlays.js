@@ -59,6 +59,13 @@ export function detailsPanel({ router, view }) {
     }
   }
 
+  // Beside the listing the panel may stay; over it, it would cover what the person came for.
+  matchMedia(BESIDE).addEventListener('change', ({ matches }) => {
+    if (matches || !open) return;
+    open = false;
+    router.replace({ details: 0 });
+    draw();
+  });
   view.listing.addEventListener('active', (event) => {
     const { index } = /** @type {CustomEvent} */ (event).detail;
     const asset = view.source.get(index)?.asset;
