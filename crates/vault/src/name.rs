@@ -57,23 +57,7 @@ impl Name {
     /// The name for terminals and messages: control, bidirectional and invisible characters as `\u{..}`, bytes that
     /// are not UTF-8 as `\xNN`, a backslash as `\\`. Different names have different escaped forms.
     pub fn escaped(&self) -> String {
-        let mut out = String::with_capacity(self.0.len());
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if c == '\\' {
-                    out.push_str("\\\\");
-                } else if is_deceptive(c) {
-                    // Writing to a string cannot fail.
-                    let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-                } else {
-                    out.push(c);
-                }
-            }
-            for byte in chunk.invalid() {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-        }
-        out
+        escape_bytes(&self.0)
     }
 }
 
@@ -123,6 +107,27 @@ impl NameError {
     pub const fn code(&self) -> &'static str {
         "name_invalid"
     }
+}
+
+/// Any bytes, such as the target of a link, as [`Name::escaped`] shows a name.
+pub fn escape_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c == '\\' {
+                out.push_str("\\\\");
+            } else if is_deceptive(c) {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            } else {
+                out.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
 }
 
 /// Whether showing `c` can make a person read another name than the one that is there, or make a terminal act.

@@ -1,0 +1,376 @@
+//! Archiving a plan: reading files in parallel, handing them in, and waiting for what became of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::plan::{Item, Plan, unreadable};
+use super::source::{Broken, SteadyFile, look};
+use super::system::{self, Stamp};
+use super::{Progress, Report, SKIPPED_MAX, SkipReason, Skipped, Watch};
+use crate::error::{IngestError, Retry};
+use crate::ingest::{ArchiveError, Ingest, NewAsset, NewLink, Ticket};
+use crate::limits::BATCH_ENTRIES_MAX;
+use crate::model::PlaceId;
+use crate::name::Name;
+use crate::vault::Vault;
+
+/// Things handed in and not yet sealed: enough for the batch that gathers and the one that is being sealed.
+const TICKETS_MAX: usize = 2 * BATCH_ENTRIES_MAX;
+/// How often a file is read before it is said to change all the time.
+const READINGS_MAX: usize = 2;
+
+impl Plan {
+    /// Archives everything planned into the collections `below` the place, which are found or created. Returns when
+    /// all of it is sealed or known to be impossible.
+    ///
+    /// An error means that the vault cannot go on (full, in use, broken); what was sealed until then stays, and the
+    /// same call later takes it up again.
+    pub fn archive(
+        &self,
+        vault: &Vault,
+        place: PlaceId,
+        below: &[Name],
+        watch: Watch<'_>,
+    ) -> Result<Report, IngestError> {
+        let (skipped, skipped_left_out) = self.skipped();
+        let act = Act {
+            plan: self,
+            ingest: vault.ingest()?,
+            place,
+            below,
+            watch,
+            report: Mutex::new(Report {
+                skipped: skipped.to_vec(),
+                skipped_left_out,
+                ..Report::default()
+            }),
+            bytes: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            failed: Mutex::new(None),
+            has_failed: AtomicBool::new(false),
+        };
+        for step in &self.steps {
+            act.step(step.clone());
+        }
+        if let Some(error) = act
+            .failed
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            return Err(error);
+        }
+        let mut report = act
+            .report
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        report.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        report.stopped = watch.stop.load(Ordering::Relaxed);
+        Ok(report)
+    }
+}
+
+/// What the reading threads share.
+struct Act<'a> {
+    plan: &'a Plan,
+    ingest: &'a Arc<Ingest>,
+    place: PlaceId,
+    below: &'a [Name],
+    watch: Watch<'a>,
+    report: Mutex<Report>,
+    bytes: AtomicU64,
+    files: AtomicU64,
+    failed: Mutex<Option<IngestError>>,
+    has_failed: AtomicBool,
+}
+
+/// Something handed in.
+struct Pending {
+    ticket: Ticket,
+    folder: usize,
+    what: Handed,
+}
+
+#[derive(Clone, Copy)]
+enum Handed {
+    File { item: usize, bytes: u64 },
+    Link { item: usize },
+    Folder,
+}
+
+/// What is left to hand in of a step.
+struct Cursor {
+    folders: std::ops::Range<usize>,
+    item: usize,
+}
+
+/// Why something was not handed in.
+enum Refused {
+    Skip(SkipReason),
+    /// Nothing can be handed in any more.
+    Fail(IngestError),
+    /// Somebody asked to stop.
+    Stopped,
+}
+
+impl From<IngestError> for Refused {
+    fn from(error: IngestError) -> Self {
+        match error.retry() {
+            // It is about this one name, target or depth.
+            Retry::Never if !matches!(error, IngestError::ReadOnly { .. }) => {
+                Self::Skip(SkipReason::Refused(error.to_string()))
+            }
+            _ => Self::Fail(error),
+        }
+    }
+}
+
+impl Act<'_> {
+    fn step(&self, folders: std::ops::Range<usize>) {
+        let threads = match self.watch.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            threads => threads,
+        };
+        let cursor = Mutex::new(Cursor { folders, item: 0 });
+        let (send, receive) = sync_channel(TICKETS_MAX);
+        let reading = AtomicUsize::new(threads);
+        self.ingest.set_bulk(true);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let send = send.clone();
+                scope.spawn(|| {
+                    self.read_all(&cursor, &send);
+                    drop(send);
+                    if reading.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        // Nothing more comes that a batch could wait for.
+                        self.ingest.set_bulk(false);
+                    }
+                });
+            }
+            drop(send);
+            self.collect(&receive);
+        });
+    }
+
+    fn read_all(&self, cursor: &Mutex<Cursor>, send: &SyncSender<Pending>) {
+        let mut at: Option<(usize, Vec<Name>)> = None;
+        while let Some((folder, item)) = self.next(cursor) {
+            // Neighbours mostly lie in one folder.
+            let folders = match at.take() {
+                Some((known, folders)) if known == folder => folders,
+                _ => {
+                    let mut folders = self.below.to_vec();
+                    folders.extend(self.plan.destination(folder));
+                    folders
+                }
+            };
+            self.hand_in(folder, item, &folders, send);
+            at = Some((folder, folders));
+        }
+    }
+
+    /// The next folder, and an item in it, or the folder itself where it is empty.
+    fn next(&self, cursor: &Mutex<Cursor>) -> Option<(usize, Option<usize>)> {
+        if self.watch.stop.load(Ordering::Relaxed) || self.has_failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let index = cursor.folders.start;
+            let folder = self.plan.folders[cursor.folders.clone()].first()?;
+            let item = cursor.item;
+            cursor.item += 1;
+            if item < folder.items.len() {
+                return Some((index, Some(item)));
+            }
+            cursor.folders.start += 1;
+            cursor.item = 0;
+            if folder.is_empty {
+                return Some((index, None));
+            }
+        }
+    }
+
+    fn hand_in(
+        &self,
+        folder: usize,
+        item: Option<usize>,
+        folders: &[Name],
+        send: &SyncSender<Pending>,
+    ) {
+        let source = &self.plan.folders[folder].source;
+        let (path, handed) = match item {
+            None if folders.is_empty() => return,
+            None => {
+                let ticket = self.ingest.folder(self.place, folders.to_vec());
+                let handed = ticket
+                    .map(|ticket| (ticket, Handed::Folder))
+                    .map_err(Refused::from);
+                (source.clone(), handed)
+            }
+            Some(number) => {
+                let item = &self.plan.folders[folder].items[number];
+                let path = source.join(system::os_bytes(item.name.as_bytes()).unwrap_or_default());
+                let handed = if item.is_link {
+                    let what = Handed::Link { item: number };
+                    self.link(item, &path, folders).map(|ticket| (ticket, what))
+                } else {
+                    self.file(item, &path, folders).map(|(ticket, bytes)| {
+                        let item = number;
+                        (ticket, Handed::File { item, bytes })
+                    })
+                };
+                (path, handed)
+            }
+        };
+        match handed {
+            Ok((ticket, what)) => {
+                self.advance(1, 0, &path);
+                // The collecting end stays until all senders are gone.
+                let _ = send.send(Pending {
+                    ticket,
+                    folder,
+                    what,
+                });
+            }
+            Err(Refused::Skip(reason)) => {
+                self.advance(1, 0, &path);
+                self.skip(path, reason);
+            }
+            Err(Refused::Fail(error)) => self.fail(error),
+            Err(Refused::Stopped) => {}
+        }
+    }
+
+    fn link(&self, item: &Item, path: &Path, folders: &[Name]) -> Result<Ticket, Refused> {
+        let broken = |error| Refused::Skip(unreadable(&error));
+        let target = fs::read_link(path).map_err(broken)?;
+        let metadata = fs::symlink_metadata(path).map_err(broken)?;
+        let target =
+            system::name_bytes(target.as_os_str()).ok_or(Refused::Skip(SkipReason::NotUnicode))?;
+        Ok(self.ingest.link(NewLink {
+            place: self.place,
+            folders: folders.to_vec(),
+            name: item.name.clone(),
+            target: target.to_vec(),
+            modified: system::modified(&metadata),
+        })?)
+    }
+
+    fn file(&self, item: &Item, path: &Path, folders: &[Name]) -> Result<(Ticket, u64), Refused> {
+        let broken = |error| Refused::Skip(unreadable(&error));
+        for _ in 0..READINGS_MAX {
+            let metadata = look(path).map_err(broken)?;
+            if !metadata.is_file() {
+                return Err(Refused::Skip(SkipReason::Special(system::special_kind(
+                    &metadata,
+                ))));
+            }
+            #[cfg(unix)]
+            if Some(system::Identity::from(&metadata)) == self.plan.vault_file {
+                // Closing a second handle on it would drop SQLite's locks.
+                return Err(Refused::Skip(SkipReason::Special("the vault itself")));
+            }
+            let on_read = |bytes| self.advance(0, bytes, path);
+            let mut source =
+                SteadyFile::open(path, Stamp::of(&metadata), self.watch.stop, &on_read)
+                    .map_err(broken)?;
+            let asset = NewAsset {
+                place: self.place,
+                folders: folders.to_vec(),
+                name: item.name.clone(),
+                modified: system::modified(&metadata),
+                executable: system::is_executable(&metadata),
+                expected_size: None,
+                expected_sha256: None,
+            };
+            let error = match self.ingest.archive(asset, &mut source) {
+                Ok((ticket, digest)) => return Ok((ticket, digest.size)),
+                Err(error) => error,
+            };
+            self.bytes.fetch_sub(source.bytes_read(), Ordering::Relaxed);
+            match (source.broken(), error) {
+                (Some(Broken::Changed), _) => {}
+                (Some(Broken::Stopped), _) => return Err(Refused::Stopped),
+                (None, ArchiveError::Source(error)) => return Err(broken(error)),
+                (None, ArchiveError::Ingest(error)) => return Err(error.into()),
+            }
+        }
+        Err(Refused::Skip(SkipReason::Changed))
+    }
+
+    /// Waits for what was handed in, in order, until nothing more can come.
+    fn collect(&self, receive: &Receiver<Pending>) {
+        for pending in receive {
+            match pending.ticket.wait() {
+                Ok(sealed) => {
+                    let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+                    match pending.what {
+                        Handed::Folder => report.empty_folders += 1,
+                        Handed::File { bytes, .. } if sealed.already_archived => {
+                            report.already_archived += 1;
+                            report.bytes += bytes;
+                        }
+                        Handed::File { bytes, .. } => {
+                            report.sealed += 1;
+                            report.bytes += bytes;
+                            report.sealed_bytes += bytes;
+                        }
+                        Handed::Link { .. } if sealed.already_archived => {
+                            report.already_archived += 1;
+                        }
+                        Handed::Link { .. } => report.links += 1,
+                    }
+                }
+                Err(error) => match Refused::from(error) {
+                    Refused::Skip(reason) => self.skip(self.path_of(&pending), reason),
+                    Refused::Fail(error) => self.fail(error),
+                    Refused::Stopped => {}
+                },
+            }
+        }
+    }
+
+    fn path_of(&self, pending: &Pending) -> PathBuf {
+        let folder = &self.plan.folders[pending.folder];
+        match pending.what {
+            Handed::Folder => folder.source.clone(),
+            Handed::File { item, .. } | Handed::Link { item } => {
+                let name = folder.items[item].name.as_bytes();
+                folder
+                    .source
+                    .join(system::os_bytes(name).unwrap_or_default())
+            }
+        }
+    }
+
+    fn advance(&self, files: u64, bytes: u64, current: &Path) {
+        let files = self.files.fetch_add(files, Ordering::Relaxed) + files;
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.watch.progress)(Progress {
+            bytes,
+            files,
+            current,
+        });
+    }
+
+    fn skip(&self, path: PathBuf, reason: SkipReason) {
+        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        if report.skipped.len() < SKIPPED_MAX {
+            report.skipped.push(Skipped { path, reason });
+        } else {
+            report.skipped_left_out += 1;
+        }
+    }
+
+    /// The first failure is the one to tell; those after it are its consequences.
+    fn fail(&self, error: IngestError) {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
+        self.has_failed.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,113 @@
+//! Reading a file that must not change meanwhile.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::system::{self, Stamp};
+
+/// How coarse the clock may be by which a file system stamps changes: Linux ticks at least a hundred times a second.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// What lies at `path`, not followed. Of a file that was changed in this very tick of the clock it is told only in
+/// the next one, since until then another change would leave its times as they are.
+pub(super) fn look(path: &Path) -> io::Result<Metadata> {
+    let metadata = fs::symlink_metadata(path)?;
+    let changed = Stamp::of(&metadata)
+        .last_change()
+        .and_then(crate::model::Timestamp::to_system);
+    let Some(age) = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok())
+    else {
+        return Ok(metadata);
+    };
+    if age >= CLOCK_TICK || !metadata.is_file() {
+        return Ok(metadata);
+    }
+    std::thread::sleep(CLOCK_TICK - age);
+    fs::symlink_metadata(path)
+}
+
+/// Why a read ended before the file did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The file is not what it was before.
+    Changed,
+    /// Somebody asked to stop.
+    Stopped,
+}
+
+/// A file, read to its end only if it is then still what it was when it was looked at.
+pub(super) struct SteadyFile<'a> {
+    file: File,
+    path: &'a Path,
+    before: Stamp,
+    read: u64,
+    stop: &'a AtomicBool,
+    on_read: &'a dyn Fn(u64),
+    broken: Option<Broken>,
+}
+
+impl<'a> SteadyFile<'a> {
+    /// Opens the file that `before` describes. `on_read` gets the length of each piece.
+    pub(super) fn open(
+        path: &'a Path,
+        before: Stamp,
+        stop: &'a AtomicBool,
+        on_read: &'a dyn Fn(u64),
+    ) -> io::Result<Self> {
+        Ok(Self {
+            file: system::open_source(path)?,
+            path,
+            before,
+            read: 0,
+            stop,
+            on_read,
+            broken: None,
+        })
+    }
+
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read
+    }
+
+    /// Why the last read failed, if not because of the system.
+    pub(super) fn broken(&self) -> Option<Broken> {
+        self.broken
+    }
+
+    fn give_up(&mut self, why: Broken) -> io::Error {
+        self.broken = Some(why);
+        io::Error::other(match why {
+            Broken::Changed => "the file changed while it was read",
+            Broken::Stopped => "stopped",
+        })
+    }
+
+    /// Whether both the open file and what its path names now are as they were.
+    fn is_unchanged(&self) -> bool {
+        let same = |found: io::Result<Metadata>| {
+            found.is_ok_and(|metadata| Stamp::of(&metadata) == self.before)
+        };
+        self.read == self.before.size()
+            && same(self.file.metadata())
+            && same(fs::symlink_metadata(self.path))
+    }
+}
+
+impl Read for SteadyFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(self.give_up(Broken::Stopped));
+        }
+        let read = self.file.read(buffer)?;
+        self.read += read as u64;
+        (self.on_read)(read as u64);
+        // A file that grows as fast as it is read would never end.
+        if self.read > self.before.size() || (read == 0 && !self.is_unchanged()) {
+            return Err(self.give_up(Broken::Changed));
+        }
+        Ok(read)
+    }
+}
