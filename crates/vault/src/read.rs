@@ -9,12 +9,11 @@ use crate::entry::Kind;
 use crate::error::ReadError;
 use crate::ids::{AssetId, Digest};
 use crate::limits::{PACK_BYTES_TARGET, PACK_CACHE_BYTES};
-use crate::media::Media;
 use crate::model::Asset;
 use crate::store::pool::Pool;
 use crate::store::read::{self, ChunkLocation, record_digest, record_size};
 use crate::store::rows::asset_from_entry;
-use crate::store::{RECORD_BYTES, files};
+use crate::store::{RECORD_BYTES, derived, files};
 
 /// Opened assets kept for the next range of the same asset.
 const OPEN_ASSETS_MAX: usize = 64;
@@ -26,6 +25,8 @@ pub(crate) struct Reading {
     packs: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
     /// Assets whose entry and manifest were checked, latest last.
     assets: Mutex<VecDeque<Arc<OpenAsset>>>,
+    /// Lists that were found whole.
+    pub(crate) whole: derived::Whole,
     /// Keeps the file on the list of those that must not be opened past `SQLite`.
     _file: files::OpenFile,
 }
@@ -50,6 +51,7 @@ impl Reading {
             pool,
             packs: Mutex::default(),
             assets: Mutex::default(),
+            whole: derived::Whole::default(),
             _file: file,
         }
     }
@@ -64,11 +66,8 @@ impl Reading {
         let connection = self.pool.get()?;
         let entry = read::entry_of_kind(&connection, id.seq(), Kind::Asset, "asset")?;
         let records = read::manifest(&connection, &entry)?;
-        let media = read::media_of(&connection, id.seq())?;
+        let media = derived::listed(&connection, id.seq())?.media()?;
         drop(connection);
-        let media = Media::from_code(media).ok_or_else(|| ReadError::Derived {
-            detail: format!("the media type listed for entry {id} is unknown"),
-        })?;
         let ends = records
             .chunks_exact(RECORD_BYTES)
             .scan(0_u64, |end, record| {

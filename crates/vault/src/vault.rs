@@ -12,21 +12,20 @@ use crate::error::{IngestError, OpenError, ReadError};
 use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
-use crate::media::Media;
 use crate::model::{
     Asset, AssetDetails, Collection, ListPage, ListQuery, Node, PlaceId, Project, Status, Timestamp,
 };
 use crate::name::Name;
+use crate::natural_order;
 use crate::read::{AssetReader, Reading};
+use crate::store::derived::{self, Listed};
 use crate::store::files::{self, OpenFile};
 use crate::store::open::{self, FileMode};
 use crate::store::pool::{Pool, Pooled};
-use crate::store::rows::{
-    PlaceBody, VaultBody, asset_from_entry, damaged, link_from_entry, placed,
-};
+use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry, placed};
 use crate::store::scan::Watcher;
 use crate::store::write::{Reopen, Writer};
-use crate::store::{CONTAINER_VERSION, Fact, Section, listing, read};
+use crate::store::{CONTAINER_VERSION, Fact, Section, listing, log, read};
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
@@ -248,7 +247,7 @@ impl Vault {
 
     /// Entries in the log.
     pub fn log_size(&self) -> Result<u64, ReadError> {
-        read::log_size(&*self.connection()?)
+        log::log_size(&*self.connection()?)
     }
 
     /// All projects in natural order.
@@ -273,7 +272,8 @@ impl Vault {
 
     /// A page of a collection's own assets.
     pub fn list(&self, collection: CollectionId, query: &ListQuery) -> Result<ListPage, ReadError> {
-        listing::page(&*self.connection()?, collection, query)
+        let whole = &self.inner.reading.whole;
+        listing::page(&*self.connection()?, collection, query, whole)
     }
 
     /// One asset.
@@ -293,7 +293,11 @@ impl Vault {
             path.push(placed(&read::entry(&connection, *place)?)?.name);
         }
         path.push(asset.name.clone());
-        let versions = read::versions(&connection, parent, asset.name.as_bytes())?;
+        let versions = derived::versions(
+            &connection,
+            parent,
+            &natural_order::sort_key(asset.name.as_bytes()),
+        )?;
         Ok(AssetDetails {
             project: ProjectId::new(chain.last().copied().unwrap_or(parent)),
             path,
@@ -307,13 +311,17 @@ impl Vault {
     /// a collection and an asset share a name, the collection is meant.
     pub fn resolve(&self, path: &[Name]) -> Result<Node, ReadError> {
         let connection = self.connection()?;
+        // One snapshot for the lists and the counts they are compared with.
+        let transaction = connection
+            .unchecked_transaction()
+            .map_err(ReadError::from)?;
         let mut at = Seq::VAULT;
         for (depth, name) in path.iter().enumerate() {
             let last = depth + 1 == path.len();
-            let mut found = read::child(&connection, at, Section::Places, name.as_bytes())?;
+            let mut found = self.child(&connection, at, Section::Places, name)?;
             for section in [Section::Assets, Section::Links] {
-                if found.is_none() && last {
-                    found = read::child(&connection, at, section, name.as_bytes())?;
+                if found.is_none() && last && at != Seq::VAULT {
+                    found = self.child(&connection, at, section, name)?;
                 }
             }
             let found = found.ok_or_else(|| ReadError::NotFound {
@@ -328,8 +336,31 @@ impl Vault {
             }
             at = found.seq;
         }
+        drop(transaction);
         drop(connection);
         self.node(at)
+    }
+
+    /// What lies at a name in a place. That nothing does is believed only of a list that is whole.
+    fn child(
+        &self,
+        connection: &rusqlite::Connection,
+        place: Seq,
+        section: Section,
+        name: &Name,
+    ) -> Result<Option<Listed>, ReadError> {
+        let sort_key = natural_order::sort_key(name.as_bytes());
+        let found = derived::newest(connection, place, section, &sort_key)?;
+        let is_project = || -> Result<bool, ReadError> {
+            Ok(read::entry(connection, place)?.known_kind() == Some(Kind::Project))
+        };
+        // A project's counts of assets are those of all its collections; it has none of its own.
+        if found.is_none() && (section == Section::Places || !is_project()?) {
+            let tally = derived::tally(connection, place)?;
+            let whole = &self.inner.reading.whole;
+            whole.check(connection, place, section, &tally)?;
+        }
+        Ok(found)
     }
 
     /// The entry at a position, whatever its kind.
@@ -348,8 +379,7 @@ impl Vault {
                 Node::Collection(listing::collection(&connection, CollectionId::new(seq))?)
             }
             Some(Kind::Asset) => {
-                let media = Media::from_code(read::media_of(&connection, seq)?)
-                    .ok_or_else(|| damaged(seq.get(), "its media type is unknown"))?;
+                let media = derived::listed(&connection, seq)?.media()?;
                 Node::Asset(Box::new(asset_from_entry(&entry, media)?))
             }
             Some(Kind::Link) => Node::Link(Box::new(link_from_entry(&entry)?)),
@@ -380,7 +410,7 @@ impl Vault {
             .map_err(ReadError::from)?;
         let facts = read::facts(&connection)?;
         let fact = |fact: Fact| facts[fact as usize];
-        let (entries, root) = read::last_root(&connection)?;
+        let (entries, root) = log::last_root(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
         let status = Status {
@@ -393,13 +423,13 @@ impl Vault {
             assets: fact(Fact::Assets),
             links: fact(Fact::Links),
             entries,
-            chunks: read::last_id(&connection, "chunk")?,
-            packs: read::last_id(&connection, "pack")?,
+            chunks: fact(Fact::Chunks),
+            packs: fact(Fact::Packs),
             logical_bytes: fact(Fact::LogicalBytes),
             unique_bytes: fact(Fact::UniqueBytes),
             stored_bytes: fact(Fact::StoredBytes),
             file_bytes: size_of(&inner.path) + wal_bytes,
-            unreferenced_chunks: read::unreferenced_chunks(&connection)?,
+            unreferenced_chunks: fact(Fact::Unreferenced),
             root,
             safe_to_copy: wal_bytes == 0,
         };
@@ -409,7 +439,10 @@ impl Vault {
 
     /// The log's size and root as a note to keep elsewhere, signed if the vault's key is in its state folder.
     pub fn checkpoint(&self) -> Result<Checkpoint, ReadError> {
-        let (size, root) = read::last_root(&*self.inner.reading.pool.get()?)?;
+        let connection = self.connection()?;
+        let transaction = connection.unchecked_transaction()?;
+        let (size, root) = log::last_root(&connection)?;
+        drop(transaction);
         let inner = &self.inner;
         Ok(checkpoint::checkpoint(
             inner.id,

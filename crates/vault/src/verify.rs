@@ -208,6 +208,8 @@ impl Pass<'_> {
     /// Schema, `SQLite`'s own check, the log, the lists.
     fn structure(&self) -> Result<(), ReadError> {
         let connection = self.reading.pool.get()?;
+        // One snapshot: others may be adding meanwhile.
+        let _snapshot = connection.unchecked_transaction()?;
         if let Some(why) = open::why_read_only(&connection)? {
             self.lost("schema", None, why);
         }
@@ -336,10 +338,9 @@ impl Pass<'_> {
 
     /// The lists against the entries.
     fn derived(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
-        read::facts(connection)?;
         scan::entries(connection, |row| {
             if let Ok((entry, _)) = row
-                && let Some(problem) = scan::listing_problem(connection, &entry)?
+                && let Some(problem) = scan::listing_problem(connection, &entry)
             {
                 self.repairable("derived", Some(entry.id()), problem);
             }

@@ -9,9 +9,9 @@ use crate::ids::{CollectionId, ProjectId, Seq};
 use crate::model::{PlaceId, WalkItem, WalkNode};
 use crate::name::Name;
 use crate::read::Reading;
-use crate::store::listing::{Cursor, Listed, assets_listed, links_in, places_in, section_after};
+use crate::store::listing::{Cursor, Met, section_after};
 use crate::store::rows::placed;
-use crate::store::{Section, read};
+use crate::store::{Section, derived, log, read};
 
 /// Items fetched at a time.
 const PAGE_ITEMS: usize = 256;
@@ -33,7 +33,7 @@ struct Frame {
     section: Section,
     cursor: Cursor,
     met: u64,
-    page: VecDeque<Listed>,
+    page: VecDeque<Met>,
 }
 
 impl Frame {
@@ -72,7 +72,7 @@ impl Walk {
                 place.seq()
             }
         };
-        let log_size = read::log_size(&connection)?;
+        let log_size = log::log_size(&connection)?;
         drop(connection);
         let stack = vec![Frame::new(start, Vec::new())];
         Ok(Self {
@@ -92,6 +92,8 @@ impl Walk {
                 return Ok(Some(item));
             }
             let connection = self.reading.pool.get()?;
+            // One snapshot for the items and the counts they are compared with.
+            let transaction = connection.unchecked_transaction()?;
             let items = section_after(
                 &connection,
                 frame.place,
@@ -105,9 +107,10 @@ impl Walk {
             if !frame.page.is_empty() {
                 continue;
             }
-            if !self.all_versions && read::log_size(&connection)? == self.log_size {
-                check_count(&connection, frame)?;
+            if log::log_size(&connection)? == self.log_size {
+                check_count(&connection, frame, self.all_versions)?;
             }
+            drop(transaction);
             frame.cursor = Cursor::default();
             frame.met = 0;
             frame.section = match frame.section {
@@ -124,12 +127,18 @@ impl Walk {
 }
 
 /// A section that lists fewer items than are counted hides some.
-fn check_count(connection: &rusqlite::Connection, frame: &Frame) -> Result<(), ReadError> {
-    let counted = match frame.section {
-        Section::Assets => assets_listed(connection, frame.place)?,
-        Section::Links => links_in(connection, frame.place)?,
-        Section::Places => places_in(connection, frame.place)?,
+fn check_count(
+    connection: &rusqlite::Connection,
+    frame: &Frame,
+    all_versions: bool,
+) -> Result<(), ReadError> {
+    let tally = derived::tally(connection, frame.place)?;
+    let superseded = if all_versions {
+        tally.listed(frame.section, false)
+    } else {
+        0
     };
+    let counted = tally.listed(frame.section, true) + superseded;
     // A project's tally of assets is that of all its collections; it has none of its own.
     let is_project = read::entry(connection, frame.place)?.known_kind() == Some(Kind::Project);
     if counted == frame.met || (is_project && frame.section == Section::Assets && frame.met == 0) {
@@ -143,28 +152,28 @@ fn check_count(connection: &rusqlite::Connection, frame: &Frame) -> Result<(), R
     })
 }
 
-fn present(frame: &Frame, item: Listed) -> Result<(WalkItem, Option<Frame>), ReadError> {
+fn present(frame: &Frame, item: Met) -> Result<(WalkItem, Option<Frame>), ReadError> {
     let path_to = |name: &Name| {
         let mut path = frame.path.clone();
         path.push(name.clone());
         path
     };
     Ok(match item {
-        Listed::Asset(asset) => (
+        Met::Asset(asset) => (
             WalkItem {
                 path: path_to(&asset.name),
                 node: WalkNode::Asset(asset),
             },
             None,
         ),
-        Listed::Link(link) => (
+        Met::Link(link) => (
             WalkItem {
                 path: path_to(&link.name),
                 node: WalkNode::Link(link),
             },
             None,
         ),
-        Listed::Place(entry) => {
+        Met::Place(entry) => {
             let path = path_to(&placed(&entry)?.name);
             let node = if entry.known_kind() == Some(Kind::Project) {
                 WalkNode::Project(ProjectId::new(entry.id()))

@@ -3,6 +3,12 @@
 //!
 //! One binary with a module per theme, so that it is linked once.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the numbers of these tests are small"
+)]
+
 mod it {
     mod ingest;
     mod listing;

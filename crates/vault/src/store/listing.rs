@@ -10,8 +10,11 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
-use super::rows::{PlaceBody, asset_from_entry, link_from_entry, placed};
-use super::{Section, TALLY_COLLECTIONS, TALLY_LINKS, read};
+use super::derived::{self, LISTED_COLUMNS, LISTING, Listed, Whole};
+use super::rows::{
+    ENTRY_COLUMNS, PlaceBody, asset_from_entry, damaged, link_from_entry, placed, unchecked_entry,
+};
+use super::{Section, log, read};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{CollectionId, ProjectId, Seq};
@@ -30,6 +33,16 @@ pub(crate) fn register_functions(connection: &Connection) -> rusqlite::Result<()
             .map_or(MediaClass::Binary, |media| media.class)
             .number())
     })?;
+    // 1 for an entry's columns if its row is what was sealed, an error if not.
+    connection.create_scalar_function("cv_sealed", 15, flags, |context| {
+        let (entry, leaf) = unchecked_entry(|column| Ok(context.get_raw(column)))
+            .map_err(|error| rusqlite::Error::UserFunctionError(error.into()))?;
+        if entry.leaf_hash() == leaf {
+            return Ok(1);
+        }
+        let error = damaged(entry.seq, "its row differs from its leaf hash");
+        Err(rusqlite::Error::UserFunctionError(error.into()))
+    })?;
     connection.create_scalar_function("cv_name_contains", 2, flags, |context| {
         let key = context.get_raw(0).as_blob().unwrap_or_default();
         let needle = context.get_raw(1).as_str().unwrap_or_default();
@@ -43,13 +56,19 @@ pub(crate) fn page(
     connection: &Connection,
     collection: CollectionId,
     query: &ListQuery,
+    whole: &Whole,
 ) -> Result<ListPage, ReadError> {
     // One snapshot for the page, its totals and the log size it claims to show.
     let transaction = connection.unchecked_transaction()?;
     read::entry_of_kind(connection, collection.seq(), Kind::Collection, "collection")?;
     let plain = query.text.is_empty() && !query.all_versions;
-    let by_class = if plain {
-        tallies(connection, collection.seq())?
+    let tally = derived::tally(connection, collection.seq())?;
+    whole.check(connection, collection.seq(), Section::Assets, &tally)?;
+    let by_class: ByClass = if plain {
+        MediaClass::ALL
+            .into_iter()
+            .map(|class| (class, tally.class(class)))
+            .collect()
     } else {
         count_matches(connection, collection.seq(), query)?
     };
@@ -71,7 +90,7 @@ pub(crate) fn page(
             ),
         });
     }
-    let log_size = read::log_size(connection)?;
+    let log_size = log::log_size(connection)?;
     transaction.finish()?;
     let counts = by_class
         .into_iter()
@@ -89,41 +108,6 @@ pub(crate) fn page(
 
 type ByClass = BTreeMap<MediaClass, (u64, u64)>;
 
-fn tallies(connection: &Connection, place: Seq) -> Result<ByClass, ReadError> {
-    MediaClass::ALL
-        .into_iter()
-        .map(|class| {
-            Ok((
-                class,
-                read::tally(connection, place, class.number().into())?,
-            ))
-        })
-        .collect()
-}
-
-/// Listed assets of a place and, for a project, of all its collections: their number.
-fn assets_in(connection: &Connection, place: Seq) -> Result<u64, ReadError> {
-    Ok(tallies(connection, place)?
-        .values()
-        .map(|(items, _)| items)
-        .sum())
-}
-
-/// Listed links directly in a collection.
-pub(crate) fn links_in(connection: &Connection, place: Seq) -> Result<u64, ReadError> {
-    Ok(read::tally(connection, place, TALLY_LINKS)?.0)
-}
-
-/// Listed assets directly in a collection.
-pub(crate) fn assets_listed(connection: &Connection, place: Seq) -> Result<u64, ReadError> {
-    assets_in(connection, place)
-}
-
-/// Direct sub-collections of a place, or projects of the vault.
-pub(crate) fn places_in(connection: &Connection, place: Seq) -> Result<u64, ReadError> {
-    Ok(read::tally(connection, place, TALLY_COLLECTIONS)?.0)
-}
-
 fn count_matches(
     connection: &Connection,
     parent: Seq,
@@ -133,9 +117,10 @@ fn count_matches(
     let condition = text_condition(query, &mut parameters);
     let sql = format!(
         "SELECT cv_class(l.media), count(*), sum(e.size) \
-         FROM derived_listing l JOIN entry e ON e.seq = l.seq \
-         WHERE l.parent = ?1 AND l.section = 1 AND {} {condition} GROUP BY 1",
-        newest_condition(query)
+         FROM {LISTING} LEFT JOIN entry e ON e.seq = l.seq \
+         WHERE l.parent = ?1 AND l.section = 1 AND {} {condition} AND {} GROUP BY 1",
+        newest_condition(query),
+        sealed_condition()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let parameters: Vec<&dyn ToSql> = parameters.iter().map(AsRef::as_ref).collect();
@@ -158,6 +143,15 @@ fn newest_condition(query: &ListQuery) -> &'static str {
     } else {
         "l.newest = 1"
     }
+}
+
+/// True of every row of `e`, or the query fails: what is summed up or sorted by must be what was sealed.
+fn sealed_condition() -> String {
+    let columns: Vec<String> = ENTRY_COLUMNS
+        .split(", ")
+        .map(|column| format!("e.{}", column.trim()))
+        .collect();
+    format!("cv_sealed({})", columns.join(", "))
 }
 
 fn text_condition(query: &ListQuery, parameters: &mut Vec<Box<dyn ToSql>>) -> String {
@@ -193,21 +187,24 @@ fn page_rows(
         .expect("a string takes everything");
     }
     let direction = if query.descending { "DESC" } else { "ASC" };
+    if matches!(query.sort, SortBy::Size | SortBy::Modified) {
+        conditions = format!("{conditions} AND {}", sealed_condition());
+    }
     let (join, order) = match query.sort {
         SortBy::Name => ("", format!("l.sort_key {direction}")),
         SortBy::Added => ("", format!("l.seq {direction}")),
         SortBy::Type => ("", format!("cv_class(l.media) {direction}, l.sort_key")),
         SortBy::Size => (
-            "JOIN entry e ON e.seq = l.seq",
+            "LEFT JOIN entry e ON e.seq = l.seq",
             format!("e.size {direction}, l.sort_key"),
         ),
         SortBy::Modified => (
-            "JOIN entry e ON e.seq = l.seq",
+            "LEFT JOIN entry e ON e.seq = l.seq",
             format!("e.modified_s {direction}, e.modified_ns {direction}, l.sort_key"),
         ),
     };
     let sql = format!(
-        "SELECT l.seq, l.media, l.sort_key FROM derived_listing l {join} \
+        "SELECT {LISTED_COLUMNS} FROM {LISTING} {join} \
          WHERE l.parent = ?1 AND l.section = 1 AND {} {conditions} \
          ORDER BY {order}, l.seq DESC LIMIT ?2 OFFSET ?3",
         newest_condition(query)
@@ -217,16 +214,11 @@ fn page_rows(
     let mut rows = statement.query(parameters.as_slice())?;
     let mut assets = Vec::new();
     while let Some(row) = rows.next()? {
-        let seq = Seq::new(row.get::<_, i64>(0)?.cast_unsigned());
-        let key = row.get_ref(2)?.as_blob().unwrap_or_default();
-        let entry = listed_entry(connection, seq, parent, Kind::Asset, key)?;
-        let media = Media::from_code(row.get(1)?).ok_or_else(|| unlisted(seq, "media type"))?;
-        let versions = read::versions(
-            connection,
-            parent,
-            entry.name.as_deref().unwrap_or_default(),
-        )?;
-        assets.push((asset_from_entry(&entry, media)?, versions.len() as u64));
+        let listed = Listed::from_row(row)?;
+        let entry = listed_entry(connection, &listed, parent, Kind::Asset)?;
+        let versions = derived::versions(connection, parent, &listed.sort_key)?;
+        let asset = asset_from_entry(&entry, listed.media()?)?;
+        assets.push((asset, versions.len() as u64));
     }
     Ok(assets)
 }
@@ -240,17 +232,17 @@ fn unlisted(seq: Seq, what: &str) -> ReadError {
 /// The sealed entry behind a listed row, if the row tells the truth about it.
 fn listed_entry(
     connection: &Connection,
-    seq: Seq,
+    listed: &Listed,
     parent: Seq,
     kind: Kind,
-    key: &[u8],
 ) -> Result<Entry, ReadError> {
-    let entry = read::entry(connection, seq)?;
+    let entry = read::entry(connection, listed.seq)?;
     if entry.known_kind() != Some(kind) || entry.parent != Some(parent.get()) {
-        return Err(unlisted(seq, "place"));
+        return Err(unlisted(listed.seq, "place"));
     }
-    if natural_order::sort_key(entry.name.as_deref().unwrap_or_default()) != key {
-        return Err(unlisted(seq, "name"));
+    let name = entry.name.as_deref().unwrap_or_default();
+    if natural_order::sort_key(name) != listed.sort_key {
+        return Err(unlisted(listed.seq, "name"));
     }
     Ok(entry)
 }
@@ -263,14 +255,15 @@ pub(crate) fn project(connection: &Connection, id: ProjectId) -> Result<Project,
 
 fn project_from_entry(connection: &Connection, entry: &Entry) -> Result<Project, ReadError> {
     let body = PlaceBody::of(entry)?;
+    let tally = derived::tally(connection, entry.id())?;
     Ok(Project {
         id: ProjectId::new(entry.id()),
         name: placed(entry)?.name,
         type_word: body.type_word,
         description: body.description,
         sealed_at_unix_ms: entry.sealed_at,
-        collections: places_in(connection, entry.id())?,
-        assets: assets_in(connection, entry.id())?,
+        collections: tally.collections(),
+        assets: tally.assets(),
     })
 }
 
@@ -291,6 +284,7 @@ fn collection_from_entry(
     project: ProjectId,
 ) -> Result<Collection, ReadError> {
     let placed = placed(entry)?;
+    let tally = derived::tally(connection, entry.id())?;
     let parent = if placed.parent == project.seq() {
         PlaceId::Project(project)
     } else {
@@ -303,8 +297,8 @@ fn collection_from_entry(
         name: placed.name,
         type_word: PlaceBody::of(entry)?.type_word,
         sealed_at_unix_ms: entry.sealed_at,
-        collections: places_in(connection, entry.id())?,
-        assets: assets_in(connection, entry.id())?,
+        collections: tally.collections(),
+        assets: tally.assets(),
     })
 }
 
@@ -330,9 +324,6 @@ pub(crate) fn collections(
     let mut collections = Vec::new();
     let mut waiting = vec![project.seq()];
     while let Some(place) = waiting.pop() {
-        if places_in(connection, place)? == 0 {
-            continue;
-        }
         let entries = children(connection, place, Kind::Collection)?;
         waiting.extend(entries.iter().rev().map(Entry::id));
         for entry in &entries {
@@ -345,18 +336,22 @@ pub(crate) fn collections(
 
 /// The places directly in `place`, in natural order.
 fn children(connection: &Connection, place: Seq, kind: Kind) -> Result<Vec<Entry>, ReadError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq, sort_key FROM derived_listing \
-         WHERE parent = ?1 AND section = 0 AND newest = 1 ORDER BY sort_key",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {LISTED_COLUMNS} FROM {LISTING} \
+         WHERE l.parent = ?1 AND l.section = 0 AND l.newest = 1 ORDER BY l.sort_key"
+    ))?;
     let mut rows = statement.query([place.get()])?;
     let mut entries = Vec::new();
+    let mut before = Vec::new();
     while let Some(row) = rows.next()? {
-        let seq = Seq::new(row.get::<_, i64>(0)?.cast_unsigned());
-        let key = row.get_ref(1)?.as_blob().unwrap_or_default();
-        entries.push(listed_entry(connection, seq, place, kind, key)?);
+        let listed = Listed::from_row(row)?;
+        entries.push(listed_entry(connection, &listed, place, kind)?);
+        if listed.sort_key <= before {
+            return Err(unlisted(listed.seq, "position"));
+        }
+        before = listed.sort_key;
     }
-    let counted = places_in(connection, place)?;
+    let counted = derived::tally(connection, place)?.collections();
     if entries.len() as u64 == counted {
         Ok(entries)
     } else {
@@ -370,7 +365,7 @@ fn children(connection: &Connection, place: Seq, kind: Kind) -> Result<Vec<Entry
 }
 
 /// What a step of a walk finds in one section of one place.
-pub(crate) enum Listed {
+pub(crate) enum Met {
     Place(Entry),
     Asset(Box<Asset>),
     Link(Box<Link>),
@@ -392,16 +387,15 @@ pub(crate) fn section_after(
     all_versions: bool,
     cursor: &mut Cursor,
     limit: usize,
-) -> Result<Vec<Listed>, ReadError> {
+) -> Result<Vec<Met>, ReadError> {
     let newest = if all_versions {
-        "newest IN (0, 1)"
+        "l.newest IN (0, 1)"
     } else {
-        "newest = 1"
+        "l.newest = 1"
     };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT seq, media, sort_key FROM derived_listing \
-         WHERE parent = ?1 AND section = ?2 AND {newest} AND (sort_key, seq) > (?3, ?4) \
-         ORDER BY sort_key, seq LIMIT ?5"
+        "SELECT {LISTED_COLUMNS} FROM {LISTING} WHERE l.parent = ?1 AND l.section = ?2 \
+         AND {newest} AND (l.sort_key, l.seq) > (?3, ?4) ORDER BY l.sort_key, l.seq LIMIT ?5"
     ))?;
     let mut rows = statement.query(params![
         place.get(),
@@ -418,23 +412,21 @@ pub(crate) fn section_after(
     };
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        let position: i64 = row.get(0)?;
-        let seq = Seq::new(position.cast_unsigned());
-        let key = row.get_ref(2)?.as_blob().unwrap_or_default();
-        let entry = listed_entry(connection, seq, place, kind, key)?;
-        *cursor = Cursor {
-            key: key.to_vec(),
-            seq: position,
-        };
+        let listed = Listed::from_row(row)?;
+        let entry = listed_entry(connection, &listed, place, kind)?;
+        let seq = listed.seq.get().cast_signed();
+        if (&listed.sort_key, seq) <= (&cursor.key, cursor.seq) {
+            return Err(unlisted(listed.seq, "position"));
+        }
         items.push(match kind {
-            Kind::Asset => {
-                let media =
-                    Media::from_code(row.get(1)?).ok_or_else(|| unlisted(seq, "media type"))?;
-                Listed::Asset(Box::new(asset_from_entry(&entry, media)?))
-            }
-            Kind::Link => Listed::Link(Box::new(link_from_entry(&entry)?)),
-            _ => Listed::Place(entry),
+            Kind::Asset => Met::Asset(Box::new(asset_from_entry(&entry, listed.media()?)?)),
+            Kind::Link => Met::Link(Box::new(link_from_entry(&entry)?)),
+            _ => Met::Place(entry),
         });
+        *cursor = Cursor {
+            key: listed.sort_key,
+            seq,
+        };
     }
     Ok(items)
 }

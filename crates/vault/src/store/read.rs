@@ -2,16 +2,15 @@
 //!
 //! Every function runs on a reading connection, or inside a writing transaction, and checks what it returns.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::rows::{ENTRY_COLUMNS, damaged, entry_from_row};
-use super::{FACTS, Fact, RECORD_BYTES, Section, tally_id};
+use super::{FACTS, Fact, RECORD_BYTES, derived, log};
 use crate::codec::Codec;
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{CHUNK_BYTES_MAX, DEPTH_MAX, PACK_BYTES_MAX};
-use crate::natural_order;
 
 /// The entry at `seq`, checked against its leaf hash; `None` beyond the end of the log.
 pub(crate) fn find_entry(connection: &Connection, seq: Seq) -> Result<Option<Entry>, ReadError> {
@@ -22,6 +21,9 @@ pub(crate) fn find_entry(connection: &Connection, seq: Seq) -> Result<Option<Ent
     };
     let mut rows = statement.query([position])?;
     match rows.next()? {
+        None if seq.get() < log::log_size(connection)? => {
+            Err(damaged(seq.get(), "it is missing from the log"))
+        }
         None => Ok(None),
         Some(row) => {
             let entry = entry_from_row(row)?;
@@ -73,128 +75,25 @@ pub(crate) fn ancestors(connection: &Connection, place: Seq) -> Result<Vec<Seq>,
     Ok(chain)
 }
 
-/// Entries in the log.
-pub(crate) fn log_size(connection: &Connection) -> Result<u64, ReadError> {
-    let size: Option<i64> = connection
-        .prepare_cached("SELECT max(size) FROM root")?
-        .query_row([], |row| row.get(0))?;
-    Ok(size.unwrap_or(0).cast_unsigned())
-}
-
-/// The log's size and root as of its last commit.
-pub(crate) fn last_root(connection: &Connection) -> Result<(u64, Digest), ReadError> {
-    let row = connection
-        .prepare_cached("SELECT size, sha256 FROM root ORDER BY size DESC LIMIT 1")?
-        .query_row([], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()?;
-    let (size, root) = row.ok_or_else(|| damaged(0, "the log has no root"))?;
-    let root = Digest::try_from(root.as_slice())
-        .map_err(|()| damaged(0, "the log's root has another length"))?;
-    Ok((size.cast_unsigned(), root))
-}
-
-/// One row of `derived_listing`, as lookups need it.
-pub(crate) struct Listed {
-    pub(crate) seq: Seq,
-    pub(crate) media: u16,
-}
-
-/// The newest entry of that name in that section of `parent`.
-pub(crate) fn child(
-    connection: &Connection,
-    parent: Seq,
-    section: Section,
-    name: &[u8],
-) -> Result<Option<Listed>, ReadError> {
-    let found = connection
-        .prepare_cached(
-            "SELECT seq, media FROM derived_listing \
-             WHERE parent = ?1 AND section = ?2 AND newest = 1 AND sort_key = ?3",
-        )?
-        .query_row(
-            params![parent.get(), section as i64, natural_order::sort_key(name)],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?)),
-        )
-        .optional()?;
-    Ok(found.map(|(seq, media)| Listed {
-        seq: Seq::new(seq.cast_unsigned()),
-        media,
-    }))
-}
-
-/// Media code of a listed entry.
-pub(crate) fn media_of(connection: &Connection, seq: Seq) -> Result<u16, ReadError> {
-    connection
-        .prepare_cached("SELECT media FROM derived_listing WHERE seq = ?1")?
-        .query_row([seq.get()], |row| row.get(0))
-        .optional()?
-        .ok_or_else(|| ReadError::Derived {
-            detail: format!("entry {seq} is not listed"),
-        })
-}
-
-/// All versions of a name in a place, newest first.
-pub(crate) fn versions(
-    connection: &Connection,
-    parent: Seq,
-    name: &[u8],
-) -> Result<Vec<Seq>, ReadError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT seq FROM derived_listing \
-         WHERE parent = ?1 AND section = 1 AND newest IN (0, 1) AND sort_key = ?2 ORDER BY seq DESC",
-    )?;
-    let rows = statement.query_map(
-        params![parent.get(), natural_order::sort_key(name)],
-        |row| row.get::<_, i64>(0),
-    )?;
-    rows.map(|seq| Ok(Seq::new(seq?.cast_unsigned()))).collect()
-}
-
-/// Items and bytes of one row of `derived_tally`; zero if there is none.
-pub(crate) fn tally(
-    connection: &Connection,
-    place: Seq,
-    class: u64,
-) -> Result<(u64, u64), ReadError> {
-    let row = connection
-        .prepare_cached("SELECT items, bytes FROM derived_tally WHERE id = ?1")?
-        .query_row([tally_id(place.get(), class)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })
-        .optional()?
-        .unwrap_or((0, 0));
-    let unsigned = |value: i64| {
-        u64::try_from(value).map_err(|_| ReadError::Derived {
-            detail: format!("a count of place {place} is negative"),
-        })
-    };
-    Ok((unsigned(row.0)?, unsigned(row.1)?))
-}
-
-/// The figures of `derived_fact`.
+/// The figures of `derived_fact`, if they are those of the log as it is. Needs one snapshot.
 pub(crate) fn facts(connection: &Connection) -> Result<[u64; FACTS + 1], ReadError> {
-    let mut facts = [0; FACTS + 1];
-    let mut statement = connection.prepare_cached("SELECT id, value FROM derived_fact")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    for row in rows {
-        let (id, value) = row?;
-        if let Some(fact) = usize::try_from(id).ok().and_then(|id| facts.get_mut(id)) {
-            *fact = value.cast_unsigned();
-        }
-    }
-    if facts[Fact::Entries as usize] == log_size(connection)? {
-        Ok(facts)
+    let facts = derived::facts(connection)?;
+    let agree = |fact: Fact, with: u64| facts[fact as usize].cast_unsigned() == with;
+    let same = agree(Fact::Entries, log::log_size(connection)?)
+        && agree(Fact::Chunks, last_id(connection, "chunk")?)
+        && agree(Fact::Packs, last_id(connection, "pack")?)
+        && agree(Fact::Unreferenced, unreferenced_chunks(connection)?);
+    if same {
+        Ok(facts.map(i64::cast_unsigned))
     } else {
         Err(ReadError::Derived {
-            detail: "the figures are older than the log".into(),
+            detail: "the figures differ from the tables".into(),
         })
     }
 }
 
 /// How many rows a table of consecutive ids has.
-pub(crate) fn last_id(connection: &Connection, table: &'static str) -> Result<u64, ReadError> {
+fn last_id(connection: &Connection, table: &'static str) -> Result<u64, ReadError> {
     let last: Option<i64> =
         connection.query_row(&format!("SELECT max(id) FROM {table}"), [], |row| {
             row.get(0)
@@ -203,7 +102,7 @@ pub(crate) fn last_id(connection: &Connection, table: &'static str) -> Result<u6
 }
 
 /// Chunks sealed ahead of an asset that never came, or has not come yet.
-pub(crate) fn unreferenced_chunks(connection: &Connection) -> Result<u64, ReadError> {
+fn unreferenced_chunks(connection: &Connection) -> Result<u64, ReadError> {
     let count: i64 =
         connection.query_row("SELECT count(*) FROM derived_unreferenced", [], |row| {
             row.get(0)

@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use super::derived::{self, Facts, Listed, Tally};
 use super::rows::{ENTRY_COLUMNS, entry_from_row};
-use super::{
-    FACTS, Fact, RECORD_BYTES, Section, TALLY_COLLECTIONS, TALLY_LINKS, derived_version, read,
-    tally_id,
-};
+use super::{Fact, RECORD_BYTES, Section, derived_version, read};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{Digest, Seq};
-use crate::media::{HEAD_BYTES, Media};
+use crate::media::{HEAD_BYTES, Media, MediaClass};
 use crate::natural_order;
 
 /// Drops and remakes the derived tables. Damaged assets are listed all the same, with a media type that goes by
@@ -24,8 +22,8 @@ pub(crate) fn rebuild(connection: &Connection) -> Result<(), ReadError> {
     )?;
     let mut rebuild = Rebuild {
         connection,
-        facts: [0; FACTS + 1],
-        tallies: HashMap::new(),
+        facts: Facts::default(),
+        tallies: HashMap::from([(Seq::VAULT, Tally::default())]),
     };
     let mut statement =
         connection.prepare(&format!("SELECT {ENTRY_COLUMNS} FROM entry ORDER BY seq"))?;
@@ -39,8 +37,8 @@ pub(crate) fn rebuild(connection: &Connection) -> Result<(), ReadError> {
 
 struct Rebuild<'c> {
     connection: &'c Connection,
-    facts: [i64; FACTS + 1],
-    tallies: HashMap<i64, (i64, i64)>,
+    facts: Facts,
+    tallies: HashMap<Seq, Tally>,
 }
 
 impl Rebuild<'_> {
@@ -58,58 +56,67 @@ impl Rebuild<'_> {
             Kind::Link => (Section::Links, Fact::Links),
         };
         self.facts[fact as usize] += 1;
-        let key = natural_order::sort_key(name);
-        if let Some(before) = read::child(self.connection, parent, section, name)? {
-            self.connection
-                .prepare_cached("UPDATE derived_listing SET newest = 0 WHERE seq = ?1")?
-                .execute([before.seq.get()])?;
-            let superseded = read::entry(self.connection, before.seq)?;
-            self.count(&superseded, kind, parent, before.media, -1)?;
-        }
+        let sort_key = natural_order::sort_key(name);
+        let before = derived::newest(self.connection, parent, section, &sort_key)?;
         let media = if kind == Kind::Asset {
             self.media(entry, name).code()
         } else {
             0
         };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO derived_listing (seq, parent, section, newest, sort_key, media) \
-                 VALUES (?1, ?2, ?3, 1, ?4, ?5)",
-            )?
-            .execute(params![entry.seq, parent.get(), section as i64, key, media])?;
-        self.count(entry, kind, parent, media, 1)?;
-        if kind == Kind::Asset {
-            self.facts[Fact::LogicalBytes as usize] += entry.size.unwrap_or(0).cast_signed();
+        match kind {
+            Kind::Asset => self.count_asset(entry, parent, media, before.as_ref())?,
+            Kind::Link => self.tally(parent).add_link(before.is_some()),
+            _ => {
+                self.tally(parent).add_place();
+                self.tally(entry.id());
+            }
         }
+        let version = before.as_ref().map_or(0, |before| before.version) + 1;
+        if let Some(before) = before {
+            before.supersede(self.connection)?;
+        }
+        let listed = Listed {
+            seq: entry.id(),
+            parent,
+            section,
+            newest: true,
+            version,
+            media,
+            sort_key,
+        };
+        listed.insert(self.connection)?;
         Ok(())
     }
 
-    fn count(
+    fn tally(&mut self, place: Seq) -> &mut Tally {
+        self.tallies.entry(place).or_default()
+    }
+
+    fn count_asset(
         &mut self,
         entry: &Entry,
-        kind: Kind,
         parent: Seq,
         media: u16,
-        sign: i64,
+        before: Option<&Listed>,
     ) -> Result<(), ReadError> {
-        let mut add = |place: Seq, class: u64, bytes: i64| {
-            let tally = self
-                .tallies
-                .entry(tally_id(place.get(), class))
-                .or_default();
-            tally.0 += sign;
-            tally.1 += sign * bytes;
-        };
-        match kind {
-            Kind::Asset => {
-                let class = Media::from_code(media).map_or(0, |media| media.class.number().into());
-                let bytes = entry.size.unwrap_or(0).cast_signed();
-                let chain = read::ancestors(self.connection, parent)?;
-                add(parent, class, bytes);
-                add(*chain.last().unwrap_or(&parent), class, bytes);
+        let bytes = |entry: &Entry| entry.size.unwrap_or(0).cast_signed();
+        self.facts[Fact::LogicalBytes as usize] += bytes(entry);
+        let superseded = match before {
+            Some(before) => {
+                let entry = read::entry(self.connection, before.seq)?;
+                Some((before.media()?.class, bytes(&entry)))
             }
-            Kind::Link => add(parent, TALLY_LINKS, 0),
-            _ => add(parent, TALLY_COLLECTIONS, 0),
+            None => None,
+        };
+        let class = Media::from_code(media).map_or(MediaClass::Binary, |media| media.class);
+        let chain = read::ancestors(self.connection, parent)?;
+        let project = *chain.last().unwrap_or(&parent);
+        for place in [parent, project] {
+            let tally = self.tally(place);
+            if let Some((class, bytes)) = superseded {
+                tally.supersede_asset(class, bytes);
+            }
+            tally.add_asset(class, bytes(entry));
         }
         Ok(())
     }
@@ -154,17 +161,15 @@ impl Rebuild<'_> {
         self.facts[Fact::UniqueBytes as usize] = unique;
         self.facts[Fact::StoredBytes as usize] = stored;
         self.facts[Fact::Entries as usize] = entries;
+        self.facts[Fact::Chunks as usize] = sum("SELECT count(*) FROM chunk")?;
+        self.facts[Fact::Packs as usize] = sum("SELECT count(*) FROM pack")?;
+        self.facts[Fact::Unreferenced as usize] = sum("SELECT count(*) FROM derived_unreferenced")?;
         self.facts[Fact::Version as usize] = derived_version();
-        for (id, value) in self.facts.iter().enumerate().skip(1) {
-            self.connection.execute(
-                "INSERT INTO derived_fact (id, value) VALUES (?1, ?2)",
-                params![id, value],
-            )?;
-        }
-        for (id, (items, bytes)) in self.tallies {
-            self.connection
-                .prepare_cached("INSERT INTO derived_tally (id, items, bytes) VALUES (?1, ?2, ?3)")?
-                .execute(params![id, items, bytes])?;
+        // Every figure is written, zeros included: the table is empty.
+        let nothing = self.facts.map(|fact| !fact);
+        derived::put_facts(self.connection, &nothing, &mut self.facts)?;
+        for (place, tally) in &self.tallies {
+            tally.put(self.connection, *place)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Between rows and values: an entry's columns, its check against the leaf hash, and what its body says.
 
-use rusqlite::{Row, types::Value};
+use rusqlite::{Row, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
 use crate::chunking::ChunkerParameters;
@@ -27,30 +27,31 @@ pub(crate) fn entry_from_row(row: &Row<'_>) -> Result<Entry, ReadError> {
 
 /// Reads an entry and the leaf hash stored with it, for verification to compare.
 pub(crate) fn unchecked_entry_from_row(row: &Row<'_>) -> Result<(Entry, Digest), ReadError> {
-    let seq = row
-        .get_ref(0)?
-        .as_i64()
+    unchecked_entry(|column| row.get_ref(column))
+}
+
+/// Reads an entry and its leaf hash from wherever the [`ENTRY_COLUMNS`] are.
+pub(crate) fn unchecked_entry<'v>(
+    value: impl Fn(usize) -> rusqlite::Result<ValueRef<'v>>,
+) -> Result<(Entry, Digest), ReadError> {
+    let seq = value(0)
         .ok()
+        .and_then(|seq| seq.as_i64().ok())
         .and_then(|seq| u64::try_from(seq).ok())
         .unwrap_or(0);
     let column = |problem: &str| damaged(seq, &format!("its row cannot be read: {problem}"));
+    let value = |index: usize| value(index).map_err(|error| column(&error.to_string()));
     let integer = |index: usize| -> Result<Option<i64>, ReadError> {
-        match row
-            .get::<_, Value>(index)
-            .map_err(|e| column(&e.to_string()))?
-        {
-            Value::Null => Ok(None),
-            Value::Integer(value) => Ok(Some(value)),
+        match value(index)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Integer(value) => Ok(Some(value)),
             _ => Err(column("a number is of another type")),
         }
     };
     let blob = |index: usize| -> Result<Option<Vec<u8>>, ReadError> {
-        match row
-            .get::<_, Value>(index)
-            .map_err(|e| column(&e.to_string()))?
-        {
-            Value::Null => Ok(None),
-            Value::Blob(value) => Ok(Some(value)),
+        match value(index)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(value) => Ok(Some(value.to_vec())),
             _ => Err(column("bytes are of another type")),
         }
     };
@@ -69,6 +70,15 @@ pub(crate) fn unchecked_entry_from_row(row: &Row<'_>) -> Result<(Entry, Digest),
             .transpose()
             .map_err(|()| column("a digest has another length"))
     };
+    // Any other number would count as set, though the leaf says nothing of it.
+    let flag = |index: usize| -> Result<Option<bool>, ReadError> {
+        match integer(index)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(false)),
+            Some(1) => Ok(Some(true)),
+            Some(_) => Err(column("a flag is out of range")),
+        }
+    };
     let required = || column("a required column is empty");
     let entry = Entry {
         seq,
@@ -79,7 +89,7 @@ pub(crate) fn unchecked_entry_from_row(row: &Row<'_>) -> Result<(Entry, Digest),
         name: blob(5)?,
         modified_s: integer(6)?,
         modified_ns: small(7)?,
-        executable: integer(8)?.map(|value| value != 0),
+        executable: flag(8)?,
         size: unsigned(9)?,
         sha256: digest(10)?,
         crc32: small(11)?,

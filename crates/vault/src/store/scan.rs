@@ -1,11 +1,12 @@
 //! Reading everything: the passes that verification makes over whole tables, and the watch on other writers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::derived::{self, LISTED_COLUMNS, Listed, Tally};
 use super::rows::{ENTRY_COLUMNS, unchecked_entry_from_row};
-use super::{TALLY_COLLECTIONS, TALLY_LINKS, read, tally_id};
+use super::{Fact, Section, log, read};
 use crate::codec::Codec;
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
@@ -213,101 +214,131 @@ pub(crate) fn stored_bytes(connection: &Connection) -> u64 {
     connection
         .query_row(
             "SELECT value FROM derived_fact WHERE id = ?1",
-            [super::Fact::StoredBytes as i64],
+            [Fact::StoredBytes as i64],
             |row| row.get::<_, i64>(0),
         )
         .map_or(0, i64::cast_unsigned)
 }
 
 /// What the derived listing says about one entry, compared with the entry: `None` if all is well.
-pub(crate) fn listing_problem(
-    connection: &Connection,
-    entry: &Entry,
-) -> Result<Option<String>, ReadError> {
+pub(crate) fn listing_problem(connection: &Connection, entry: &Entry) -> Option<String> {
     let section = match entry.known_kind() {
-        Some(Kind::Project | Kind::Collection) => super::Section::Places,
-        Some(Kind::Asset) => super::Section::Assets,
-        Some(Kind::Link) => super::Section::Links,
-        _ => return Ok(None),
+        Some(Kind::Project | Kind::Collection) => Section::Places,
+        Some(Kind::Asset) => Section::Assets,
+        Some(Kind::Link) => Section::Links,
+        _ => return None,
     };
-    let row = connection
-        .prepare_cached("SELECT parent, section, sort_key FROM derived_listing WHERE seq = ?1")?
-        .query_row([entry.seq], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get::<_, Vec<u8>>(2)?,
-            ))
-        })
-        .optional()?;
+    let listed = match derived::listed(connection, entry.id()) {
+        Ok(listed) => listed,
+        Err(error) => return Some(error.to_string()),
+    };
     let name = entry.name.as_deref().unwrap_or_default();
-    Ok(match row {
-        None => Some("it is missing from the lists".into()),
-        Some((parent, listed_section, key)) => {
-            let same = entry.parent == Some(parent.cast_unsigned())
-                && listed_section == section as i64
-                && key == natural_order::sort_key(name);
-            (!same).then(|| "the lists show it elsewhere or by another name".into())
-        }
-    })
+    let same = entry.parent == Some(listed.parent.get())
+        && listed.section == section
+        && listed.sort_key == natural_order::sort_key(name);
+    (!same).then(|| "the lists show it elsewhere or by another name".into())
 }
 
 /// Contradictions within the derived tables, as sentences.
 pub(crate) fn derived_problems(connection: &Connection) -> Result<Vec<String>, ReadError> {
     let mut problems = Vec::new();
-    let wrong_newest: i64 = connection.query_row(
-        "SELECT count(*) FROM derived_listing a WHERE newest <> (seq = (SELECT max(seq) \
+    let wrong_version: i64 = connection.query_row(
+        "SELECT count(*) FROM derived_listing a WHERE (newest, version) IS NOT (SELECT \
+         max(b.seq) = a.seq, count(*) FILTER (WHERE b.seq <= a.seq) \
          FROM derived_listing b WHERE b.parent = a.parent AND b.section = a.section \
-         AND b.newest IN (0, 1) AND b.sort_key = a.sort_key))",
+         AND b.newest IN (0, 1) AND b.sort_key = a.sort_key)",
         [],
         |row| row.get(0),
     )?;
-    if wrong_newest > 0 {
+    if wrong_version > 0 {
         problems.push(format!(
-            "{wrong_newest} entries are wrongly listed as newest or superseded"
+            "{wrong_version} entries are wrongly listed as newest or superseded"
         ));
     }
-    let mut groups = connection.prepare(
-        "SELECT l.parent, l.section, cv_class(l.media), count(*), ifnull(sum(e.size), 0) \
-         FROM derived_listing l JOIN entry e ON e.seq = l.seq WHERE l.newest = 1 GROUP BY 1, 2, 3",
-    )?;
-    let mut rows = groups.query([])?;
-    let mut expected = std::collections::HashMap::<i64, (i64, i64)>::new();
-    while let Some(row) = rows.next()? {
-        let parent = row.get::<_, i64>(0)?.cast_unsigned();
-        let (class, bytes) = match row.get::<_, i64>(1)? {
-            0 => (TALLY_COLLECTIONS, 0),
-            2 => (TALLY_LINKS, 0),
-            _ => (row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(4)?),
-        };
-        let items: i64 = row.get(3)?;
-        let mut add = |place: u64| {
-            let tally = expected.entry(tally_id(place, class)).or_default();
-            tally.0 += items;
-            tally.1 += bytes;
-        };
-        add(parent);
-        if class < TALLY_COLLECTIONS {
-            let chain = read::ancestors(connection, Seq::new(parent))?;
-            add(chain.last().map_or(parent, |top| top.get()));
+    for (place, expected) in expected_tallies(connection)? {
+        match derived::tally(connection, place) {
+            Ok(tally) if tally == expected => {}
+            Ok(_) => problems.push(format!("the counts kept for place {place} are wrong")),
+            Err(error) => problems.push(error.to_string()),
         }
     }
-    let mut tallies = connection
-        .prepare("SELECT id, items, bytes FROM derived_tally WHERE items <> 0 OR bytes <> 0")?;
-    let mut rows = tallies.query([])?;
+    problems.extend(wrong_facts(connection)?);
+    Ok(problems)
+}
+
+/// What each place should count, from the lists and the entries.
+fn expected_tallies(connection: &Connection) -> Result<HashMap<Seq, Tally>, ReadError> {
+    let mut tallies = HashMap::from([(Seq::VAULT, Tally::default())]);
+    let mut statement = connection.prepare(&format!(
+        "SELECT {LISTED_COLUMNS}, ifnull(e.size, 0) FROM derived_listing l \
+         LEFT JOIN entry e ON e.seq = l.seq"
+    ))?;
+    let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let found: (i64, i64) = (row.get(1)?, row.get(2)?);
-        if expected.remove(&id) != Some(found) {
-            problems.push(format!("the counts kept for place {} are wrong", id >> 8));
+        // One whose checksum is wrong was found as such already.
+        let Ok(listed) = Listed::from_row(row) else {
+            continue;
+        };
+        let bytes: i64 = row.get(8)?;
+        match listed.section {
+            Section::Places => {
+                tallies.entry(listed.seq).or_default();
+                tallies.entry(listed.parent).or_default().add_place();
+            }
+            Section::Links => {
+                let tally = tallies.entry(listed.parent).or_default();
+                // A superseded link is what another one replaced.
+                tally.add_link(!listed.newest);
+            }
+            Section::Assets => {
+                let class = listed.media()?.class;
+                let chain = read::ancestors(connection, listed.parent)?;
+                let project = *chain.last().unwrap_or(&listed.parent);
+                for place in [listed.parent, project] {
+                    let tally = tallies.entry(place).or_default();
+                    tally.add_asset(class, bytes);
+                    if !listed.newest {
+                        tally.supersede_asset(class, bytes);
+                    }
+                }
+            }
         }
     }
-    expected.retain(|_, tally| *tally != (0, 0));
-    problems.extend(
-        expected
-            .keys()
-            .map(|id| format!("the counts for place {} are missing", id >> 8)),
-    );
+    Ok(tallies)
+}
+
+/// Figures about the whole vault that differ from its tables.
+fn wrong_facts(connection: &Connection) -> Result<Vec<String>, ReadError> {
+    let facts = read::facts(connection)?;
+    let mut problems = Vec::new();
+    for (fact, sql) in [
+        (Fact::Projects, "SELECT count(*) FROM entry WHERE kind = 2"),
+        (
+            Fact::Collections,
+            "SELECT count(*) FROM entry WHERE kind = 3",
+        ),
+        (Fact::Assets, "SELECT count(*) FROM entry WHERE kind = 4"),
+        (Fact::Links, "SELECT count(*) FROM entry WHERE kind = 5"),
+        (
+            Fact::LogicalBytes,
+            "SELECT ifnull(sum(size), 0) FROM entry WHERE kind = 4",
+        ),
+        (Fact::UniqueBytes, "SELECT ifnull(sum(size), 0) FROM chunk"),
+        (
+            Fact::StoredBytes,
+            "SELECT ifnull(sum(length(data)), 0) FROM pack",
+        ),
+        (Fact::Chunks, "SELECT count(*) FROM chunk"),
+        (Fact::Packs, "SELECT count(*) FROM pack"),
+    ] {
+        let counted: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        let kept = facts[fact as usize];
+        if kept != counted.cast_unsigned() {
+            problems.push(format!(
+                "{fact:?}: {kept} is kept, the tables say {counted}"
+            ));
+        }
+    }
     Ok(problems)
 }
 
@@ -348,7 +379,7 @@ impl Watcher {
             return Ok(None);
         }
         self.data_version = version;
-        let log_size = read::log_size(&self.connection)?;
+        let log_size = log::log_size(&self.connection)?;
         let before = self.log_size.replace(log_size);
         match before {
             Some(before) if before == log_size => Ok(None),

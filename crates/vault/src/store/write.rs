@@ -3,17 +3,18 @@
 //! Rows, leaf hashes, the log's root and derived data of a commit are in one transaction, so a crash leaves all
 //! of it or nothing. `synchronous=FULL`: when [`Transaction::commit`] has returned, it survives power loss.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::derived::Facts;
 use super::open::{self, FileMode};
-use super::{FACTS, Fact, derived_version};
-use crate::error::{IngestError, ReadError};
-use crate::ids::{Digest, Seq};
-use crate::merkle::{Edge, SUBTREE_WIDTH};
+use super::{Fact, derived_version};
+use crate::error::IngestError;
+use crate::ids::Digest;
+use crate::merkle::Edge;
 
 mod append;
 mod derived;
@@ -28,6 +29,10 @@ pub(crate) struct Writer {
     /// Set by a failure after which the connection's view may be wrong; cleared by the next [`Writer::begin`],
     /// which reads everything again.
     stale: bool,
+    /// Set when derived rows were found to contradict themselves: the next [`Writer::begin`] makes them again.
+    rebuild: bool,
+    /// Sections of places whose lists were seen to be whole, as (place, section).
+    whole: HashSet<(u64, u8)>,
 }
 
 #[derive(Clone, Default)]
@@ -36,9 +41,7 @@ struct State {
     next_chunk: u64,
     next_pack: u64,
     next_manifest: u64,
-    /// Whether any chunk was sealed ahead of its asset.
-    has_unreferenced: bool,
-    facts: [i64; FACTS + 1],
+    facts: Facts,
 }
 
 /// How to get another connection to the same vault.
@@ -55,6 +58,8 @@ impl Writer {
             reopen,
             state: State::default(),
             stale: true,
+            rebuild: false,
+            whole: HashSet::new(),
         }
     }
 
@@ -136,103 +141,38 @@ impl Writer {
                 .query_row([], |row| row.get::<_, Option<i64>>(0))
                 .map(|value| value.unwrap_or(0).cast_unsigned())
         };
-        let size = number("SELECT max(size) FROM root")?;
+        let size = super::log::log_size(&self.connection)?;
         let next_chunk = number("SELECT max(id) FROM chunk")? + 1;
-        if !self.stale && size == self.state.edge.size() && next_chunk == self.state.next_chunk {
+        let unmoved = size == self.state.edge.size() && next_chunk == self.state.next_chunk;
+        if unmoved && !self.stale && !self.rebuild {
             return Ok(false);
         }
-        let entries = number("SELECT max(seq) + 1 FROM entry")?;
-        if entries != size {
-            return Err(IngestError::Store {
-                detail: format!(
-                    "the log has {entries} entries but its last root covers {size}; \
-                     run `compactvault verify`"
-                ),
-            });
-        }
         let mut state = State {
-            edge: read_edge(&self.connection, size)?,
+            edge: super::log::edge(&self.connection)?,
             next_chunk,
             next_pack: number("SELECT max(id) FROM pack")? + 1,
             next_manifest: number("SELECT max(id) FROM manifest")? + 1,
-            has_unreferenced: number("SELECT EXISTS (SELECT 1 FROM derived_unreferenced)")? == 1,
-            facts: read_facts(&self.connection)?,
+            facts: Facts::default(),
         };
-        let stored = root_at(&self.connection, size)?;
-        if stored != state.edge.root().as_bytes() {
-            return Err(IngestError::Store {
-                detail: "the log's last root differs from its entries; run `compactvault verify`"
-                    .into(),
-            });
+        if size > 0 {
+            let facts = super::derived::facts(&self.connection)
+                .ok()
+                .filter(|facts| {
+                    facts[Fact::Version as usize] == derived_version()
+                        && facts[Fact::Entries as usize] == size.cast_signed()
+                });
+            state.facts = match facts {
+                Some(facts) if !self.rebuild => facts,
+                _ => {
+                    super::rebuild::rebuild(&self.connection)?;
+                    super::derived::facts(&self.connection)?
+                }
+            };
         }
-        let outdated = state.facts[Fact::Version as usize] != derived_version()
-            || state.facts[Fact::Entries as usize] != size.cast_signed();
-        if outdated && size > 0 {
-            super::rebuild::rebuild(&self.connection)?;
-            state.facts = read_facts(&self.connection)?;
-        }
+        self.whole.clear();
+        self.rebuild = false;
         self.state = state;
         self.stale = false;
         Ok(true)
     }
-}
-
-/// The edge of the tree of `size` leaves, from stored subtrees and the few leaves after them.
-fn read_edge(connection: &Connection, size: u64) -> Result<Edge, IngestError> {
-    let digest = |bytes: Vec<u8>| {
-        Digest::try_from(bytes.as_slice()).map_err(|()| IngestError::Store {
-            detail: "a stored hash has another length".into(),
-        })
-    };
-    let mut edge = Edge::default();
-    for level in (1..=6_u32).rev() {
-        let width = SUBTREE_WIDTH.pow(level);
-        while size - edge.size() >= width {
-            let id = u64::from(level) << 48 | (edge.size() / width);
-            let bytes =
-                connection.query_row("SELECT sha256 FROM subtree WHERE id = ?1", [id], |row| {
-                    row.get(0)
-                })?;
-            edge.push_complete(level, digest(bytes)?);
-        }
-    }
-    let mut statement =
-        connection.prepare("SELECT leaf FROM entry WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
-    let leaves = statement.query_map([edge.size(), size], |row| row.get(0))?;
-    for leaf in leaves {
-        edge.push(digest(leaf?)?);
-    }
-    if edge.size() == size {
-        Ok(edge)
-    } else {
-        Err(ReadError::Damaged {
-            entry: Seq::new(edge.size()),
-            chunk: None,
-            detail: "it is missing from the log".into(),
-        }
-        .into())
-    }
-}
-
-fn read_facts(connection: &Connection) -> rusqlite::Result<[i64; FACTS + 1]> {
-    let mut facts = [0; FACTS + 1];
-    let mut statement = connection.prepare("SELECT id, value FROM derived_fact")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    for row in rows {
-        let (id, value) = row?;
-        if let Some(fact) = usize::try_from(id).ok().and_then(|id| facts.get_mut(id)) {
-            *fact = value;
-        }
-    }
-    Ok(facts)
-}
-
-/// The stored root at `size`; the empty tree's is no row.
-fn root_at(connection: &Connection, size: u64) -> rusqlite::Result<Vec<u8>> {
-    if size == 0 {
-        return Ok(Digest::EMPTY.as_bytes().to_vec());
-    }
-    connection.query_row("SELECT sha256 FROM root WHERE size = ?1", [size], |row| {
-        row.get(0)
-    })
 }

@@ -92,23 +92,43 @@ CREATE TRIGGER pack_is_never_deleted BEFORE DELETE ON pack BEGIN SELECT RAISE(AB
 CREATE TRIGGER pack_is_never_replaced BEFORE INSERT ON pack WHEN EXISTS (SELECT 1 FROM pack WHERE id = NEW.id)
   BEGIN SELECT RAISE(ABORT, 'sealed: packs are never replaced'); END;
 
+-- Derived rows carry a CRC-32 of themselves: people act on what a list shows, so a damaged row must not pass for one.
+
 -- Derived: what hangs where, in natural order.
 CREATE TABLE derived_listing (
   seq         INTEGER PRIMARY KEY,
   parent      INTEGER NOT NULL,
   section     INTEGER NOT NULL,                           -- 0 projects and collections, 1 assets, 2 links
   newest      INTEGER NOT NULL,                           -- 1: the newest version of its name there
+  version     INTEGER NOT NULL,                           -- 1 for the first entry of its name there, and so on
+  media       INTEGER NOT NULL,                           -- media type's code; 0 for what is no asset
   sort_key    BLOB NOT NULL,                              -- bytes whose order is the natural order of names; ends in the name
-  media       INTEGER NOT NULL                            -- media type's code; 0 for what is no asset
+  sum         INTEGER NOT NULL                            -- of the columns before
 ) STRICT;
 
-CREATE INDEX derived_listing_by_name ON derived_listing (parent, section, newest, sort_key, media);
+CREATE INDEX derived_listing_by_name ON derived_listing (parent, section, newest, sort_key, version, media, sum);
 
--- Derived: newest assets per place and media class.
+-- Derived: what each place counts, the vault (place 0) included; assets are newest ones, for a project those of all
+-- its collections.
 CREATE TABLE derived_tally (
-  id          INTEGER PRIMARY KEY,                        -- place << 8 | media class, 100 for collections, 101 for links
-  items       INTEGER NOT NULL,
-  bytes       INTEGER NOT NULL
+  place        INTEGER PRIMARY KEY,
+  collections  INTEGER NOT NULL,                          -- directly in it; for the vault: projects
+  links        INTEGER NOT NULL,
+  old_assets   INTEGER NOT NULL,                          -- superseded versions
+  old_links    INTEGER NOT NULL,
+  text_items   INTEGER NOT NULL,
+  text_bytes   INTEGER NOT NULL,
+  image_items  INTEGER NOT NULL,
+  image_bytes  INTEGER NOT NULL,
+  audio_items  INTEGER NOT NULL,
+  audio_bytes  INTEGER NOT NULL,
+  video_items  INTEGER NOT NULL,
+  video_bytes  INTEGER NOT NULL,
+  model_items  INTEGER NOT NULL,
+  model_bytes  INTEGER NOT NULL,
+  binary_items INTEGER NOT NULL,
+  binary_bytes INTEGER NOT NULL,
+  sum          INTEGER NOT NULL
 ) STRICT;
 
 -- Derived: figures about the whole vault, and the version of the code that made all derived data.

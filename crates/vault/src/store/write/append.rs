@@ -13,10 +13,9 @@ use crate::limits::DEPTH_MAX;
 use crate::media::Media;
 use crate::merkle::Subtree;
 use crate::natural_order;
+use crate::store::derived::{self, Tally};
 use crate::store::rows::{ENTRY_COLUMNS, PlaceBody};
-use crate::store::{
-    FACTS, Fact, RECORD_BYTES, Section, TALLY_COLLECTIONS, TALLY_LINKS, derived_version,
-};
+use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
 
 /// Places looked up lately, at most so many: a bound on memory, not a promise.
 const PLACE_CACHE_MAX: usize = 10_000;
@@ -59,8 +58,8 @@ pub(crate) struct Transaction<'w> {
     pub(super) state: State,
     pub(super) start: u64,
     pub(super) others_wrote: bool,
-    /// Changes to `derived_tally`: items and bytes by id.
-    pub(super) tallies: HashMap<i64, (i64, i64)>,
+    /// Counts of the places met, as this transaction leaves them.
+    pub(super) tallies: HashMap<Seq, Tally>,
     /// Places met in this transaction: (parent, name) to its entry.
     pub(super) places: HashMap<(u64, Vec<u8>), u64>,
     pub(super) open: bool,
@@ -106,6 +105,7 @@ impl Transaction<'_> {
                 pack.sha256.as_bytes(),
                 pack.data
             ])?;
+        self.state.facts[Fact::Packs as usize] += 1;
         self.state.facts[Fact::StoredBytes as usize] += pack.data.len().cast_signed() as i64;
         let mut offset = 0_u64;
         for (digest, size) in &pack.chunks {
@@ -118,11 +118,9 @@ impl Transaction<'_> {
                     )?
                     .execute(params![chunk, digest.as_bytes(), id, offset, size])?;
                 self.state.facts[Fact::UniqueBytes as usize] += i64::from(*size);
+                self.state.facts[Fact::Chunks as usize] += 1;
                 if unreferenced(digest) {
-                    self.connection()
-                        .prepare_cached("INSERT INTO derived_unreferenced (chunk) VALUES (?1)")?
-                        .execute([chunk])?;
-                    self.state.has_unreferenced = true;
+                    self.unreferenced(chunk)?;
                 }
             }
             offset += u64::from(*size);
@@ -167,9 +165,12 @@ impl Transaction<'_> {
             });
         }
         let sort_key = natural_order::sort_key(name);
-        if let Some(seq) = self.newest(parent, Section::Places, &sort_key)? {
-            self.remember_place(cache_key, seq);
-            return Ok(Placement { seq, existed: true });
+        if let Some(found) = self.newest(parent, Section::Places, &sort_key)? {
+            self.remember_place(cache_key, found.seq);
+            return Ok(Placement {
+                seq: found.seq,
+                existed: true,
+            });
         }
         if kind == Kind::Collection {
             let depth = self.ancestors(parent)?.len();
@@ -178,6 +179,7 @@ impl Transaction<'_> {
                 return Err(IngestError::TooDeep { max: DEPTH_MAX });
             }
         }
+        self.tally(parent)?;
         let default = kind == Kind::Collection && body.is_none();
         let body = (!default).then(|| {
             serde_json::to_vec(&body.cloned().unwrap_or_default())
@@ -193,14 +195,15 @@ impl Transaction<'_> {
             ..Entry::default()
         };
         let seq = self.append(entry)?;
-        self.list(seq, parent, Section::Places, true, &sort_key, 0)?;
+        self.list(seq, parent, Section::Places, sort_key, 0, None)?;
         let fact = if kind == Kind::Project {
             Fact::Projects
         } else {
             Fact::Collections
         };
         self.state.facts[fact as usize] += 1;
-        self.tally(parent.get(), TALLY_COLLECTIONS, 1, 0);
+        self.tally(parent)?.add_place();
+        self.tallies.insert(seq, Tally::default());
         self.remember_place(cache_key, seq);
         Ok(Placement {
             seq,
@@ -219,12 +222,22 @@ impl Transaction<'_> {
     pub(crate) fn asset(&mut self, asset: &NewAssetRow<'_>) -> Result<Placement, IngestError> {
         let sort_key = natural_order::sort_key(asset.name);
         let before = self.newest(asset.parent, Section::Assets, &sort_key)?;
-        if let Some(seq) = before {
-            let entry = self.entry(seq)?;
+        let mut superseded = None;
+        if let Some(before) = &before {
+            let entry = self.entry(before.seq)?;
             if entry.sha256 == Some(asset.sha256) && entry.size == Some(asset.size) {
-                return Ok(Placement { seq, existed: true });
+                return Ok(Placement {
+                    seq: before.seq,
+                    existed: true,
+                });
             }
+            let bytes = entry.size.unwrap_or(0).cast_signed();
+            superseded = Some((before.media()?.class, bytes));
         }
+        // All that can be found damaged is read before anything is written: this entry may fail without the others.
+        let project = self.project_of(asset.parent)?;
+        self.tally(asset.parent)?;
+        self.tally(project)?;
         let several = asset.records.len() > RECORD_BYTES;
         let manifest = several.then(|| Digest::of(asset.records));
         if let Some(digest) = &manifest {
@@ -246,26 +259,26 @@ impl Transaction<'_> {
             ..Entry::default()
         };
         let seq = self.append(entry)?;
-        let project = self.project_of(asset.parent)?;
         let media = asset.media;
-        if let Some(before) = before {
-            self.supersede(before, asset.parent, project)?;
-        }
         self.list(
             seq,
             asset.parent,
             Section::Assets,
-            true,
-            &sort_key,
+            sort_key,
             media.code(),
+            before,
         )?;
         let bytes = asset.size.cast_signed();
         for place in [asset.parent, project] {
-            self.tally(place.get(), media.class.number().into(), 1, bytes);
+            let tally = self.tally(place)?;
+            if let Some((class, bytes)) = superseded {
+                tally.supersede_asset(class, bytes);
+            }
+            tally.add_asset(media.class, bytes);
         }
         self.state.facts[Fact::Assets as usize] += 1;
         self.state.facts[Fact::LogicalBytes as usize] += bytes;
-        if self.state.has_unreferenced {
+        if self.state.facts[Fact::Unreferenced as usize] > 0 {
             self.reference(asset.records)?;
         }
         Ok(Placement {
@@ -285,11 +298,15 @@ impl Transaction<'_> {
     ) -> Result<Placement, IngestError> {
         let sort_key = natural_order::sort_key(name);
         let before = self.newest(parent, Section::Links, &sort_key)?;
-        if let Some(seq) = before
-            && self.entry(seq)?.body.as_deref() == Some(target)
+        if let Some(before) = &before
+            && self.entry(before.seq)?.body.as_deref() == Some(target)
         {
-            return Ok(Placement { seq, existed: true });
+            return Ok(Placement {
+                seq: before.seq,
+                existed: true,
+            });
         }
+        self.tally(parent)?;
         let entry = Entry {
             kind: Kind::Link.number(),
             version: 1,
@@ -302,12 +319,8 @@ impl Transaction<'_> {
             ..Entry::default()
         };
         let seq = self.append(entry)?;
-        if let Some(before) = before {
-            self.unlist(before)?;
-            self.tally(parent.get(), TALLY_LINKS, -1, 0);
-        }
-        self.list(seq, parent, Section::Links, true, &sort_key, 0)?;
-        self.tally(parent.get(), TALLY_LINKS, 1, 0);
+        self.tally(parent)?.add_link(before.is_some());
+        self.list(seq, parent, Section::Links, sort_key, 0, before)?;
         self.state.facts[Fact::Links as usize] += 1;
         Ok(Placement {
             seq,
@@ -326,6 +339,7 @@ impl Transaction<'_> {
             ..Entry::default()
         };
         self.append(entry)?;
+        self.tallies.insert(Seq::VAULT, Tally::default());
         Ok(())
     }
 
@@ -350,27 +364,13 @@ impl Transaction<'_> {
                 .prepare_cached("INSERT INTO root (size, sha256) VALUES (?1, ?2)")?
                 .execute(params![size, root.as_bytes()])?;
         }
-        let tallies = std::mem::take(&mut self.tallies);
-        for (id, (items, bytes)) in tallies {
-            self.connection()
-                .prepare_cached(
-                    "INSERT INTO derived_tally (id, items, bytes) VALUES (?1, ?2, ?3) \
-                     ON CONFLICT (id) DO UPDATE SET items = items + ?2, bytes = bytes + ?3",
-                )?
-                .execute(params![id, items, bytes])?;
+        for (place, tally) in &self.tallies {
+            tally.put(&self.writer.connection, *place)?;
         }
         self.state.facts[Fact::Entries as usize] = size.cast_signed();
         self.state.facts[Fact::Version as usize] = derived_version();
-        for id in 1..=FACTS {
-            if self.state.facts[id] != self.writer.state.facts[id] || self.start == 0 {
-                self.connection()
-                    .prepare_cached(
-                        "INSERT INTO derived_fact (id, value) VALUES (?1, ?2) \
-                         ON CONFLICT (id) DO UPDATE SET value = ?2",
-                    )?
-                    .execute(params![id, self.state.facts[id]])?;
-            }
-        }
+        let before = &self.writer.state.facts;
+        derived::put_facts(&self.writer.connection, before, &mut self.state.facts)?;
         self.connection().execute_batch("COMMIT")?;
         Ok(size)
     }

@@ -1,100 +1,107 @@
 //! The derived tables' share of a transaction: the listing, its tallies, and chunks that wait for their asset.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::append::Transaction;
-use crate::error::IngestError;
+use crate::error::{IngestError, ReadError};
 use crate::ids::Seq;
-use crate::media::Media;
-use crate::store::{RECORD_BYTES, Section, tally_id};
+use crate::store::derived::{self, Listed, Tally};
+use crate::store::{Fact, RECORD_BYTES, Section};
+
+/// Sections known to be whole, at most so many: a bound on memory, not a promise.
+const WHOLE_SECTIONS_MAX: usize = 100_000;
 
 impl Transaction<'_> {
     /// Takes the asset's chunks off the list of unreferenced ones.
     pub(super) fn reference(&mut self, records: &[u8]) -> rusqlite::Result<()> {
+        let mut taken = 0;
         for record in records.chunks_exact(RECORD_BYTES) {
-            self.connection()
+            taken += self
+                .connection()
                 .prepare_cached(
                     "DELETE FROM derived_unreferenced WHERE chunk IN (SELECT id FROM chunk \
                      WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1)",
                 )?
                 .execute([&record[..32]])?;
         }
-        let left = self
-            .connection()
-            .prepare_cached("SELECT 1 FROM derived_unreferenced LIMIT 1")?
-            .exists([])?;
-        self.state.has_unreferenced = left;
+        self.state.facts[Fact::Unreferenced as usize] -= taken.cast_signed() as i64;
         Ok(())
     }
 
+    /// Puts a new chunk on the list of unreferenced ones.
+    pub(super) fn unreferenced(&mut self, chunk: u64) -> rusqlite::Result<()> {
+        self.connection()
+            .prepare_cached("INSERT INTO derived_unreferenced (chunk) VALUES (?1)")?
+            .execute(params![chunk])?;
+        self.state.facts[Fact::Unreferenced as usize] += 1;
+        Ok(())
+    }
+
+    /// The newest entry of that key. That there is none is believed only of a list that is whole: a name that a
+    /// damaged list hides would be sealed a second time, for ever.
     pub(super) fn newest(
-        &self,
+        &mut self,
         parent: Seq,
         section: Section,
         sort_key: &[u8],
-    ) -> rusqlite::Result<Option<Seq>> {
-        self.connection()
-            .prepare_cached(
-                "SELECT seq FROM derived_listing \
-                 WHERE parent = ?1 AND section = ?2 AND newest = 1 AND sort_key = ?3",
-            )?
-            .query_row(params![parent.get(), section as i64, sort_key], |row| {
-                row.get::<_, i64>(0)
-            })
-            .optional()
-            .map(|seq| seq.map(|seq| Seq::new(seq.cast_unsigned())))
+    ) -> Result<Option<Listed>, IngestError> {
+        let found = derived::newest(self.connection(), parent, section, sort_key);
+        let found = self.noticed(found)?;
+        let key = (parent.get(), section as u8);
+        if found.is_none() && !self.writer.whole.contains(&key) {
+            let tally = self.tally(parent)?.clone();
+            let checked = derived::check_section(self.connection(), parent, section, &tally);
+            self.noticed(checked)?;
+            if self.writer.whole.len() >= WHOLE_SECTIONS_MAX {
+                self.writer.whole.clear();
+            }
+            self.writer.whole.insert(key);
+        }
+        Ok(found)
     }
 
+    /// Lists a new entry as the newest of its name, after the version `before` of it.
     pub(super) fn list(
-        &self,
+        &mut self,
         seq: Seq,
         parent: Seq,
         section: Section,
-        newest: bool,
-        sort_key: &[u8],
+        sort_key: Vec<u8>,
         media: u16,
-    ) -> rusqlite::Result<()> {
-        self.connection()
-            .prepare_cached(
-                "INSERT INTO derived_listing (seq, parent, section, newest, sort_key, media) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                seq.get(),
-                parent.get(),
-                section as i64,
-                newest,
-                sort_key,
-                media
-            ])?;
-        Ok(())
-    }
-
-    pub(super) fn unlist(&self, seq: Seq) -> rusqlite::Result<u16> {
-        self.connection()
-            .prepare_cached("UPDATE derived_listing SET newest = 0 WHERE seq = ?1 RETURNING media")?
-            .query_row([seq.get()], |row| row.get(0))
-    }
-
-    pub(super) fn supersede(
-        &mut self,
-        before: Seq,
-        parent: Seq,
-        project: Seq,
+        before: Option<Listed>,
     ) -> Result<(), IngestError> {
-        let media = Media::from_code(self.unlist(before)?);
-        let bytes = self.entry(before)?.size.unwrap_or(0).cast_signed();
-        if let Some(media) = media {
-            for place in [parent, project] {
-                self.tally(place.get(), media.class.number().into(), -1, -bytes);
-            }
+        let version = before.as_ref().map_or(0, |before| before.version) + 1;
+        if let Some(before) = before {
+            before.supersede(self.connection())?;
         }
+        let listed = Listed {
+            seq,
+            parent,
+            section,
+            newest: true,
+            version,
+            media,
+            sort_key,
+        };
+        listed.insert(self.connection())?;
         Ok(())
     }
 
-    pub(super) fn tally(&mut self, place: u64, class: u64, items: i64, bytes: i64) {
-        let tally = self.tallies.entry(tally_id(place, class)).or_default();
-        tally.0 += items;
-        tally.1 += bytes;
+    /// The counts of a place as this transaction leaves them.
+    pub(super) fn tally(&mut self, place: Seq) -> Result<&mut Tally, IngestError> {
+        if !self.tallies.contains_key(&place) {
+            let tally = derived::tally(self.connection(), place);
+            let tally = self.noticed(tally)?;
+            self.tallies.insert(place, tally);
+        }
+        Ok(self.tallies.get_mut(&place).expect("it was just put there"))
+    }
+
+    /// Remembers that derived rows contradict themselves, so that they are rebuilt before the next transaction.
+    fn noticed<T>(&mut self, result: Result<T, ReadError>) -> Result<T, IngestError> {
+        if matches!(result, Err(ReadError::Derived { .. })) {
+            self.writer.rebuild = true;
+        }
+        Ok(result?)
     }
 }
