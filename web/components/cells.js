@@ -40,13 +40,6 @@ export function folderFacts(folder) {
   return inside.join(', ');
 }
 
-/** What a screen reader says for an entry. @param {import('../lib/source.js').Entry} entry */
-export function spoken(entry) {
-  if (entry.folder) return `${visibleName(entry.folder.name)}, ${'project_id' in entry.folder ? 'collection' : 'project'}, ${folderFacts(entry.folder)}`;
-  const asset = entry.asset;
-  return `${visibleName(asset.filename)}, ${typeWord(asset.type)}, ${bytes(asset.size_original)}`;
-}
-
 /**
  * @typedef {{entry: import('../lib/source.js').Entry | undefined, index: number, active: boolean, selected: boolean,
  *   fresh: boolean}} Drawn
@@ -59,7 +52,7 @@ export function makeTile(thumbs) {
   const badge = h('span', { class: 'badge' });
   const check = h('span', { class: 'check' }, icon('check'));
   const versions = h('span', { class: 'versions' });
-  const thumb = h('div', { class: 'thumb' }, glyph, badge, image, check, versions);
+  const thumb = h('div', { class: 'thumb', 'aria-hidden': 'true' }, glyph, badge, image, check, versions);
   const title = h('div', { class: 'title' });
   const meta = h('div', { class: 'meta' });
   const tile = h('div', { class: 'tile', role: 'gridcell' }, thumb, title, meta);
@@ -160,7 +153,6 @@ function common(element, { entry, index, active, selected, fresh }) {
     element.removeAttribute('aria-selected');
     element.setAttribute('aria-busy', 'true');
     element.removeAttribute('title');
-    element.removeAttribute('aria-label');
     return;
   }
   const { folder, asset } = entry;
@@ -170,6 +162,5 @@ function common(element, { entry, index, active, selected, fresh }) {
   if (folder) element.dataset.place = `${'project_id' in folder ? 'c' : 'p'}/${folder.id}`;
   else element.removeAttribute('data-place');
   element.setAttribute('aria-selected', String(selected));
-  element.setAttribute('aria-label', spoken(entry));
   element.title = visibleName(folder ? folder.name : asset.filename);
 }

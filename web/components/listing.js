@@ -5,7 +5,7 @@ import { clamp, tileGeometry } from '../lib/virtual_window.js';
 import { byId, h, icon } from '../lib/html.js';
 import { Scroller } from './scroller.js';
 import { Thumbs } from './thumbs.js';
-import { makeListRow, makeTile, spoken } from './cells.js';
+import { makeListRow, makeTile } from './cells.js';
 import { listingKeys, listingPointers } from './listing_input.js';
 
 /** @type {[key: string, label: string][]} columns of the list, by sort key */
@@ -41,7 +41,8 @@ export class Listing extends EventTarget {
     this.thumbs = new Thumbs();
 
     this.header = h('div', { class: 'list-header', role: 'row', 'aria-rowindex': '1' });
-    this.box = h('div', { class: 'scroll-box', role: 'presentation', tabindex: '-1' });
+    // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
+    this.box = h('div', { class: 'scroll-box', role: 'rowgroup', tabindex: '-1' });
     root.append(this.header, this.box);
     this.makeHeader();
     /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
@@ -217,10 +218,8 @@ export class Listing extends EventTarget {
   }
 
   describeActive() {
-    const entry = this.source.get(this.active);
     if (this.source.length > 0) this.root.setAttribute('aria-activedescendant', `entry-${this.active}`);
     else this.root.removeAttribute('aria-activedescendant');
-    return entry && spoken(entry);
   }
 
   /** @param {number} index */

@@ -9,7 +9,7 @@ import { shownKey } from '../actions.js';
  */
 export function attachMenu(button, items) {
   const menu = h('div', { class: 'menu', popover: 'auto', role: 'menu' });
-  document.body.append(menu);
+  (button.closest('header') ?? document.body).append(menu);
   button.setAttribute('aria-haspopup', 'menu');
   button.setAttribute('aria-expanded', 'false');
 

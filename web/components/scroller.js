@@ -15,7 +15,7 @@ export class Scroller {
   constructor(box, hooks) {
     this.box = box;
     this.hooks = hooks;
-    this.spacer = h('div', { class: 'spacer' });
+    this.spacer = h('div', { class: 'spacer', role: 'presentation' });
     this.layer = h('div', { class: 'layer', role: 'presentation' });
     this.spacer.append(this.layer);
     box.append(this.spacer);

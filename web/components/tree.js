@@ -1,6 +1,6 @@
 // The tree of places: projects and their collections, loaded as they are opened. Focus alone opens no place, Enter does.
 
-import { count as grouped, plural, visibleName, visiblePieces } from '../lib/format.js';
+import { count as grouped, visibleName, visiblePieces } from '../lib/format.js';
 import { h, icon } from '../lib/html.js';
 import { treeRows, typeAhead } from '../lib/tree_model.js';
 import { nameField } from './name_field.js';
@@ -138,17 +138,18 @@ export class Tree extends EventTarget {
     const look = JSON.stringify([row.name, row.count, row.expandable, row.busy, row.failed]);
     if (element.dataset.look === look) return;
     element.dataset.look = look;
-    element.setAttribute('aria-label', `${visibleName(row.name)}, ${plural(row.count, 'asset')}`);
     element.title = visibleName(row.name);
     const glyph = row.kind === 'home' ? 'seal' : row.kind === 'project' ? 'project' : 'collection';
     element.replaceChildren(...[
       h('span', { class: 'twist', 'data-twist': row.expandable }, row.busy ? h('span', { class: 'spinner' }) : row.expandable && icon('chevron')),
       h('span', { class: 'glyph' }, icon(glyph)),
       h('bdi', { class: 'label', dir: 'auto' }, ...visiblePieces(row.name).map((piece) => (piece.hidden ? h('span', { class: 'hidden-char' }, piece.text) : piece.text))),
-      row.failed ? h('span', { class: 'count' }, 'Retry') : h('span', { class: 'count' }, row.count > 0 ? grouped(row.count) : ''),
+      row.failed ? h('span', { class: 'count' }, 'Retry') : row.count > 0 && h('span', { class: 'count' },
+        h('span', { class: 'visually-hidden' }, ', '), grouped(row.count), h('span', { class: 'visually-hidden' }, row.count === 1 ? ' asset' : ' assets')),
       row.kind !== 'home' && h('button', {
-        type: 'button', class: 'plain plus', tabindex: '-1', 'data-plus': true, 'data-testid': 'new-collection',
-        title: 'New collection here', 'aria-label': `New collection in ${visibleName(row.name)}`,
+        // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
+        type: 'button', class: 'plain plus', tabindex: '-1', 'aria-hidden': 'true', 'data-plus': true, 'data-testid': 'new-collection',
+        title: 'New collection here',
       }, icon('add')),
     ].filter(Boolean));
   }

@@ -94,6 +94,29 @@ export async function eachLimited(items, limit, work) {
   await Promise.all(Array.from({ length: limit }, lane));
 }
 
+/** Lets at most so many through at once. */
+export class Gate {
+  /** @param {number} limit */
+  constructor(limit) {
+    this.free = limit;
+    /** @type {(() => void)[]} */
+    this.waiting = [];
+  }
+
+  /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  async through(work) {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise((resolve) => this.waiting.push(() => resolve(undefined)));
+    try {
+      return await work();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.free += 1;
+    }
+  }
+}
+
 /** Milliseconds to wait before try number `attempt` (from 0): doubling, capped, and spread so that lanes do not march in step. @param {number} attempt @param {number} [random] */
 export function backoff(attempt, random = Math.random()) {
   const base = Math.min(15_000, 500 * 2 ** Math.min(attempt, 10));

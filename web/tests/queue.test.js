@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { WorkQueue, backoff, eachLimited, sleep, throttled } from '../lib/queue.js';
+import { Gate, WorkQueue, backoff, eachLimited, sleep, throttled } from '../lib/queue.js';
 
 describe('queue', () => {
   it('runs everything, in order, at most so many at once', async () => {
@@ -59,6 +59,24 @@ describe('queue', () => {
       if (n === 2) throw new Error('two');
     }), /two/);
     assert.ok(!seen.includes(30));
+  });
+
+  it('lets only so many through a gate, and closes up after a failure', async () => {
+    const gate = new Gate(2);
+    let inside = 0;
+    let most = 0;
+    const visit = (/** @type {number} */ n) => gate.through(async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await sleep(1);
+      inside -= 1;
+      if (n === 3) throw new Error('three');
+      return n;
+    });
+    const all = await Promise.allSettled([1, 2, 3, 4, 5].map(visit));
+    assert.equal(most, 2);
+    assert.deepEqual(all.map(({ status }) => status === 'fulfilled'), [true, true, false, true, true]);
+    assert.equal(gate.free, 2);
   });
 
   it('waits longer each time, within bounds', () => {

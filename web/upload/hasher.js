@@ -1,5 +1,6 @@
-// A worker that hashes files, one at a time each; who asks gets a promise.
+// Workers that hash files, one at a time each; who asks gets a promise. Where no worker can be had, the page does it itself.
 
+import { digest } from '../lib/digest.js';
 import { Sha256 } from '../lib/sha256.js';
 
 const WORKERS = 2;
@@ -32,6 +33,11 @@ export class Hasher {
       this.waiting.push({ file, onRead, resolve, reject });
       this.advance();
     });
+  }
+
+  /** Workers are scripts too: on a slow line they would wait behind the first parts. Called before those leave. */
+  warm() {
+    while (this.lanes.length < WORKERS) this.start();
   }
 
   advance() {
@@ -67,7 +73,8 @@ export class Hasher {
       lane.job = null;
       this.lanes.splice(this.lanes.indexOf(lane), 1);
       worker.terminate();
-      job?.reject(new Error('the hashing worker could not run'));
+      // Its script did not arrive, for one; a file must not fail for that.
+      if (job) digest(job.file, job.onRead).then(job.resolve, job.reject);
       this.advance();
     };
     this.lanes.push(lane);

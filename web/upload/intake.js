@@ -48,6 +48,7 @@ export class Intake extends EventTarget {
   /** @param {Target} target @param {() => Promise<import('./collect.js').Collected>} collect */
   async take(target, collect) {
     this.become({ state: 'looking', found: 0 });
+    this.session.hasher.warm();
     const collected = await collect();
     if (collected.files.length === 0 && collected.emptyFolders.length === 0) {
       this.become({ state: 'idle' });

@@ -2,13 +2,16 @@
 // restart of it, by asking which parts are there and sending only the rest.
 
 import { ApiError, api } from '../api.js';
-import { backoff, eachLimited, sleep } from '../lib/queue.js';
+import { Gate, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { visibleName } from '../lib/format.js';
 import { reasonOf } from './collect.js';
 import { forgetId, rememberId, rememberedId } from './resume.js';
 
 export const PART_BYTES = 4 * 1024 * 1024;
 const PARTS_IN_FLIGHT = 4;
+/** Six connections serve a browser, the event stream holds one, and the page wants to go on listing meanwhile. */
+const large = new Gate(4);
+const LARGE_BYTES = 256 * 1024;
 const BUSY_TRIES = 40;
 const COMPLETE_TRIES = 4;
 
@@ -115,12 +118,13 @@ async function sendParts(item, file, parts, have, tools) {
     const body = file.slice(index * PART_BYTES, index * PART_BYTES + PART_BYTES);
     await patiently(tools, async () => {
       try {
-        await api.sendPart(item.uploadId, index, body, {
+        const send = () => api.sendPart(item.uploadId, index, body, {
           onProgress: (sent) => {
             live.set(index, Math.min(sent, body.size));
             report();
           },
         });
+        await (body.size >= LARGE_BYTES ? large.through(send) : send());
       } catch (error) {
         live.delete(index);
         // A file that can no longer be read looks like a broken connection; reading one byte tells them apart.

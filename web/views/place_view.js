@@ -6,7 +6,7 @@ import { drawChips } from '../components/chips.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
-import { byId, h, icon, show } from '../lib/html.js';
+import { byId, h, icon, setText, show } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
@@ -255,6 +255,7 @@ export class PlaceView extends EventTarget {
     const steps = [{ name: 'All projects', href: '/', key: 'home' }, ...this.path.map((step) => ('project_id' in step
       ? { name: step.name, href: `/c/${step.id}`, key: `c/${step.id}` } : { name: step.name, href: `/p/${step.id}`, key: `p/${step.id}` }))];
     const shown = this.route.kind === 'home' ? steps : steps.slice(1);
+    setText(byId('place-title'), visibleName(this.name));
     byId('path').replaceChildren(...shown.flatMap((step, i) => [
       ...(i > 0 ? [icon('chevron')] : []),
       h('a', { href: step.href, 'data-place': step.key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(step.name) }, visibleName(step.name)),

@@ -50,7 +50,7 @@ export function trustView(root, { status }) {
       ['Unfinished uploads', count(now.uploads_unfinished)],
       ['Format', count(now.vault.format), `CompactVault ${now.version}`],
     ];
-    figures.replaceChildren(...rows.map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('span', { class: 'meta' }, more))));
+    figures.replaceChildren(...rows.map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('dd', { class: 'meta' }, more))));
     rootHash.textContent = now.log.root;
     if (now.log.size === size) return;
     size = now.log.size;
