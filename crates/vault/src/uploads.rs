@@ -22,7 +22,7 @@ mod tests;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -69,6 +69,8 @@ struct Inner {
     /// Nothing new is taken.
     closing: AtomicBool,
     patience: Duration,
+    /// Sealed since the start.
+    sealed: AtomicUsize,
     swept: Mutex<Instant>,
 }
 
@@ -118,10 +120,13 @@ impl Uploads {
             subscribers: RwLock::default(),
             closing: AtomicBool::new(false),
             patience,
+            sealed: AtomicUsize::new(0),
             swept: Mutex::new(Instant::now()),
         });
-        if let Err(error) = inner.hold(false) {
-            tracing::warn!(%error, "unfinished uploads cannot be taken up yet");
+        match inner.hold(false) {
+            Err(error) => tracing::warn!(%error, "unfinished uploads cannot be taken up yet"),
+            Ok(()) if lock(&inner.open).is_empty() => inner.spool.release_if_empty(),
+            Ok(()) => {}
         }
         Self { inner }
     }
@@ -243,16 +248,16 @@ impl Uploads {
     /// spool. Afterwards the threads have ended and every request is refused. The vault closes after this, not before.
     pub fn drain(&self, timeout: Duration) -> DrainReport {
         let inner = &self.inner;
-        let before = inner.count(|phase| matches!(phase, Phase::Sealing | Phase::Queued));
+        let before = inner.sealed.load(Ordering::SeqCst);
         inner.closing.store(true, Ordering::SeqCst);
         inner.queue.stop(Instant::now() + timeout);
         if let Err(error) = inner.ended.sync() {
             tracing::warn!(%error, "how uploads ended may be forgotten if the power fails now");
         }
-        let queued = inner.count(|phase| matches!(phase, Phase::Sealing | Phase::Queued));
+        inner.spool.let_go();
         DrainReport {
-            sealed: before.saturating_sub(queued),
-            queued,
+            sealed: inner.sealed.load(Ordering::SeqCst) - before,
+            queued: inner.count(|phase| matches!(phase, Phase::Sealing | Phase::Queued)),
             receiving: inner.count(|phase| matches!(phase, Phase::Receiving)),
         }
     }
@@ -279,6 +284,9 @@ impl Inner {
     }
 
     fn hold(self: &Arc<Self>, create: bool) -> Result<(), UploadError> {
+        if self.is_stopped() {
+            return Err(UploadError::Closing);
+        }
         self.spool.hold(create, |found| {
             found.into_iter().for_each(|upload| self.adopt(upload))
         })

@@ -97,6 +97,10 @@ impl PartWriter {
         let folder = self.inner.spool.folder(&self.upload.key);
         let there = {
             let mut state = lock(&self.upload.state);
+            if self.inner.is_stopped() {
+                // The spool may be another process's by now.
+                return Err(UploadError::Closing);
+            }
             if !state.is_receiving() {
                 return Err(UploadError::Complete);
             }

@@ -1,6 +1,7 @@
 //! From parts to an asset: on the thread of `complete` where that is quick, on a worker where it is not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::ended::{Ended, Outcome, now_unix_ms};
@@ -242,6 +243,9 @@ impl Inner {
             )
         };
         // Whoever was promised something will ask; the others are answered by the return of this very call.
+        if matches!(ended.outcome, Outcome::Sealed { .. }) {
+            self.sealed.fetch_add(1, Ordering::SeqCst);
+        }
         self.ended.insert(upload.key, ended.clone(), was_promised);
         let told = UploadState::ended(&upload.id, &ended);
         lock(&upload.state).phase = Phase::Ended(ended);

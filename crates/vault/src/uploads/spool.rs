@@ -131,6 +131,12 @@ impl Spool {
         }
     }
 
+    /// Gives up the lock, and removes the folder if nothing lies in it.
+    pub(super) fn let_go(&self) {
+        self.release_if_empty();
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Where the upload with this key lies.
     pub(super) fn folder(&self, key: &Key) -> PathBuf {
         self.path.join(key.to_string())
