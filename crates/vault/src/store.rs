@@ -3,8 +3,10 @@
 //! What comes out of here was checked against its leaf hash, its manifest hash or its own SHA-256. Queues, files
 //! outside the vault and HTTP are unknown here.
 
+pub(crate) mod derived;
 pub(crate) mod files;
 pub(crate) mod listing;
+pub(crate) mod log;
 pub(crate) mod open;
 pub(crate) mod pool;
 pub(crate) mod read;
@@ -33,13 +35,16 @@ pub(crate) enum Section {
     Links = 2,
 }
 
-/// Rows of `derived_tally` count by media class code, or by one of these.
-pub(crate) const TALLY_COLLECTIONS: u64 = 100;
-pub(crate) const TALLY_LINKS: u64 = 101;
-
-/// Key of a `derived_tally` row.
-pub(crate) fn tally_id(place: u64, class: u64) -> i64 {
-    (place << 8 | class).cast_signed()
+impl Section {
+    /// The section of a number.
+    pub(crate) const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Places),
+            1 => Some(Self::Assets),
+            2 => Some(Self::Links),
+            _ => None,
+        }
+    }
 }
 
 /// Rows of `derived_fact`.
@@ -60,10 +65,16 @@ pub(crate) enum Fact {
     UniqueBytes = 8,
     /// Sum of the packs as stored.
     StoredBytes = 9,
+    Chunks = 10,
+    Packs = 11,
+    /// Rows of `derived_unreferenced`.
+    Unreferenced = 12,
+    /// CRC-32 of all of the above.
+    Sum = 13,
 }
 
 /// How many facts there are; ids run from 1 to this.
-pub(crate) const FACTS: usize = 9;
+pub(crate) const FACTS: usize = 13;
 
 /// The version of everything derived: of this code, and of the code and Unicode data behind the sort key.
 pub(crate) fn derived_version() -> i64 {
