@@ -10,10 +10,13 @@
 )]
 
 mod it {
+    mod damage;
     mod ingest;
     mod listing;
+    mod log;
     mod refusals;
     mod round_trip;
     mod support;
+    mod varied;
     mod worm;
 }
