@@ -183,7 +183,11 @@ impl Uploads {
                 Some(upload) => upload,
                 None => match inner.ended.get(&key) {
                     Some(ended) => return ended.answer(completion.fingerprint()),
-                    None => inner.find_or_add(key, &completion.upload_id)?,
+                    None => match inner.find_or_add(key, &completion.upload_id) {
+                        // Another caller completed it just now; its answer is ours.
+                        Err(UploadError::Complete) => continue,
+                        added => added?,
+                    },
                 },
             };
             match upload.begin_sealing(completion) {
@@ -288,7 +292,9 @@ impl Inner {
             return Err(UploadError::Closing);
         }
         self.spool.hold(create, |found| {
-            found.into_iter().for_each(|upload| self.adopt(upload))
+            for upload in found {
+                self.adopt(upload);
+            }
         })
     }
 
