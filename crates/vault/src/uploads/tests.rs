@@ -111,9 +111,13 @@ impl Place {
     }
 
     fn open(&self) -> Uploads {
+        self.open_patient(Duration::from_millis(50))
+    }
+
+    fn open_patient(&self, patience: Duration) -> Uploads {
         let vault = self.dir.path().join("a.vault");
         let state = self.dir.path().join("state");
-        Uploads::with_door(&vault, &state, self.fake.door(), Duration::from_millis(50))
+        Uploads::with_door(&vault, &state, self.fake.door(), patience)
     }
 
     fn spool(&self) -> PathBuf {
@@ -494,7 +498,7 @@ fn abandoned_uploads_are_dropped_at_the_start() {
 #[test]
 fn a_large_upload_is_sealed_by_a_worker() {
     let place = Place::new();
-    let uploads = place.open();
+    let uploads = place.open_patient(Duration::from_secs(60));
     let part = vec![7; 40 * 1024 * 1024];
     for index in 0..2 {
         put(&uploads, "u", index, &part).unwrap();
@@ -505,6 +509,8 @@ fn a_large_upload_is_sealed_by_a_worker() {
         uploads.complete(&completion("u")).unwrap(),
         sealed(0, false)
     );
+    drop(uploads);
+    let uploads = place.open();
     put(&uploads, "v", 0, &part).unwrap();
     place.fake.stall(true);
     assert_eq!(
