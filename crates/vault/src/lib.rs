@@ -55,6 +55,7 @@ pub mod paths;
 mod platform;
 mod read;
 mod store;
+pub mod uploads;
 mod vault;
 pub mod verify;
 mod walk;
@@ -71,6 +72,7 @@ pub use model::{
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};
 pub use store::files::{FileState, probe};
+pub use uploads::{Completed, Completion, UploadError, UploadState, UploadStatus, Uploads};
 pub use vault::{Access, Change, OpenOptions, Vault};
 pub use verify::{Finding, Severity, VerifyLevel, VerifyProgress, VerifyReport, WholeCheck};
 pub use walk::Walk;

@@ -2,7 +2,7 @@
 //! anything sealed, and nothing below this module has one either.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use crate::checkpoint::{self, Checkpoint};
@@ -26,6 +26,7 @@ use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry
 use crate::store::scan::Watcher;
 use crate::store::write::{Reopen, Writer};
 use crate::store::{CONTAINER_VERSION, Fact, Section, listing, log, read};
+use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
@@ -88,6 +89,7 @@ struct Inner {
     state_dir: PathBuf,
     reading: Arc<Reading>,
     ingest: Option<Arc<Ingest>>,
+    uploads: OnceLock<Uploads>,
     watcher: Mutex<Option<Watcher>>,
 }
 
@@ -200,6 +202,7 @@ impl Vault {
                 read_only,
                 reading: Arc::new(Reading::new(pool, file)),
                 ingest,
+                uploads: OnceLock::new(),
                 watcher: Mutex::default(),
             }),
         })
@@ -518,6 +521,15 @@ impl Vault {
             })
     }
 
+    /// The uploads to this vault. The first call takes up again what an earlier run left in the spool.
+    pub fn uploads(&self) -> Result<&Uploads, IngestError> {
+        let ingest = self.ingest()?;
+        Ok(self
+            .inner
+            .uploads
+            .get_or_init(|| Uploads::open(self.path(), self.state_dir(), Arc::clone(ingest))))
+    }
+
     /// Copies the WAL into the file and brings derived data up to date. Nothing sealed is touched.
     pub fn upkeep(&self) -> Result<(), IngestError> {
         self.ingest()?.wal_checkpoint()
@@ -526,6 +538,10 @@ impl Vault {
 
 impl Inner {
     fn close(&self) -> Result<(), OpenError> {
+        if let Some(uploads) = self.uploads.get() {
+            // What is still queued stays in the spool; whoever wants it sealed first drains before closing.
+            uploads.drain(Duration::ZERO);
+        }
         let writer = self.ingest.as_ref().and_then(|ingest| ingest.stop());
         *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.reading.pool.close();
