@@ -3,32 +3,33 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::chunking::ChunkerParameters;
 use crate::entry::Kind;
 use crate::error::{IngestError, OpenError, ReadError};
 use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
 use crate::model::{
-    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, PlaceId, Project, Status, Timestamp,
+    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, PlaceId, Project, Status,
 };
 use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
 use crate::store::derived::{self, Listed};
 use crate::store::files::{self, OpenFile};
-use crate::store::open::{self, FileMode};
+use crate::store::open;
 use crate::store::pool::{Pool, Pooled};
 use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry, placed};
 use crate::store::scan::Watcher;
 use crate::store::write::{Reopen, Writer};
-use crate::store::{CONTAINER_VERSION, Fact, Section, listing, log, read};
+use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
+
+mod create;
 
 /// What a vault is opened for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,32 +103,16 @@ impl Vault {
                 path: path.to_path_buf(),
             });
         }
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| OpenError::Io {
-            action: "find random numbers for",
-            path: path.to_path_buf(),
-            source: error.into(),
-        })?;
-        let id = VaultId::new(random);
-        let (secret, public) = checkpoint::generate_key(id);
-        let body = VaultBody {
-            vault_id: id.to_string(),
-            format: CONTAINER_VERSION,
-            digest: "sha-256".into(),
-            chunker: "fastcdc-2020".into(),
-            chunker_parameters: ChunkerParameters::default(),
-            public_key: public,
-            created_by: concat!("compactvault ", env!("CARGO_PKG_VERSION")).into(),
-        };
+        let (id, secret, body) = create::identity(path)?;
         let temporary = files::beside(path, &format!("-new-{}", &id.to_string()[..8]));
-        let made = write_new(&temporary, &body);
+        let made = create::write_new(&temporary, &body);
         let published = made.and_then(|()| files::publish(&temporary, path));
         if published.is_err() {
             // Whatever is left of the attempt has a name of its own and is worth nothing.
             let _ = std::fs::remove_file(&temporary);
         }
         published?;
-        let state_dir = state_dir(options, id);
+        let state_dir = create::state_dir(options, id);
         if let Err(error) = checkpoint::keep_key(&state_dir, &secret) {
             tracing::warn!(folder = %state_dir.display(), %error, "the signing key could not be kept; checkpoints will be unsigned");
         }
@@ -194,7 +179,7 @@ impl Vault {
         });
         Ok(Self {
             inner: Arc::new(Inner {
-                state_dir: state_dir(options, id),
+                state_dir: create::state_dir(options, id),
                 path,
                 id,
                 body,
@@ -562,49 +547,6 @@ impl Drop for Inner {
             tracing::warn!(vault = %self.path.display(), %error, "the vault did not close cleanly; what was sealed is safe in it and its WAL");
         }
     }
-}
-
-/// Writes a new vault's schema and entry 0 to `temporary`.
-fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenError> {
-    let store = |error: IngestError| OpenError::Store {
-        path: temporary.to_path_buf(),
-        detail: error.to_string(),
-    };
-    let reopen = Reopen {
-        path: temporary.to_path_buf(),
-        mode: FileMode::Shared,
-        lock_timeout: Duration::ZERO,
-    };
-    let mut writer = Writer::new(open::initialise(temporary)?, reopen);
-    let mut transaction = writer.begin().map_err(store)?;
-    let body = serde_json::to_vec(body).expect("plain text is valid JSON");
-    let now = Timestamp::from_system(SystemTime::now()).map_or(0, Timestamp::unix_ms);
-    transaction.vault(body, now).map_err(store)?;
-    transaction.commit().map_err(store)?;
-    let failed = |error: rusqlite::Error| open::translate(temporary, &error);
-    writer.wal_checkpoint(true).map_err(failed)?;
-    writer
-        .into_connection()
-        .close()
-        .map_err(|(_, error)| failed(error))
-}
-
-fn state_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
-    let base = options.state_dir.clone().unwrap_or_else(default_state_dir);
-    base.join(id.to_string())
-}
-
-/// `$XDG_STATE_HOME/compactvault` (XDG Base Directory Specification 0.8; relative values are ignored).
-fn default_state_dir() -> PathBuf {
-    let absolute = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|p| p.is_absolute())
-    };
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-        .unwrap_or_else(std::env::temp_dir)
-        .join("compactvault")
 }
 
 fn place_body(type_word: &str, description: &str) -> Result<PlaceBody, IngestError> {
