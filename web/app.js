@@ -6,7 +6,6 @@ import { ActionBar } from './components/action_bar.js';
 import { dropZone } from './components/drop_zone.js';
 import { attachMenu } from './components/menu.js';
 import { speak, toast } from './components/messages.js';
-import { showShortcuts } from './components/shortcuts.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
@@ -21,8 +20,6 @@ import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { PlaceView } from './views/place_view.js';
 import { selected, selectedIds } from './views/selected.js';
 import { drawer, nextRegion, statusBar, troubleBar } from './views/shell.js';
-import { trustView } from './views/trust_view.js';
-import { uploadsView } from './views/uploads_view.js';
 
 const SEARCH_REST_MS = 120;
 /** What the action bar covers of the listing. */
@@ -73,7 +70,7 @@ define({ id: 'download-selection', label: 'Download ZIP', group: 'Selection', ke
 define({ id: 'download-place', label: 'Download all of this place as ZIP', enabled: () => view.zipAddress !== null, run: () => download(/** @type {string} */ (view.zipAddress)) });
 define({ id: 'next-region', label: 'Next region', keys: ['F6'], whileTyping: true, run: () => nextRegion(1) });
 define({ id: 'previous-region', label: 'Previous region', keys: ['Shift+F6'], whileTyping: true, run: () => nextRegion(-1) });
-define({ id: 'shortcuts', label: 'Keys', keys: ['?'], run: () => showShortcuts(byId('shortcuts'), actions) });
+define({ id: 'shortcuts', label: 'Keys', keys: ['?'], run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) });
 actions.listen();
 actions.bind(byId('new-project'), 'new-project');
 actions.bind(byId('toggle-details'), 'details');
@@ -250,9 +247,8 @@ function showRoute(route, memory, first) {
   panel.draw();
   takeDown?.();
   takeDown = null;
-  if (route.kind === 'trust') takeDown = trustView(byId('page-view'), { status });
-  else if (route.kind === 'uploads') takeDown = uploadsView(byId('page-view'), { session, addFiles });
-  else byId('page-view').replaceChildren();
+  byId('page-view').replaceChildren();
+  if (page) showPage(route.kind);
   if (document.activeElement !== searchField || route.q === '') searchField.value = route.q;
   if (page) {
     document.title = `${route.kind === 'trust' ? 'Trust' : 'Uploads'} · CompactVault`;
@@ -265,6 +261,18 @@ function showRoute(route, memory, first) {
   shownPage = false;
 }
 let shownPage = false;
+
+/** Pages few visits see are loaded when they are asked for. @param {string} kind */
+async function showPage(kind) {
+  const root = byId('page-view');
+  if (kind === 'trust') {
+    const { trustView } = await import('./views/trust_view.js');
+    if (router.current.kind === kind && !takeDown) takeDown = trustView(root, { status });
+  } else {
+    const { uploadsView } = await import('./views/uploads_view.js');
+    if (router.current.kind === kind && !takeDown) takeDown = uploadsView(root, { session, addFiles });
+  }
+}
 
 router.addEventListener('change', (event) => {
   const { route, previous, memory } = /** @type {CustomEvent} */ (event).detail;

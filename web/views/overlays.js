@@ -3,7 +3,6 @@
 import { byId, show } from '../lib/html.js';
 import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
-import { Viewer } from '../components/viewer.js';
 import { habits } from '../state.js';
 import { selected } from './selected.js';
 
@@ -16,6 +15,8 @@ export function detailsPanel({ router, view }) {
   const root = byId('details');
   const toggle = byId('toggle-details');
   const panel = new Details(root);
+  /** Became active before it was here. */
+  let awaited = -1;
   let open = matchMedia(WIDE).matches && habits.get('details', 'open') === 'open';
 
   /** @param {boolean} next */
@@ -68,8 +69,16 @@ export function detailsPanel({ router, view }) {
   });
   view.listing.addEventListener('active', (event) => {
     const { index } = /** @type {CustomEvent} */ (event).detail;
-    const asset = view.source.get(index)?.asset;
-    if (open) router.replace({ details: asset?.id ?? 0 });
+    const entry = view.source.get(index);
+    // A jump may land where rows are still on their way.
+    awaited = entry ? -1 : index;
+    if (open) router.replace({ details: entry?.asset?.id ?? 0 });
+  });
+  view.addEventListener('arrived', () => {
+    const asset = view.source.get(awaited)?.asset;
+    if (!asset || awaited !== view.listing.active) return;
+    awaited = -1;
+    if (open) router.replace({ details: asset.id });
   });
   view.addEventListener('selection', () => draw());
   view.addEventListener('arrived', () => draw());
@@ -91,16 +100,33 @@ function known(view, id) {
 
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
 export function viewerOverlay({ router, view }) {
-  const viewer = new Viewer(byId('viewer'));
   const { source, listing } = view;
+  /** Loaded when it is first likely to be needed. @type {import('../components/viewer.js').Viewer | null} */
+  let viewer = null;
+  /** @type {Promise<void> | null} */
+  let loading = null;
   /** Where the shown asset stands in the listing, -1 while that is not known. */
   let index = -1;
   let turn = 0;
   /** Was the viewer opened from this page, so that closing it is going back? */
   let pushed = false;
 
+  function load() {
+    loading ??= import('../components/viewer.js').then(({ Viewer }) => {
+      viewer = new Viewer(byId('viewer'));
+      wire(viewer);
+    }, () => {
+      loading = null;
+    });
+    return loading;
+  }
+
   function draw() {
     const id = router.current.viewing;
+    if (!viewer) {
+      if (id !== 0) load().then(() => viewer && draw());
+      return;
+    }
     if (id === 0) {
       if (!viewer.open) return;
       viewer.hide();
@@ -132,7 +158,7 @@ export function viewerOverlay({ router, view }) {
       const at = page.assets.findIndex((asset) => asset.id === id);
       if (at < 0) continue;
       index = source.folders.length + offset + at;
-      viewer.show({ id, asset: null, index: offset + at, total: source.assets });
+      viewer?.show({ id, asset: null, index: offset + at, total: source.assets });
       source.want(index - 3, index + 3);
       return;
     }
@@ -165,23 +191,21 @@ export function viewerOverlay({ router, view }) {
     }
   }
 
-  viewer.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
-  viewer.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
-  viewer.addEventListener('close', () => {
-    if (router.current.viewing === 0) return;
-    if (pushed) history.back();
-    else router.replace({ viewing: 0 });
-  });
+  /** @param {EventTarget} made */
+  function wire(made) {
+    made.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
+    made.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
+    made.addEventListener('close', () => {
+      if (router.current.viewing === 0) return;
+      if (pushed) history.back();
+      else router.replace({ viewing: 0 });
+    });
+  }
+  listing.addEventListener('active', () => load(), { once: true });
   router.addEventListener('change', (event) => {
     const { previous, route, travelled } = /** @type {CustomEvent} */ (event).detail;
     if (previous.viewing === 0 && route.viewing !== 0) pushed = !travelled;
-    if (route.viewing === 0 && previous.viewing !== 0) {
-      // Going back restores the address the listing had; what was last looked at is known better here.
-      draw();
-      return;
-    }
     draw();
   });
   view.addEventListener('arrived', () => draw());
-  return { viewer, draw };
 }
