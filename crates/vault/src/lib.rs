@@ -72,7 +72,9 @@ pub use model::{
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};
 pub use store::files::{FileState, probe};
-pub use uploads::{Completed, Completion, UploadError, UploadState, UploadStatus, Uploads};
+pub use uploads::{
+    Completed, Completion, DrainReport, PartWriter, UploadError, UploadState, UploadStatus, Uploads,
+};
 pub use vault::{Access, Change, OpenOptions, Vault};
 pub use verify::{Finding, Severity, VerifyLevel, VerifyProgress, VerifyReport, WholeCheck};
 pub use walk::Walk;
