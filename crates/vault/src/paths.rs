@@ -13,7 +13,7 @@ pub(crate) mod system;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-pub use plan::Plan;
+pub use plan::{Plan, Planned, PlannedKind};
 
 use crate::name::NameError;
 

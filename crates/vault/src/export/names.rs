@@ -21,7 +21,7 @@ pub(super) fn place<T>(
     let mut base = name.as_bytes().to_vec();
     match os_component(name).ok_or_else(not_possible_here) {
         Ok(sealed) => match make(&sealed) {
-            Ok(made) => return Ok((made, None)),
+            Ok(done) => return Ok((done, None)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) if is_about_the_name(&error) => base = portable(name),
             Err(error) => return Err(error),

@@ -192,11 +192,12 @@ impl Export<'_> {
             superseded: false,
         };
         // Versions of one name come one after the other.
-        if let Some(last) = self.files.last_mut() {
-            if last.folder == folder && last.name == file.name {
-                let older = if last.id < file.id { last } else { &mut file };
-                older.superseded = true;
-            }
+        if let Some(last) = self.files.last_mut()
+            && last.folder == folder
+            && last.name == file.name
+        {
+            let older = if last.id < file.id { last } else { &mut file };
+            older.superseded = true;
         }
         self.files.push(file);
     }

@@ -383,7 +383,7 @@ impl Walker {
         };
         let at_home = self.own.is_home(&folder.source);
         for entry in entries {
-            let found = entry.and_then(|entry| Ok((entry.metadata(), entry)));
+            let found = entry.map(|entry| (entry.metadata(), entry));
             match found {
                 Ok((metadata, entry)) => {
                     let name = entry.file_name();

@@ -25,7 +25,7 @@ pub(super) fn look(path: &Path) -> io::Result<Metadata> {
     if age >= CLOCK_TICK || !metadata.is_file() {
         return Ok(metadata);
     }
-    std::thread::sleep(CLOCK_TICK - age);
+    std::thread::sleep(CLOCK_TICK.saturating_sub(age));
     fs::symlink_metadata(path)
 }
 

@@ -134,6 +134,13 @@ pub(crate) fn open_source(path: &Path) -> io::Result<File> {
 }
 
 /// The bytes of a name the system gave; `None` if they cannot be told.
+#[cfg_attr(
+    unix,
+    expect(
+        clippy::unnecessary_wraps,
+        reason = "other systems have names that are no bytes"
+    )
+)]
 pub(crate) fn name_bytes(name: &OsStr) -> Option<&[u8]> {
     #[cfg(unix)]
     {
@@ -145,6 +152,13 @@ pub(crate) fn name_bytes(name: &OsStr) -> Option<&[u8]> {
 }
 
 /// `bytes` as the system takes them; `None` if it cannot take them.
+#[cfg_attr(
+    unix,
+    expect(
+        clippy::unnecessary_wraps,
+        reason = "other systems have names that are no bytes"
+    )
+)]
 pub(crate) fn os_bytes(bytes: &[u8]) -> Option<OsString> {
     #[cfg(unix)]
     {

@@ -1,0 +1,37 @@
+//! One module per command; here only which one runs.
+
+mod add;
+mod checkpoint;
+mod export;
+mod get;
+mod init;
+mod ls;
+mod serve;
+mod status;
+mod verify;
+
+use crate::args::{Cli, Command, Serve};
+use crate::exit::Exit;
+use crate::output::Output;
+
+/// Runs what the command line asks for.
+pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    let default = || {
+        Command::Serve(Serve {
+            drain: 30,
+            ..Serve::default()
+        })
+    };
+    match cli.command.unwrap_or_else(default) {
+        Command::Init(args) => init::run(&args, global, output),
+        Command::Add(args) => add::run(&args, global, output),
+        Command::Ls(args) => ls::run(&args, global, output),
+        Command::Get(args) => get::run(&args, global, output),
+        Command::Export(args) => export::run(&args, global, output),
+        Command::Verify(args) => verify::run(&args, global, output),
+        Command::Status(args) => status::run(&args, global, output),
+        Command::Checkpoint(args) => checkpoint::run(&args, global, output),
+        Command::Serve(args) => serve::run(args, global, output),
+    }
+}

@@ -1,0 +1,38 @@
+//! `checkpoint`: the log's size and root, to keep elsewhere.
+
+use std::io::{self, Write};
+
+use compactvault_vault::Access;
+use serde_json::json;
+
+use crate::args::{Checkpoint, Global};
+use crate::exit::Exit;
+use crate::names::shown_path;
+use crate::output::Output;
+use crate::vault_choice;
+
+pub(crate) fn run(_: &Checkpoint, global: &Global, output: &Output) -> anyhow::Result<Exit> {
+    let vault = vault_choice::open(global, None, Access::Read)?;
+    let checkpoint = vault.checkpoint()?;
+    let state = vault.state_dir().to_path_buf();
+    vault.close()?;
+    if !output.json {
+        // The note as it is: its bytes are what the signature is for.
+        io::stdout().lock().write_all(checkpoint.note.as_bytes())?;
+        if !checkpoint.signed {
+            output.remark(format_args!(
+                "unsigned: the vault's key is not in {}",
+                shown_path(&state)
+            ));
+        }
+    }
+    output.result(|| {
+        json!({
+            "note": checkpoint.note,
+            "signed": checkpoint.signed,
+            "log_size": checkpoint.size,
+            "root": checkpoint.root.to_string(),
+        })
+    })?;
+    Ok(Exit::Done)
+}

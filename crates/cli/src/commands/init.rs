@@ -1,0 +1,42 @@
+//! `init`: a new vault.
+
+use std::ffi::OsStr;
+
+use compactvault_vault::{Access, Vault};
+use serde_json::json;
+
+use crate::args::{Global, Init};
+use crate::exit::Exit;
+use crate::names::shown_path;
+use crate::output::Output;
+use crate::vault_choice;
+
+pub(crate) fn run(args: &Init, global: &Global, output: &Output) -> anyhow::Result<Exit> {
+    let options = vault_choice::options(global, Access::Write);
+    let vault = Vault::create(&args.file, &options)?;
+    let (id, key, state) = (
+        vault.id().to_string(),
+        vault.public_key().to_owned(),
+        vault.state_dir().to_path_buf(),
+    );
+    vault.close()?;
+    output.line(format_args!("Created {}", shown_path(&args.file)))?;
+    output.line(format_args!("  id          {id}"))?;
+    output.line(format_args!("  public key  {key}"))?;
+    output.line(format_args!(
+        "  signs with  {} (keep a copy; without it checkpoints are unsigned)",
+        shown_path(&state.join("signing-key"))
+    ))?;
+    if args.file.extension() != Some(OsStr::new("vault")) {
+        output.remark("Its name does not end in .vault: name it with --vault each time.");
+    }
+    output.result(|| {
+        json!({
+            "vault": args.file.to_string_lossy(),
+            "id": id,
+            "public_key": key,
+            "state_dir": state.to_string_lossy(),
+        })
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,131 @@
+//! `status`: figures about a vault.
+
+use compactvault_vault::{Access, Status, Timestamp};
+use serde_json::json;
+
+use crate::args::{Global, Status as Args};
+use crate::exit::Exit;
+use crate::format::{bytes, count, percent, things, utc};
+use crate::names::shown_path;
+use crate::output::{Output, Tone};
+use crate::{interrupt, vault_choice};
+
+/// What a vault says of itself because this command asked for no more.
+const OPENED_FOR_READING: &str = "it was opened for reading";
+
+pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> anyhow::Result<Exit> {
+    let vault = vault_choice::open(global, args.file.as_deref(), Access::Read)?;
+    interrupt::close_and_end(&vault)?;
+    let status = vault.status()?;
+    let path = vault.path().to_path_buf();
+    let cannot_add = status
+        .read_only
+        .clone()
+        .filter(|reason| reason != OPENED_FOR_READING);
+    vault.close()?;
+
+    let saved = Saved::of(&status);
+    output.line(output.tone(Tone::Strong, &shown_path(&path)))?;
+    let line = |what: &str, value: String| output.line(format_args!("  {what:<14}{value}"));
+    line("id", status.vault.to_string())?;
+    line(
+        "created",
+        format!(
+            "{} UTC",
+            utc(Timestamp::from_unix_ms(status.created_unix_ms))
+        ),
+    )?;
+    line("format", status.format.to_string())?;
+    line(
+        "holds",
+        format!(
+            "{}, {}, {}, {}",
+            things(status.projects, "project", "projects"),
+            things(status.collections, "collection", "collections"),
+            things(status.assets, "asset", "assets"),
+            things(status.links, "link", "links"),
+        ),
+    )?;
+    line("content", bytes(status.logical_bytes))?;
+    line(
+        "stored",
+        format!(
+            "{} in {}, {}",
+            bytes(status.stored_bytes),
+            things(status.chunks, "chunk", "chunks"),
+            things(status.packs, "pack", "packs"),
+        ),
+    )?;
+    line(
+        "saved",
+        format!(
+            "{} by deduplication ({}), {} by compression ({})",
+            bytes(saved.deduplication),
+            percent(saved.deduplication, status.logical_bytes),
+            bytes(saved.compression),
+            percent(saved.compression, status.unique_bytes),
+        ),
+    )?;
+    line("file", bytes(status.file_bytes))?;
+    if status.unreferenced_chunks > 0 {
+        let chunks = things(status.unreferenced_chunks, "chunk", "chunks");
+        line(
+            "left over",
+            format!("{chunks} of imports that ended early; used again when the bytes come back"),
+        )?;
+    }
+    line("log", format!("{} entries", count(status.entries)))?;
+    line("root", status.root.to_string())?;
+    if let Some(reason) = &cannot_add {
+        line("read only", output.tone(Tone::Caution, reason))?;
+    }
+    let safe = if status.safe_to_copy {
+        output.tone(Tone::Good, "yes")
+    } else {
+        let why = "no: commits wait in the -wal file; stop what has the vault open first";
+        output.tone(Tone::Caution, why)
+    };
+    line("safe to copy", safe)?;
+    output.result(|| {
+        json!({
+            "vault": path.to_string_lossy(),
+            "id": status.vault.to_string(),
+            "created_unix_ms": status.created_unix_ms,
+            "format": status.format,
+            "read_only": cannot_add,
+            "projects": status.projects,
+            "collections": status.collections,
+            "assets": status.assets,
+            "links": status.links,
+            "log_size": status.entries,
+            "root": status.root.to_string(),
+            "chunks": status.chunks,
+            "packs": status.packs,
+            "unreferenced_chunks": status.unreferenced_chunks,
+            "logical_bytes": status.logical_bytes,
+            "unique_bytes": status.unique_bytes,
+            "stored_bytes": status.stored_bytes,
+            "file_bytes": status.file_bytes,
+            "saved_by_deduplication_bytes": saved.deduplication,
+            "saved_by_compression_bytes": saved.compression,
+            "safe_to_copy": status.safe_to_copy,
+        })
+    })?;
+    Ok(Exit::Done)
+}
+
+/// What need not be stored, and why.
+struct Saved {
+    deduplication: u64,
+    compression: u64,
+}
+
+impl Saved {
+    fn of(status: &Status) -> Self {
+        Self {
+            // Chunks without an asset make it smaller than it is; it is never less than nothing.
+            deduplication: status.logical_bytes.saturating_sub(status.unique_bytes),
+            compression: status.unique_bytes.saturating_sub(status.stored_bytes),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `verify`: whether everything is what was sealed.
+
+use compactvault_vault::{Access, Finding, Severity, VerifyLevel, VerifyReport};
+use serde_json::{Value, json};
+
+use crate::args::{Global, Verify};
+use crate::exit::{self, Exit};
+use crate::format::{bytes, things};
+use crate::names::shown_path;
+use crate::output::{Output, Tone};
+use crate::progress::Bar;
+use crate::{interrupt, vault_choice};
+
+pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Result<Exit> {
+    let level = match (args.quick, args.deep) {
+        (true, _) => VerifyLevel::Quick,
+        (_, true) => VerifyLevel::Deep,
+        _ => VerifyLevel::Full,
+    };
+    let vault = vault_choice::open(global, args.file.as_deref(), Access::Read)?;
+    interrupt::close_and_end(&vault)?;
+    let bar = Bar::new(output, 0);
+    let report = vault.verify(level, &|progress| {
+        bar.set_total(progress.bytes_total);
+        bar.set(progress.bytes_done, || "reading".into());
+    });
+    let seconds = bar.elapsed().as_secs_f64();
+    drop(bar);
+    let report = report?;
+    let path = vault.path().to_path_buf();
+    vault.close()?;
+
+    for finding in &report.findings {
+        output.line(describe(finding, output))?;
+    }
+    if report.findings_left_out > 0 {
+        let more = things(report.findings_left_out, "more finding", "more findings");
+        output.line(format_args!("… and {more}"))?;
+    }
+    let exit = exit::of_report(&report);
+    output.line(format_args!(
+        "{}: {} verification read {} in {seconds:.1} s",
+        shown_path(&path),
+        word(level),
+        what_was_read(&report),
+    ))?;
+    let total = report.findings.len() as u64 + report.findings_left_out;
+    let findings = things(total, "finding", "findings");
+    output.line(match exit {
+        Exit::Done => output.tone(Tone::Good, "everything is as it was sealed"),
+        Exit::Repairable => output.tone(
+            Tone::Caution,
+            &format!("{findings}; nothing sealed is lost"),
+        ),
+        _ => output.tone(
+            Tone::Bad,
+            &format!("{findings}; copy the file before anything else"),
+        ),
+    })?;
+    output.result(|| {
+        json!({
+            "vault": path.to_string_lossy(),
+            "level": word(level),
+            "clean": exit == Exit::Done,
+            "entries": report.entries,
+            "assets": report.assets,
+            "chunks": report.chunks,
+            "bytes": report.bytes,
+            "seconds": seconds,
+            "findings": report.findings.iter().map(finding_json).collect::<Vec<_>>(),
+            "findings_left_out": report.findings_left_out,
+            "exit_code": exit as u8,
+        })
+    })?;
+    Ok(exit)
+}
+
+fn word(level: VerifyLevel) -> &'static str {
+    match level {
+        VerifyLevel::Quick => "quick",
+        VerifyLevel::Full => "full",
+        VerifyLevel::Deep => "deep",
+    }
+}
+
+fn what_was_read(report: &VerifyReport) -> String {
+    let entries = things(report.entries, "entry", "entries");
+    match report.level {
+        VerifyLevel::Quick => entries,
+        _ => format!(
+            "{entries}, {} and {} ({})",
+            things(report.assets, "asset", "assets"),
+            things(report.chunks, "chunk", "chunks"),
+            bytes(report.bytes),
+        ),
+    }
+}
+
+fn describe(finding: &Finding, output: &Output) -> String {
+    let severity = match finding.severity {
+        Severity::Lost => output.tone(Tone::Bad, "lost      "),
+        Severity::Repairable => output.tone(Tone::Caution, "repairable"),
+    };
+    let what = match (&finding.path, finding.entry) {
+        (Some(path), Some(entry)) => format!("{} {path} (#{entry})", finding.area),
+        (_, Some(entry)) => format!("{} #{entry}", finding.area),
+        _ => finding.area.to_owned(),
+    };
+    format!("{severity}  {what}: {}", finding.detail)
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "severity": match finding.severity {
+            Severity::Lost => "lost",
+            Severity::Repairable => "repairable",
+        },
+        "area": finding.area,
+        "entry": finding.entry.map(compactvault_vault::Seq::get),
+        "path": finding.path,
+        "detail": finding.detail,
+    })
+}
