@@ -173,7 +173,7 @@ export class UploadPanel {
     const { session } = this;
     if (this.root.hidden || session.finished || session.found === 0) return;
     this.rate.sample(performance.now(), session.sentBytes);
-    this.left.textContent = timeLeft(this.rate.secondsFor(session.unsentBytes));
+    this.left.textContent = session.away ? '' : timeLeft(this.rate.secondsFor(session.unsentBytes));
     this.figures.textContent = session.away
       ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
       : session.unsent ? `${bytes(session.sentBytes)} of ${bytes(session.totalBytes)} sent, ${bytes(this.rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';

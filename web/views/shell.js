@@ -42,9 +42,10 @@ export function troubleBar({ session, back }) {
 
   /** @param {string} next */
   function draw(next) {
+    clearTimeout(timer);
+    timer = undefined;
     if (next === kind) return;
     kind = next;
-    clearTimeout(timer);
     show(bar, next !== '');
     if (next === 'away') {
       bar.replaceChildren(icon('offline'), h('span', {}, session.unsent
@@ -65,14 +66,12 @@ export function troubleBar({ session, back }) {
       return;
     }
     // One broken connection is no outage; the next answer would take the bar away at once.
-    clearTimeout(timer);
-    timer = setTimeout(() => draw('away'), 800);
+    timer ??= setTimeout(() => draw('away'), 800);
   });
   connection.addEventListener('answered', () => {
-    clearTimeout(timer);
-    if (kind === '') return;
+    const was = kind;
     draw('');
-    back();
+    if (was !== '') back();
   });
 }
 
