@@ -20,15 +20,15 @@ const COOKIE_PREFIX: &str = "cv-session-";
 /// Sessions at most; the one unused for longest makes room.
 const SESSIONS_MAX: usize = 1000;
 /// A session unused for so long has ended.
-const SESSION_IDLE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const SESSION_IDLE_MAX: Duration = Duration::from_hours(168);
 
 /// Requests without valid credentials that one address may send in [`WINDOW`].
 const REFUSED_MAX: u32 = 300;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Wrong passwords before the first wait.
 const FREE_TRIES: u32 = 5;
 /// Longest wait after yet another wrong password.
-const WAIT_MAX: Duration = Duration::from_secs(300);
+const WAIT_MAX: Duration = Duration::from_mins(5);
 /// Addresses remembered at most.
 const ADDRESSES_MAX: usize = 4096;
 

@@ -15,11 +15,9 @@ const READS_MAX: u32 = 12;
 const WRITES_MAX: u32 = 8;
 /// Calls that wait for a commit at once. They are many because they are cheap and share one commit.
 const COMMITS_MAX: u32 = 64;
-/// How long a call waits for its turn.
+/// How long a call waits for its turn. The three bounds together stay far below the 512 blocking threads that a
+/// runtime has by default.
 const TURN_MAX: Duration = Duration::from_secs(30);
-
-/// Threads that these lanes can occupy in all; the runtime needs at least as many.
-pub(crate) const THREADS_MAX: usize = (READS_MAX + WRITES_MAX + COMMITS_MAX) as usize;
 
 /// What a call does with its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

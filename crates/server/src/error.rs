@@ -7,6 +7,7 @@ use std::fmt::Display;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use compactvault_vault::uploads::UploadError;
 use compactvault_vault::{IngestError, NameError, OpenError, ReadError, Retry};
 use serde::Serialize;
 
@@ -113,6 +114,7 @@ impl ApiError {
         self
     }
 
+    #[cfg(test)]
     /// The status it is sent with.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.status
@@ -252,5 +254,37 @@ impl From<OpenError> for ApiError {
                 &error,
             ),
         }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let code = error.code();
+        let status = match error {
+            UploadError::Ingest(error) => return error.into(),
+            UploadError::BadId { .. } | UploadError::TooManyParts => StatusCode::BAD_REQUEST,
+            UploadError::PartTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            UploadError::PartsMissing { ref missing, .. } => {
+                let missing = missing.clone();
+                return Self::new(StatusCode::CONFLICT, code, error.to_string())
+                    .with_missing(missing);
+            }
+            UploadError::PartDiffers { .. }
+            | UploadError::Complete
+            | UploadError::PartsDiffer { .. }
+            | UploadError::SizeDiffers { .. }
+            | UploadError::PartDamaged { .. }
+            | UploadError::Failed { .. } => StatusCode::CONFLICT,
+            UploadError::DiskFull => {
+                tracing::error!(%error, "the disk is full");
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            UploadError::Busy | UploadError::SpoolInUse | UploadError::Closing => {
+                return Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string())
+                    .after(5);
+            }
+            _ => return Self::internal(&error),
+        };
+        Self::new(status, code, error.to_string())
     }
 }

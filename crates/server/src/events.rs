@@ -104,7 +104,7 @@ impl Events {
     /// A place among the readers; `None` if there are too many.
     pub(crate) fn join(&self) -> Option<Reader> {
         Some(Reader {
-            permit: Arc::clone(&self.readers).try_acquire_owned().ok()?,
+            _permit: Arc::clone(&self.readers).try_acquire_owned().ok()?,
             receiver: self.sender.subscribe(),
             log_size: self.log_size.subscribe(),
             stopping: self.stopping.subscribe(),
@@ -115,7 +115,7 @@ impl Events {
 /// One reader before its stream begins. Made before the log's size is read, so that nothing is missed between.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    permit: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     receiver: broadcast::Receiver<Happening>,
     log_size: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -141,7 +141,7 @@ impl Reader {
 
     async fn next(&mut self) -> Option<Event> {
         let Self {
-            permit: _,
+            _permit: _,
             receiver,
             log_size,
             stopping,

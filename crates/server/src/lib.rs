@@ -22,6 +22,7 @@ mod lingering;
 mod openapi;
 mod pieces;
 mod range;
+mod receive;
 mod routes;
 mod serve;
 mod server;

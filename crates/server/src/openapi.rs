@@ -1,6 +1,6 @@
 //! The description of this interface, as it is served and as the tests hold every answer against it.
 
-/// OpenAPI 3.1.
+/// `OpenAPI` 3.1.
 pub(crate) const DESCRIPTION: &str = include_str!("openapi.json");
 
 #[cfg(test)]

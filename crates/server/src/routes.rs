@@ -1,5 +1,5 @@
 //! The routes, one module per resource, and the one table that the router, the `Allow` headers and the comparison with
-//! the OpenAPI description are made from.
+//! the `OpenAPI` description are made from.
 
 mod assets;
 mod collections;

@@ -1,6 +1,7 @@
 //! A server without its sockets: opened on a folder or a file, asked for its router, closed in good order.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +13,7 @@ use crate::auth::{Auth, random_id};
 use crate::blocking::Lane;
 use crate::events::WATCH_EVERY;
 use crate::host::Hosts;
+use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
 
 /// What to serve, and to whom.
@@ -104,7 +106,7 @@ impl Server {
         let auth = Auth::new(options.password.as_deref(), &server_id);
         let app = App::new(auth, hosts, Web::new(options.assets_dir.clone()), shelf);
         if app.shelf.vault().is_ok() {
-            vault_was_chosen(&app);
+            vault_was_chosen(&app).await;
         }
         Ok(Self { app })
     }
@@ -148,7 +150,7 @@ impl Server {
         let left = drain.saturating_sub(started.elapsed());
         let drained = tokio::task::spawn_blocking({
             let vault = vault.clone();
-            move || crate::routes::uploads::drain(&vault, left)
+            move || drain_uploads(&vault, left)
         });
         if let Ok(drained) = drained.await {
             (
@@ -165,8 +167,18 @@ impl Server {
 }
 
 /// Begins to watch the vault for those who listen to events.
-pub(crate) fn vault_was_chosen(app: &App) {
-    crate::routes::uploads::tell_events(app);
+pub(crate) async fn vault_was_chosen(app: &App) {
+    let events = Arc::clone(&app.events);
+    // This also takes up again what an earlier run left in the spool.
+    let subscribed = app
+        .ask(Lane::Commit, |vault| tell_events(vault, events))
+        .await;
+    if let Err(error) = subscribed {
+        tracing::warn!(
+            error = error.message(),
+            "uploads that end will not be told as events"
+        );
+    }
     tokio::spawn(watch(app.clone()));
 }
 
@@ -182,7 +194,10 @@ async fn watch(app: App) {
         if !app.events.has_readers() {
             continue;
         }
-        match app.ask(Lane::Read, |vault| vault.poll_changes()).await {
+        match app
+            .ask(Lane::Read, compactvault_vault::Vault::poll_changes)
+            .await
+        {
             Ok(Some(change)) => app.events.sealed(&change),
             Ok(None) => {}
             // It was logged where it became an answer; a vault that cannot be read now may be in a while.

@@ -196,10 +196,10 @@ impl Shelf {
             }
             None => {}
         }
-        let shelf = std::sync::Arc::clone(self);
+        let opener = std::sync::Arc::clone(self);
         let wanted = name.to_owned();
         let vault = lanes
-            .run(Lane::Commit, move || shelf.open_or_create(&wanted))
+            .run(Lane::Commit, move || opener.open_or_create(&wanted))
             .await?;
         Ok(self.chosen.set(vault).is_ok())
     }
@@ -207,7 +207,7 @@ impl Shelf {
 
 /// A file directly in the folder, visible, that says what it is.
 fn is_vault_name(name: &str) -> bool {
-    name.ends_with(".vault")
+    Path::new(name).extension() == Some(OsStr::new("vault"))
         && !name.starts_with('.')
         && name.len() <= NAME_BYTES_MAX
         && !name

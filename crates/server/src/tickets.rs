@@ -9,7 +9,7 @@ use compactvault_vault::AssetId;
 use crate::auth::random_token;
 
 /// How long a ticket is valid.
-const VALID: Duration = Duration::from_secs(10 * 60);
+const VALID: Duration = Duration::from_mins(10);
 /// Ids held in all tickets together; the oldest tickets make room.
 const IDS_MAX: usize = 1_000_000;
 /// Tickets at most.

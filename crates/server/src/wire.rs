@@ -378,7 +378,8 @@ pub(crate) struct VaultFile {
 /// An upload and what became of it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Upload {
-    pub(crate) upload_id: String,
+    #[serde(rename = "upload_id")]
+    pub(crate) id: String,
     pub(crate) status: &'static str,
     pub(crate) parts: Vec<Part>,
     pub(crate) received_bytes: u64,

@@ -12,7 +12,8 @@ const END_SIGNATURE: u32 = 0x0605_4b50;
 const END64_SIGNATURE: u32 = 0x0606_4b50;
 const LOCATOR64_SIGNATURE: u32 = 0x0706_4b50;
 
-const MADE_BY_UNIX: u16 = 3 << 8 | 45;
+/// System 3 (Unix, for the permission bits), version 4.5.
+const MADE_BY_UNIX: u16 = 0x032D;
 const NEEDS_PLAIN: u16 = 20;
 const NEEDS_ZIP64: u16 = 45;
 /// Bit 11: the name is UTF-8.
@@ -219,14 +220,14 @@ fn dos_time(seconds: i64) -> (u16, u16) {
     let civil = Civil::from_unix_seconds(seconds);
     match civil.year {
         ..1980 => (0, 1 << 5 | 1),
-        2108.. => (23 << 11 | 59 << 5 | 29, 127 << 9 | 12 << 5 | 31),
+        2108.. => (0xBF7D, 0xFF9F),
         year => {
             let year = u16::try_from(year - 1980).expect("1980 to 2107");
             let (month, day) = (u16::from(civil.month), u16::from(civil.day));
             let (hour, minute) = (u16::from(civil.hour), u16::from(civil.minute));
             let second = u16::from(civil.second);
             (
-                hour << 11 | minute << 5 | second / 2,
+                hour << 11 | minute << 5 | (second / 2),
                 year << 9 | month << 5 | day,
             )
         }
@@ -267,7 +268,7 @@ mod tests {
             size: bytes.len() as u64,
             crc32: crc32fast::hash(bytes),
             modified_seconds: 1_234_567_890,
-            executable: path.ends_with(".sh"),
+            executable: path.contains("run"),
         }
     }
 
@@ -407,7 +408,7 @@ assert i.extra == b"UT\x05\x00\x01" + (1234567890).to_bytes(4, "little"), i.extr
         );
         python(
             file.path(),
-            r##"
+            r#"
 import sys, zipfile
 z = zipfile.ZipFile(sys.argv[1])
 assert [i.file_size for i in z.infolist()] == [2**32-2, 2**32-1, 5 << 30, 7]
@@ -416,7 +417,7 @@ assert z.getinfo("m0").extract_version == 20 and z.getinfo("m1").extract_version
 for i in z.infolist():
     with z.open(i) as f:
         assert f.read(3) == b"\0\0\0"
-"##,
+"#,
         );
         let listed = Command::new("unzip")
             .arg("-l")

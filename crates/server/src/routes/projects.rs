@@ -14,7 +14,9 @@ use crate::wire;
 
 /// `GET /api/projects`.
 pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
-    let projects = app.ask(Lane::Read, |vault| vault.projects()).await?;
+    let projects = app
+        .ask(Lane::Read, compactvault_vault::Vault::projects)
+        .await?;
     let wire: Vec<_> = projects.iter().map(wire::Project::from).collect();
     Ok(json(StatusCode::OK, &wire))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Response, ApiError>
 
 /// `GET /api/checkpoint`.
 pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, ApiError> {
-    let checkpoint = app.ask(Lane::Read, |vault| vault.checkpoint()).await?;
+    let checkpoint = app.ask(Lane::Read, Vault::checkpoint).await?;
     let mut response = Response::new(Body::from(checkpoint.note));
     let headers = response.headers_mut();
     headers.insert(
@@ -42,7 +42,7 @@ pub(crate) async fn events(State(app): State<App>) -> Result<Response, ApiError>
     app.shelf.vault()?;
     let too_many = || ApiError::too_many(std::time::Duration::from_secs(30));
     let reader = app.events.join().ok_or_else(too_many)?;
-    let log_size = app.ask(Lane::Read, |vault| vault.log_size()).await?;
+    let log_size = app.ask(Lane::Read, Vault::log_size).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     let mut response = Sse::new(reader.stream(log_size))
         .keep_alive(keep_alive)
@@ -56,7 +56,7 @@ pub(crate) async fn events(State(app): State<App>) -> Result<Response, ApiError>
 
 /// `POST /api/maintenance/vacuum`.
 pub(crate) async fn vacuum(State(app): State<App>) -> Result<Response, ApiError> {
-    app.ask(Lane::Commit, |vault| vault.upkeep()).await?;
+    app.ask(Lane::Commit, Vault::upkeep).await?;
     let message = "The WAL is copied into the vault and derived data is up to date. \
                    Nothing in a vault is ever rewritten, so there is no space to reclaim.";
     Ok(json(

@@ -1,42 +1,263 @@
 //! Uploads: parts, completion, and what became of them.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
-use compactvault_vault::Vault;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use compactvault_vault::limits::PART_BYTES_MAX;
+use compactvault_vault::uploads::{
+    Completed, Completion, UploadError, UploadState, UploadStatus, Uploads,
+};
+use compactvault_vault::{CollectionId, Digest, IngestError, Name, Timestamp, Vault};
+use serde::Deserialize;
 
 use crate::app::App;
+use crate::blocking::Lane;
 use crate::error::ApiError;
-use crate::extract::Params;
+use crate::events::Events;
+use crate::extract::{JSON_BYTES_MAX, JsonId, Params, json, json_body};
+use crate::receive::receive_part;
+use crate::wire;
 
+/// Uploads in one answer at most.
+const LISTED_MAX: usize = 1000;
+/// How long the answer to `complete` is held back while the queue is full, and how often it is tried again.
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(30);
+const QUEUE_RETRY: Duration = Duration::from_millis(200);
+
+/// `POST /api/upload/chunk`.
 pub(crate) async fn part(
     State(app): State<App>,
-    _params: Params,
-    _request: Request,
+    params: Params,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    app.shelf.vault()?;
+    let Some(upload_id) = params.get("upload_id") else {
+        return Err(ApiError::bad_request("bad_id", "upload_id is missing"));
+    };
+    let Some(index) = params.number("chunk_index", "bad_chunk_index")? else {
+        return Err(ApiError::bad_request(
+            "bad_chunk_index",
+            "chunk_index is missing",
+        ));
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced: Option<u64> = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes| bytes > PART_BYTES_MAX) {
+        return Err(UploadError::PartTooLarge.into());
+    }
     let _place = app.limits.part()?;
-    Err(ApiError::busy())
+    receive_part(&app, upload_id, index, announced, request.into_body()).await?;
+    Ok(json(
+        StatusCode::OK,
+        &wire::Message {
+            message: "Chunk received".into(),
+        },
+    ))
 }
+
+#[derive(Deserialize)]
+struct Complete {
+    upload_id: String,
+    filename: Option<String>,
+    filename_base64: Option<String>,
+    collection_id: JsonId,
+    path_prefix: Option<String>,
+    total_size: Option<u64>,
+    parts: Option<u64>,
+    sha256: Option<String>,
+    modified: Option<i64>,
+    executable: Option<bool>,
+}
+
+impl TryFrom<Complete> for Completion {
+    type Error = ApiError;
+
+    fn try_from(wire: Complete) -> Result<Self, ApiError> {
+        let name = match (wire.filename, wire.filename_base64) {
+            (Some(name), None) => name.into_bytes(),
+            (_, Some(exact)) => STANDARD.decode(exact).map_err(|_| {
+                ApiError::bad_request("name_invalid", "filename_base64 is not padded base64")
+            })?,
+            (None, None) => {
+                return Err(ApiError::bad_request("name_invalid", "filename is missing"));
+            }
+        };
+        // A leading, doubled or closing slash names nothing.
+        let prefix = wire.path_prefix.unwrap_or_default();
+        let folders = prefix.split('/').filter(|folder| !folder.is_empty());
+        let sha256 = wire.sha256.map(|hex| hex.parse::<Digest>()).transpose();
+        let sha256 = sha256
+            .map_err(|()| ApiError::bad_request("bad_sha256", "sha256 must be 64 hex digits"))?;
+        Ok(Self {
+            upload_id: wire.upload_id,
+            collection: CollectionId::new(wire.collection_id.seq()?),
+            folders: folders.map(Name::new).collect::<Result<_, _>>()?,
+            name: Name::new(name)?,
+            total_size: wire.total_size,
+            parts: wire.parts,
+            sha256,
+            modified: wire.modified.map(Timestamp::from_unix_ms),
+            executable: wire.executable.unwrap_or(false),
+        })
+    }
+}
+
+/// `POST /api/upload/complete`.
 pub(crate) async fn complete(
-    State(_app): State<App>,
-    _request: Request,
+    State(app): State<App>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    Err(ApiError::busy())
+    app.shelf.vault()?;
+    let completion = Completion::try_from(json_body::<Complete>(request, JSON_BYTES_MAX).await?)?;
+    let upload_id = completion.upload_id.clone();
+    let completed = match complete_in_time(&app, Arc::new(completion)).await? {
+        Completed::Sealed {
+            asset,
+            already_archived,
+        } => wire::Completed {
+            message: if already_archived {
+                "Upload accepted, these bytes were archived here before"
+            } else {
+                "Upload accepted, sealed"
+            },
+            upload_id,
+            status: "sealed",
+            asset_id: Some(asset.get()),
+            already_archived: already_archived.then_some(true),
+        },
+        Completed::Queued => wire::Completed {
+            message: "Upload accepted, queued for sealing",
+            upload_id,
+            status: "queued",
+            asset_id: None,
+            already_archived: None,
+        },
+    };
+    Ok(json(StatusCode::OK, &completed))
 }
+
+/// Completes an upload, waiting for a place in the queue without keeping a thread.
+async fn complete_in_time(app: &App, completion: Arc<Completion>) -> Result<Completed, ApiError> {
+    let until = Instant::now() + QUEUE_WAIT_MAX;
+    loop {
+        let asked = Arc::clone(&completion);
+        let attempt = move |vault: &Vault| -> Result<_, ApiError> {
+            match uploads(vault)?.complete(&asked) {
+                Ok(completed) => Ok(Some(completed)),
+                Err(UploadError::Busy) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        };
+        match app.ask(Lane::Commit, attempt).await? {
+            Some(completed) => return Ok(completed),
+            None if Instant::now() >= until => return Err(UploadError::Busy.into()),
+            None => tokio::time::sleep(QUEUE_RETRY).await,
+        }
+    }
+}
+
+/// `GET /api/uploads/{upload_id}`.
 pub(crate) async fn one(
-    State(_app): State<App>,
-    Path(_id): Path<String>,
+    State(app): State<App>,
+    upload_id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
-    Err(ApiError::busy())
+    let unknown = || {
+        let message = "there is no upload of that id, or it ended more than 7 days ago";
+        ApiError::new(StatusCode::NOT_FOUND, "unknown_upload", message)
+    };
+    app.shelf.vault()?;
+    let Path(upload_id) = upload_id.map_err(|_| unknown())?;
+    let find = move |vault: &Vault| -> Result<_, ApiError> {
+        Ok(if_writable(uploads(vault))?
+            .map(|uploads| uploads.get(&upload_id))
+            .transpose()?
+            .flatten())
+    };
+    let state = app.ask(Lane::Read, find).await?.ok_or_else(unknown)?;
+    Ok(json(StatusCode::OK, &wire::Upload::from(&state)))
 }
-pub(crate) async fn unfinished(State(_app): State<App>) -> Result<Response, ApiError> {
-    Err(ApiError::busy())
+
+/// `GET /api/uploads`.
+pub(crate) async fn unfinished(State(app): State<App>) -> Result<Response, ApiError> {
+    let find = |vault: &Vault| -> Result<_, ApiError> {
+        Ok(if_writable(uploads(vault))?.map(|uploads| uploads.unfinished(LISTED_MAX)))
+    };
+    let states = app.ask(Lane::Read, find).await?.unwrap_or_default();
+    let uploads = states.iter().map(wire::Upload::from).collect();
+    Ok(json(StatusCode::OK, &wire::Uploads { uploads }))
 }
-pub(crate) fn unfinished_count(_vault: &Vault) -> Result<u64, ApiError> {
-    Ok(0)
+
+/// The spool of a vault that can be written.
+pub(crate) fn uploads(vault: &Vault) -> Result<&Uploads, IngestError> {
+    vault.uploads()
 }
-pub(crate) fn tell_events(_app: &App) {}
-pub(crate) fn drain(_vault: &Vault, _within: Duration) -> (u64, u64, u64) {
-    (0, 0, 0)
+
+/// A vault that cannot be written has no uploads, which is no error when they are only counted or listed.
+fn if_writable<T>(result: Result<T, IngestError>) -> Result<Option<T>, ApiError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(IngestError::ReadOnly { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many uploads have not ended.
+pub(crate) fn unfinished_count(vault: &Vault) -> Result<u64, ApiError> {
+    Ok(if_writable(uploads(vault))?.map_or(0, |uploads| uploads.unfinished_count() as u64))
+}
+
+/// Lets the events tell when uploads end. They alone are kept: whoever held the vault here would keep it open.
+pub(crate) fn tell_events(vault: &Vault, events: Arc<Events>) -> Result<(), ApiError> {
+    if let Some(uploads) = if_writable(uploads(vault))? {
+        uploads.subscribe(Box::new(move |state| {
+            events.upload_ended(&wire::Upload::from(state))
+        }));
+    }
+    Ok(())
+}
+
+/// Seals what is queued, for as long as `within` allows: uploads sealed, queued still, and unfinished.
+pub(crate) fn drain(vault: &Vault, within: Duration) -> (u64, u64, u64) {
+    let Ok(uploads) = uploads(vault) else {
+        return (0, 0, 0);
+    };
+    let report = uploads.drain(within);
+    (
+        report.sealed as u64,
+        report.queued as u64,
+        report.receiving as u64,
+    )
+}
+
+impl From<&UploadState> for wire::Upload {
+    fn from(state: &UploadState) -> Self {
+        let is_sealed = state.status == UploadStatus::Sealed;
+        Self {
+            id: state.upload_id.clone(),
+            status: state.status.word(),
+            parts: state
+                .parts
+                .iter()
+                .map(|part| wire::Part {
+                    index: part.index,
+                    size: part.size,
+                })
+                .collect(),
+            received_bytes: state.received_bytes,
+            filename: state
+                .name
+                .as_ref()
+                .map(|name| name.to_utf8_lossy().into_owned()),
+            asset_id: state.asset.map(compactvault_vault::AssetId::get),
+            already_archived: is_sealed.then_some(state.already_archived),
+            code: state.failure.as_ref().map(|(code, _)| (*code).to_owned()),
+            message: state.failure.as_ref().map(|(_, message)| message.clone()),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::extract::{JSON_BYTES_MAX, json, json_body};
+use crate::server::vault_was_chosen;
 use crate::wire;
 
 /// `GET /api/vaults`.
@@ -34,7 +35,7 @@ struct Selection {
 pub(crate) async fn select(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let Selection { db } = json_body(request, JSON_BYTES_MAX).await?;
     if app.shelf.choose(&app.lanes, &db).await? {
-        crate::server::vault_was_chosen(&app);
+        vault_was_chosen(&app).await;
     }
     let message = format!("This server now serves {db}.");
     Ok(json(StatusCode::OK, &wire::Message { message }))

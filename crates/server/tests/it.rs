@@ -1,0 +1,27 @@
+//! The routes as a client sees them: the in-process router on a real vault in a temporary folder, one module per
+//! resource. Every answer is held against the `OpenAPI` description; a few tests use real sockets.
+
+#[path = "it/access.rs"]
+mod access;
+#[path = "it/assets.rs"]
+mod assets;
+#[path = "it/bench.rs"]
+mod bench;
+#[path = "it/collections.rs"]
+mod collections;
+#[path = "it/description.rs"]
+mod description;
+#[path = "it/downloads.rs"]
+mod downloads;
+#[path = "it/pages.rs"]
+mod pages;
+#[path = "it/projects.rs"]
+mod projects;
+#[path = "it/sockets.rs"]
+mod sockets;
+#[path = "it/status.rs"]
+mod status;
+#[path = "it/uploads.rs"]
+mod uploads;
+#[path = "it/vaults.rs"]
+mod vaults;
