@@ -14,8 +14,9 @@ export class ArchivePage {
     this.page = page;
     this.origin = origin;
     this.listing = page.getByTestId('listing');
-    this.assets = page.getByTestId('asset-row');
-    this.folders = page.getByTestId('folder-row');
+    // Rows kept for later use stay in the tree of elements, unseen.
+    this.assets = page.getByTestId('asset-row').filter({ visible: true });
+    this.folders = page.getByTestId('folder-row').filter({ visible: true });
     this.details = page.getByTestId('details');
     this.viewer = page.getByTestId('viewer');
     this.actionBar = page.getByTestId('action-bar');
@@ -26,7 +27,7 @@ export class ArchivePage {
   /** @param {string} address path with query */
   async goto(address) {
     await this.page.goto(this.origin + address);
-    await this.listing.waitFor();
+    await this.page.getByTestId('path').getByText(/\S/).first().waitFor();
   }
 
   /** @param {number} id of a collection @param {'list' | 'grid'} [as] */
@@ -36,7 +37,7 @@ export class ArchivePage {
 
   /** @param {string[]} paths */
   async drop(paths) {
-    await drop(this.page, this.listing, paths);
+    await drop(this.page, this.page.locator('#main'), paths);
   }
 
   /** The place in the tree with exactly this name. @param {string} name */
@@ -112,7 +113,9 @@ export class ArchivePage {
         const { top, bottom } = row.getBoundingClientRect();
         return view && bottom > view.top && top < view.bottom;
       });
-      return (!busy || busy.hidden) && pending.length === 0;
+      const note = document.getElementById('listing-note');
+      const drawn = document.querySelector('[data-testid="asset-row"], [data-testid="folder-row"]');
+      return (!busy || busy.hidden) && pending.length === 0 && (drawn !== null || note?.hidden === false);
     });
   }
 
