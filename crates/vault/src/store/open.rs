@@ -294,6 +294,86 @@ mod tests {
         );
     }
 
+    /// Statements that neither connection may run, whatever the triggers say.
+    const REFUSED: [&str; 22] = [
+        "UPDATE entry SET name = NULL",
+        "UPDATE OR IGNORE pack SET codec = 0",
+        "DELETE FROM entry",
+        "DELETE FROM root WHERE size = 1",
+        "INSERT INTO entry SELECT * FROM entry WHERE 0 ON CONFLICT DO UPDATE SET name = NULL",
+        "DROP TRIGGER entry_is_never_changed",
+        "DROP TABLE pack",
+        "DROP INDEX chunk_by_prefix",
+        "ALTER TABLE entry RENAME TO gone",
+        "ALTER TABLE entry DROP COLUMN body",
+        "ALTER TABLE entry ADD COLUMN extra",
+        "CREATE TABLE extra (id)",
+        "CREATE TRIGGER extra BEFORE INSERT ON entry BEGIN SELECT 1; END",
+        "CREATE TEMP TRIGGER extra BEFORE INSERT ON main.entry BEGIN SELECT 1; END",
+        "CREATE VIEW extra AS SELECT 1",
+        "ATTACH 'other' AS other",
+        "PRAGMA writable_schema = ON",
+        "PRAGMA journal_mode = OFF",
+        "PRAGMA user_version = 9",
+        "PRAGMA application_id = 9",
+        "UPDATE sqlite_schema SET sql = ''",
+        "REINDEX",
+    ];
+
+    fn made() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("test.vault");
+        let connection = initialise(&path).expect("a vault can be made");
+        connection
+            .execute_batch("INSERT INTO root VALUES (1, zeroblob(32))")
+            .expect("appending is what it is for");
+        connection.close().expect("it closes");
+        (folder, path)
+    }
+
+    #[test]
+    fn the_writing_connection_appends_and_does_nothing_else() {
+        let (_folder, path) = made();
+        let writer = writer(&path, FileMode::Shared, Duration::ZERO).expect("it opens");
+        for statement in REFUSED {
+            let before = fingerprint(&writer).expect("it can be read");
+            assert!(writer.execute_batch(statement).is_err(), "{statement}");
+            assert_eq!(fingerprint(&writer).expect("it can be read"), before);
+        }
+        for replace in [
+            "INSERT OR REPLACE INTO root VALUES (1, zeroblob(32))",
+            "REPLACE INTO root VALUES (1, zeroblob(32))",
+        ] {
+            let error = writer.execute_batch(replace).expect_err(replace);
+            assert!(error.to_string().contains("never replaced"), "{error}");
+        }
+        writer
+            .execute_batch("INSERT INTO root VALUES (2, zeroblob(32))")
+            .expect("appending is what it is for");
+    }
+
+    #[test]
+    fn a_reading_connection_writes_nothing_at_all() {
+        let (_folder, path) = made();
+        let reader = reader(&path, FileMode::Shared, Duration::ZERO).expect("it opens");
+        // A reader has no authorizer: a pragma that is only remembered does no harm, and is tried below.
+        for statement in REFUSED.into_iter().filter(|s| !s.starts_with("PRAGMA")) {
+            let outcome = reader.execute_batch(statement);
+            assert!(outcome.is_err() || statement == "REINDEX", "{statement}");
+        }
+        for statement in [
+            "INSERT INTO root VALUES (2, zeroblob(32))",
+            "DELETE FROM derived_fact",
+            "PRAGMA user_version = 9",
+        ] {
+            assert!(reader.execute_batch(statement).is_err(), "{statement}");
+        }
+        assert_eq!(
+            fingerprint(&reader).expect("it can be read"),
+            expected_fingerprint()
+        );
+    }
+
     #[test]
     fn any_path_becomes_a_uri() {
         assert_eq!(
