@@ -11,12 +11,17 @@
 
 mod it {
     mod damage;
+    mod golden;
     mod ingest;
     mod listing;
     mod log;
+    mod processes;
+    #[cfg(unix)]
+    mod recovery;
     mod refusals;
     mod round_trip;
     mod support;
+    mod uploads;
     mod varied;
     mod worm;
 }

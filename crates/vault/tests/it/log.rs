@@ -144,6 +144,27 @@ fn every_leaf_root_and_subtree_is_what_the_format_says() {
     assert_eq!(subtrees, expected);
 }
 
+#[test]
+fn the_worked_example_of_the_document_is_right() {
+    let document = include_str!("../../../../docs/vault-format.md");
+    let (_, rest) = document.split_once("```leaf\n").expect("it has an example");
+    let (example, rest) = rest.split_once("```").expect("it ends");
+    // Hex digits stand left, their meaning right of two spaces.
+    let hex: String = example
+        .lines()
+        .filter_map(|line| line.split("  ").next())
+        .flat_map(|line| line.chars().filter(|c| *c != ' '))
+        .collect();
+    let bytes: Vec<u8> = (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex digits"))
+        .collect();
+    let hash: String = sha256(&[&[0], &bytes])
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert!(rest.contains(&format!("`{hash}`")), "{hash}");
+}
+
 struct Stored(Vec<Hash>);
 
 impl HashReader for Stored {
