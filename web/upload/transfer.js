@@ -33,11 +33,12 @@ export async function transfer(item, tools) {
 async function send(item, tools) {
   const file = item.found.file ?? (await reread(item));
   const parts = Math.ceil(file.size / PART_BYTES);
-  tools.update(item, { state: parts > 0 ? 'receiving' : 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
+  tools.update(item, { state: 'receiving', size: file.size, modified: file.lastModified, sent: 0 });
 
   const hash = tools.hasher.sha256(file);
   // Whoever fails first ends the upload; the other's failure must not go unheard as an unhandled rejection.
-  hash.catch(() => {});
+  let hashed = false;
+  hash.then(() => { hashed = true; }, () => {});
 
   let have = new Set();
   const earlier = parts > 1 ? rememberedId(item) : null;
@@ -55,8 +56,9 @@ async function send(item, tools) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       await sendParts(item, file, parts, have, tools);
-      tools.update(item, { state: 'hashing', sent: file.size });
+      if (!hashed) tools.update(item, { state: 'hashing', sent: file.size });
       const sha256 = await hash;
+      tools.update(item, { state: 'receiving', sent: file.size });
       const answer = await patiently(tools, () => api.completeUpload({
         upload_id: item.uploadId,
         filename: item.name,
