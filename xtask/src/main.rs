@@ -7,6 +7,7 @@
     reason = "reporting on a terminal is this program's purpose"
 )]
 
+mod corpus;
 mod process;
 mod steps;
 mod summary;
@@ -36,6 +37,8 @@ enum Task {
     /// Run every check there is, as CI does; ends with one line `N passed, N failed`
     #[command(visible_alias = "ci")]
     Test(TestOptions),
+    /// Upload a real folder to a real server, kill it on the way, and compare every byte that comes back
+    Corpus(CorpusOptions),
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -50,6 +53,19 @@ struct TestOptions {
     allow_missing: bool,
 }
 
+#[derive(Args)]
+struct CorpusOptions {
+    /// The folder to upload
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Uploads at once
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    clients: usize,
+    /// How often to kill the server with SIGKILL while uploads are under way
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    kills: u32,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let root = workspace_root();
     Ok(match Cli::parse().task {
@@ -59,6 +75,23 @@ fn main() -> anyhow::Result<ExitCode> {
                 missing_is_failure: !options.allow_missing || std::env::var_os("CI").is_some(),
             };
             exit_code(steps::run_all(&root, &plan))
+        }
+        Task::Corpus(options) => {
+            let binary = corpus::build(&root)?;
+            let CorpusOptions {
+                dir,
+                clients,
+                kills,
+            } = options;
+            corpus::run(
+                &binary,
+                &corpus::Plan {
+                    dir,
+                    clients,
+                    kills,
+                },
+            )?;
+            ExitCode::SUCCESS
         }
         Task::Tidy => {
             let findings = tidy::check(&root)?;
