@@ -156,6 +156,8 @@ impl Leaf {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -173,7 +175,10 @@ mod tests {
             executable: Some(true),
             ..Entry::default()
         };
-        let hex: String = entry.leaf().iter().map(|b| format!("{b:02x}")).collect();
+        let mut hex = String::new();
+        for byte in entry.leaf() {
+            write!(hex, "{byte:02x}").expect("a string takes everything");
+        }
         assert_eq!(
             hex,
             concat!(

@@ -292,10 +292,20 @@ impl Ingest {
 
     /// Copies the WAL into the file, between two commits; `true` if all of it was copied.
     pub(crate) fn wal_checkpoint(&self) -> Result<(), IngestError> {
+        self.chore(EntryKind::WalCheckpoint)
+    }
+
+    /// Makes all derived data again, between two commits.
+    pub(crate) fn rebuild(&self) -> Result<(), IngestError> {
+        self.chore(EntryKind::Rebuild)
+    }
+
+    /// Has the committer do something that adds no entry.
+    fn chore(&self, kind: EntryKind) -> Result<(), IngestError> {
         let ticket = self.hand_in(Entry {
             place: PlaceId::Project(crate::ids::ProjectId::new(Seq::VAULT)),
             folders: Vec::new(),
-            kind: EntryKind::WalCheckpoint,
+            kind,
             name: None,
             ticket: Ticket::new(),
         })?;

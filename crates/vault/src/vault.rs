@@ -515,6 +515,12 @@ impl Vault {
             .get_or_init(|| Uploads::open(self.path(), self.state_dir(), Arc::clone(ingest))))
     }
 
+    /// Makes all derived data again from what is sealed: what mends findings in the area `derived`. Reads every entry
+    /// and the head of every asset. Nothing sealed is touched.
+    pub fn rebuild_derived(&self) -> Result<(), IngestError> {
+        self.ingest()?.rebuild()
+    }
+
     /// Copies the WAL into the file and brings derived data up to date. Nothing sealed is touched.
     pub fn upkeep(&self) -> Result<(), IngestError> {
         self.ingest()?.wal_checkpoint()

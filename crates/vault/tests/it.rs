@@ -6,11 +6,13 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     reason = "the numbers of these tests are small"
 )]
 
 mod it {
     mod damage;
+    mod derived;
     mod golden;
     mod ingest;
     mod listing;
@@ -23,5 +25,6 @@ mod it {
     mod support;
     mod uploads;
     mod varied;
+    mod wal;
     mod worm;
 }

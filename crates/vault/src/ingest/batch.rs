@@ -50,6 +50,8 @@ pub(super) enum EntryKind {
         modified: Option<Timestamp>,
     },
     WalCheckpoint,
+    /// Make all derived data again before anything else.
+    Rebuild,
 }
 
 /// What an asset consists of.

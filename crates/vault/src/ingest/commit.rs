@@ -98,6 +98,12 @@ impl Committer {
         self.check_space(&encoded)?;
         let referenced = referenced_here(&batch.chunks, &digests, &entries);
 
+        if entries
+            .iter()
+            .any(|entry| matches!(entry.kind, EntryKind::Rebuild))
+        {
+            self.writer.rebuild_next();
+        }
         let mut transaction = self.writer.begin()?;
         let known = known_by_now(&transaction, &encoded)?;
         for pack in &encoded {
@@ -293,7 +299,7 @@ fn place_entry(
 ) -> Result<Placement, IngestError> {
     let name = entry.name.as_ref().map_or(&[][..], |name| name.as_bytes());
     match entry.kind {
-        EntryKind::WalCheckpoint => {
+        EntryKind::WalCheckpoint | EntryKind::Rebuild => {
             return Ok(Placement {
                 seq: Seq::VAULT,
                 existed: true,

@@ -133,6 +133,11 @@ impl Writer {
         }
     }
 
+    /// Has the next [`Writer::begin`] make all derived data again.
+    pub(crate) fn rebuild_next(&mut self) {
+        self.rebuild = true;
+    }
+
     /// Reads the log's end again if somebody else moved it; says whether so.
     fn refresh(&mut self) -> Result<bool, IngestError> {
         let number = |sql: &str| -> rusqlite::Result<u64> {

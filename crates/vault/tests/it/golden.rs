@@ -73,13 +73,13 @@ fn fill(vault: &Vault) {
 /// What is in the vault, one thing a line, in words of this test so that it can be compared for ever.
 fn listing(vault: &Vault) -> String {
     let mut text = String::new();
-    let mut line = |line: String| {
-        text.push_str(&line);
+    let mut say = |words: String| {
+        text.push_str(&words);
         text.push('\n');
     };
     let status = vault.status().expect("it is intact");
-    line(format!("vault {} root {}", status.vault, status.root));
-    line(format!(
+    say(format!("vault {} root {}", status.vault, status.root));
+    say(format!(
         "{} entries {} projects {} collections {} assets {} links {} chunks {} packs {} bytes {} unique",
         status.entries,
         status.projects,
@@ -118,7 +118,7 @@ fn listing(vault: &Vault) -> String {
                     Digest::of(&read_all(vault, asset.id).expect("it is intact"))
                 ),
             };
-            line(format!("{}: {what}", path.join("/")));
+            say(format!("{}: {what}", path.join("/")));
         }
     }
     text

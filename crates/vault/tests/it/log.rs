@@ -158,10 +158,7 @@ fn the_worked_example_of_the_document_is_right() {
     let bytes: Vec<u8> = (0..hex.len() / 2)
         .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex digits"))
         .collect();
-    let hash: String = sha256(&[&[0], &bytes])
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = compactvault_vault::Digest::new(sha256(&[&[0], &bytes])).to_string();
     assert!(rest.contains(&format!("`{hash}`")), "{hash}");
 }
 
@@ -212,10 +209,10 @@ fn a_checkpoint_verifies_with_the_key_in_the_first_entry() {
     assert_eq!(key, vault.public_key());
     let verifier = StandardVerifier::new(&key).expect("the key is one");
     let note = Note::from_bytes(checkpoint.note.as_bytes()).expect("it is a signed note");
-    let (verified, unverified) = note
+    let (known, unknown) = note
         .verify(&VerifierList::new(vec![Box::new(verifier)]))
         .expect("the signature holds");
-    assert_eq!((verified.len(), unverified.len()), (1, 0));
+    assert_eq!((known.len(), unknown.len()), (1, 0));
     let text = String::from_utf8(note.text().to_vec()).expect("it is text");
     let lines: Vec<&str> = text.lines().collect();
     let root = base64::Engine::encode(
