@@ -117,13 +117,17 @@ async fn slow(app: &App, headers: &HeaderMap, retry_after: Duration) -> Response
     if !is_navigation(headers) {
         return ApiError::too_many(retry_after).into_response();
     }
+    slow_page(app, headers, retry_after).await
+}
+
+/// The sign-in page for whoever has to wait.
+pub(crate) async fn slow_page(app: &App, headers: &HeaderMap, retry_after: Duration) -> Response {
     let seconds = retry_after.as_secs().max(1);
     let message = format!("Too many attempts. Try again in {seconds} s.");
-    let mut response = sign_in_page(app, headers, StatusCode::TOO_MANY_REQUESTS, &message).await;
-    response
-        .headers_mut()
+    let mut page = sign_in_page(app, headers, StatusCode::TOO_MANY_REQUESTS, &message).await;
+    page.headers_mut()
         .insert(header::RETRY_AFTER, seconds.into());
-    response
+    page
 }
 
 /// The sign-in page with a message.

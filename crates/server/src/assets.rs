@@ -46,6 +46,11 @@ impl Web {
         folder.map_or_else(|| Self::Embedded(embedded_prefix()), Self::Folder)
     }
 
+    /// What `/favicon.ico` stands for; browsers ask for it beside anything that is not a page of ours.
+    pub(crate) fn icon(&self) -> String {
+        format!("{}/icon.svg", self.prefix())
+    }
+
     fn prefix(&self) -> &str {
         match self {
             Self::Embedded(prefix) => prefix,

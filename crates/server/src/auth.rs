@@ -125,6 +125,17 @@ impl Auth {
         count(client, now)
     }
 
+    /// How long this address has to wait before a password from it is looked at, if at all. Asked before the form
+    /// that holds one is read.
+    pub(crate) fn wait(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
+        let mut clients = lock(&self.clients);
+        let client = entry(&mut clients, ip, now);
+        let window_end = client.window_start + WINDOW;
+        let blocked = client.blocked_until.filter(|until| *until > now);
+        let limited = (client.refused >= REFUSED_MAX && window_end > now).then_some(window_end);
+        blocked.max(limited).map(|until| until - now)
+    }
+
     fn count_refused(&self, ip: IpAddr, now: Instant) -> Access {
         count(entry(&mut lock(&self.clients), ip, now), now)
     }
@@ -392,6 +403,7 @@ mod tests {
             assert_eq!(auth.check(&basic("wrong"), HOME, now), Access::Refused);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(auth.wait(HOME, now), Some(WAIT_MAX));
         let elsewhere = "10.0.0.9".parse().unwrap();
         assert_eq!(auth.check(&basic("p"), elsewhere, now), Access::Granted);
         now += WAIT_MAX;
@@ -414,6 +426,8 @@ mod tests {
                 retry_after: WINDOW
             }
         );
+        assert_eq!(auth.wait(HOME, now), Some(WINDOW));
+        assert_eq!(auth.wait(HOME, now + WINDOW), None);
         assert_eq!(auth.check(&none, HOME, now + WINDOW), Access::Refused);
     }
 

@@ -288,3 +288,65 @@ impl From<UploadError> for ApiError {
         Self::new(status, code, error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(error: impl Into<ApiError>) -> (u16, &'static str, bool) {
+        let facts = error.into().0;
+        (
+            facts.status.as_u16(),
+            facts.code,
+            facts.retry_after_seconds.is_some(),
+        )
+    }
+
+    #[test]
+    fn each_error_has_its_status() {
+        let read_only = || IngestError::ReadOnly { reason: "x".into() };
+        assert_eq!(sent(read_only()), (409, "read_only", false));
+        assert_eq!(
+            sent(UploadError::Ingest(read_only())),
+            (409, "read_only", false)
+        );
+        assert_eq!(sent(IngestError::DiskFull), (507, "disk_full", false));
+        assert_eq!(sent(UploadError::DiskFull), (507, "disk_full", false));
+        assert_eq!(sent(IngestError::Busy), (503, "busy", true));
+        assert_eq!(sent(IngestError::Closing), (503, "closing", true));
+        assert_eq!(sent(UploadError::Busy), (503, "busy", true));
+        assert_eq!(sent(ReadError::Busy), (503, "busy", true));
+        assert_eq!(
+            sent(IngestError::Read(ReadError::Busy)),
+            (503, "busy", true)
+        );
+        assert_eq!(
+            sent(UploadError::PartTooLarge),
+            (413, "part_too_large", false)
+        );
+        assert_eq!(
+            sent(IngestError::EncodeMismatch),
+            (500, "encode_mismatch", false)
+        );
+        assert_eq!(sent(NameError::Slash), (400, "name_invalid", false));
+    }
+
+    #[test]
+    fn internal_causes_stay_here() {
+        let secret = "/home/me/x.vault: disk I/O error";
+        let store = ReadError::Store {
+            detail: secret.into(),
+        };
+        let open = OpenError::Store {
+            path: "/home/me/x.vault".into(),
+            detail: secret.into(),
+        };
+        for error in [
+            ApiError::from(store),
+            ApiError::from(open),
+            ApiError::internal(&secret),
+        ] {
+            assert!(!error.message().contains("home"), "{}", error.message());
+        }
+    }
+}

@@ -59,6 +59,11 @@ impl Events {
         self.sender.receiver_count() > 0
     }
 
+    /// The log stands here when the watching begins.
+    pub(crate) fn begin(&self, log_size: u64) {
+        self.log_size.send_replace(log_size);
+    }
+
     /// The log grew.
     pub(crate) fn sealed(&self, change: &Change) {
         self.log_size.send_replace(change.log_size);

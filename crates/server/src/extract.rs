@@ -1,6 +1,8 @@
 //! Reading requests: ids, query parameters and JSON bodies, each with an error that says what was wrong.
 
-use axum::body::to_bytes;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -17,6 +19,21 @@ pub(crate) const JSON_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const JSON_IDS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Ids in one list at most.
 pub(crate) const IDS_MAX: usize = 100_000;
+
+/// The one `{name}` of a path, whatever it stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = Path::<String>::from_request_parts(parts, state).await;
+        // Percent signs that hide something other than UTF-8 name nothing that is here.
+        text.map(|Path(text)| Self(text))
+            .map_err(|_| ApiError::not_found("there is nothing of that name"))
+    }
+}
 
 /// The `{id}` of a path.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +137,17 @@ impl Params {
     }
 }
 
+/// How long a client may take for a body that fits in memory.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Reads a body of at most `bytes_max` whole.
+pub(crate) async fn whole_body(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
+    match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await {
+        Ok(read) => read.map_err(|error| body_error(&error, bytes_max)),
+        Err(_) => Err(body_incomplete()),
+    }
+}
+
 /// Reads a JSON body of at most `bytes_max`.
 pub(crate) async fn json_body<T: DeserializeOwned>(
     request: Request,
@@ -142,9 +170,7 @@ pub(crate) async fn json_body<T: DeserializeOwned>(
             "send JSON with Content-Type: application/json",
         ));
     }
-    let bytes = to_bytes(request.into_body(), bytes_max)
-        .await
-        .map_err(|error| body_error(&error, bytes_max))?;
+    let bytes = whole_body(request.into_body(), bytes_max).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::bad_request(
             "bad_json",

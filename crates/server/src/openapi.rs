@@ -30,4 +30,13 @@ mod tests {
         }
         assert_eq!(described, served);
     }
+
+    #[test]
+    fn every_route_is_in_the_document_for_people() {
+        let document = include_str!("../../../docs/http-api.md");
+        for route in routes::table() {
+            let row = format!("`{} {}", route.method, route.path);
+            assert!(document.contains(&row), "docs/http-api.md lacks {row}`");
+        }
+    }
 }

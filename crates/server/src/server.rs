@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use compactvault_vault::{OpenError, OpenOptions};
+use compactvault_vault::{OpenError, OpenOptions, Vault};
 
 use crate::app::App;
 use crate::assets::Web;
 use crate::auth::{Auth, random_id};
 use crate::blocking::Lane;
+use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
 use crate::host::Hosts;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
@@ -169,15 +170,15 @@ impl Server {
 /// Begins to watch the vault for those who listen to events.
 pub(crate) async fn vault_was_chosen(app: &App) {
     let events = Arc::clone(&app.events);
-    // This also takes up again what an earlier run left in the spool.
-    let subscribed = app
-        .ask(Lane::Commit, |vault| tell_events(vault, events))
-        .await;
-    if let Err(error) = subscribed {
-        tracing::warn!(
-            error = error.message(),
-            "uploads that end will not be told as events"
-        );
+    let begin = |vault: &Vault| -> Result<_, ApiError> {
+        // This also takes up again what an earlier run left in the spool.
+        tell_events(vault, events)?;
+        // The first look only tells where the log stands; without it, the first commit would go unnoticed.
+        Ok(vault.poll_changes()?)
+    };
+    match app.ask(Lane::Commit, begin).await {
+        Ok(change) => app.events.begin(change.map_or(0, |change| change.log_size)),
+        Err(error) => tracing::warn!(error = error.message(), "events may be incomplete"),
     }
     tokio::spawn(watch(app.clone()));
 }
@@ -194,10 +195,7 @@ async fn watch(app: App) {
         if !app.events.has_readers() {
             continue;
         }
-        match app
-            .ask(Lane::Read, compactvault_vault::Vault::poll_changes)
-            .await
-        {
+        match app.ask(Lane::Read, Vault::poll_changes).await {
             Ok(Some(change)) => app.events.sealed(&change),
             Ok(None) => {}
             // It was logged where it became an answer; a vault that cannot be read now may be in a while.

@@ -180,9 +180,9 @@ fn describe(headers: &mut HeaderMap, asset: &Asset) {
 /// origin, and can neither send nor fetch; a player's document may load the one file it plays.
 fn content_policy(media_type: &str) -> &'static str {
     match media_type.split('/').next() {
-        // A browser's own viewer shows these in a document of its own that loads them once more.
+        // A browser plays these in a document of its own that fetches them once more, which an opaque origin could not.
         Some("audio" | "video") => {
-            "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+            "sandbox allow-same-origin; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
         }
         // Chromium's viewer is itself a plug-in and refuses to start inside a sandbox; a PDF's own scripts run in
         // that viewer's process, without this server's origin.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use compactvault_vault::{AssetId, CollectionId, PlaceId, ProjectId, ReadError, Vault};
@@ -14,7 +14,7 @@ use crate::archive::Archive;
 use crate::blocking::Lane;
 use crate::disposition::Disposition;
 use crate::error::ApiError;
-use crate::extract::{EntryId, IDS_MAX, JSON_IDS_BYTES_MAX, JsonId, json, json_body};
+use crate::extract::{EntryId, IDS_MAX, JSON_IDS_BYTES_MAX, JsonId, Segment, json, json_body};
 use crate::pieces::Pieces;
 use crate::wire;
 
@@ -121,7 +121,7 @@ pub(crate) async fn issue(State(app): State<App>, request: Request) -> Result<Re
 pub(crate) async fn ticket(
     State(app): State<App>,
     method: Method,
-    Path(ticket): Path<String>,
+    Segment(ticket): Segment,
 ) -> Result<Response, ApiError> {
     app.shelf.vault()?;
     let ids = app

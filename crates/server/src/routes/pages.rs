@@ -1,11 +1,13 @@
 //! The page's own addresses: HTML for people, and the modules and styles it is made of.
 
+use std::time::Instant;
+
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use std::time::Instant;
 
 use crate::access::{redirect, sign_in_page};
 use crate::app::App;
@@ -21,6 +23,7 @@ pub(crate) fn router() -> Router<App> {
     router
         .route("/vaults", get(vaults))
         .route("/sign-in", get(sign_in))
+        .route("/favicon.ico", get(icon))
         .route("/v/{version}/{*path}", get(file))
 }
 
@@ -51,7 +54,16 @@ async fn sign_in(State(app): State<App>, headers: HeaderMap) -> Response {
     sign_in_page(&app, &headers, StatusCode::OK, "").await
 }
 
-async fn file(State(app): State<App>, Path((version, path)): Path<(String, String)>) -> Response {
+async fn icon(State(app): State<App>) -> Response {
+    redirect(&app.web.icon())
+}
+
+async fn file(
+    State(app): State<App>,
+    asked: Result<Path<(String, String)>, PathRejection>,
+) -> Response {
+    // What is not UTF-8 is no file of ours either.
+    let (version, path) = asked.map(|Path(asked)| asked).unwrap_or_default();
     match app.web.file(&version, &path).await {
         Ok(Some(file)) => file,
         Ok(None) => {

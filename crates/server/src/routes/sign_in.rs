@@ -3,16 +3,15 @@
 use std::time::Instant;
 
 use axum::Extension;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use crate::access::{local_path, redirect, sign_in_page};
+use crate::access::{local_path, redirect, sign_in_page, slow_page};
 use crate::app::{App, Peer};
 use crate::auth::Access;
 use crate::error::ApiError;
-use crate::extract::body_incomplete;
+use crate::extract::whole_body;
 
 /// A password, a path and their names.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -35,9 +34,11 @@ pub(crate) async fn sign_in(
             message,
         ));
     }
-    let body = to_bytes(request.into_body(), FORM_BYTES_MAX)
-        .await
-        .map_err(|_| body_incomplete())?;
+    // Before the body is read: whoever has to wait costs nothing meanwhile.
+    if let Some(wait) = app.auth.wait(peer.remote.ip(), Instant::now()) {
+        return Ok(slow_page(&app, &headers, wait).await);
+    }
+    let body = whole_body(request.into_body(), FORM_BYTES_MAX).await?;
     let mut password = String::new();
     let mut next = String::new();
     for (name, value) in form_urlencoded::parse(&body) {
@@ -65,15 +66,7 @@ pub(crate) async fn sign_in(
             };
             Ok(sign_in_page(&app, &headers, StatusCode::UNAUTHORIZED, message).await)
         }
-        Access::Slow { retry_after } => {
-            let seconds = retry_after.as_secs().max(1);
-            let message = format!("Too many attempts. Try again in {seconds} s.");
-            let mut page =
-                sign_in_page(&app, &headers, StatusCode::TOO_MANY_REQUESTS, &message).await;
-            page.headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
-            Ok(page)
-        }
+        Access::Slow { retry_after } => Ok(slow_page(&app, &headers, retry_after).await),
     }
 }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
@@ -20,7 +19,7 @@ use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::events::Events;
-use crate::extract::{JSON_BYTES_MAX, JsonId, Params, json, json_body};
+use crate::extract::{JSON_BYTES_MAX, JsonId, Params, Segment, json, json_body};
 use crate::receive::receive_part;
 use crate::wire;
 
@@ -165,14 +164,13 @@ async fn complete_in_time(app: &App, completion: Arc<Completion>) -> Result<Comp
 /// `GET /api/uploads/{upload_id}`.
 pub(crate) async fn one(
     State(app): State<App>,
-    upload_id: Result<Path<String>, PathRejection>,
+    Segment(upload_id): Segment,
 ) -> Result<Response, ApiError> {
     let unknown = || {
         let message = "there is no upload of that id, or it ended more than 7 days ago";
         ApiError::new(StatusCode::NOT_FOUND, "unknown_upload", message)
     };
     app.shelf.vault()?;
-    let Path(upload_id) = upload_id.map_err(|_| unknown())?;
     let find = move |vault: &Vault| -> Result<_, ApiError> {
         Ok(if_writable(uploads(vault))?
             .map(|uploads| uploads.get(&upload_id))

@@ -406,3 +406,32 @@ async fn requests_without_credentials_are_limited_and_others_are_not() {
         assert_eq!(bench.get("/api/projects").await.status, 200);
     }
 }
+
+#[tokio::test]
+async fn who_has_to_wait_is_told_before_the_form_is_read() {
+    let bench = Bench::new().await;
+    for _ in 0..5 {
+        get(
+            &bench,
+            "/api/projects",
+            &[("authorization", &basic("wrong"))],
+        )
+        .await;
+    }
+    let unread = Body::from_stream(futures_util::stream::poll_fn(
+        |_| -> std::task::Poll<Option<std::io::Result<axum::body::Bytes>>> {
+            panic!("the body must not be read")
+        },
+    ));
+    let mut request = Request::post("/sign-in")
+        .header("host", "127.0.0.1:8000")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(unread)
+        .unwrap();
+    let end = "127.0.0.1:8000".parse().unwrap();
+    request.extensions_mut().insert(Peer {
+        remote: end,
+        local: end,
+    });
+    assert_eq!(bench.raw(request).await.status, 429);
+}

@@ -51,6 +51,10 @@ async fn parts_of_the_page_are_served_to_everybody() {
         (script.text(), script.header("content-type")),
         ("1".into(), "text/javascript; charset=utf-8")
     );
+    assert_eq!(
+        bench.get("/favicon.ico").await.header("location"),
+        "/v/dev/icon.svg"
+    );
     for path in [
         "/v/dev/nothing.js",
         "/v/other/app.js",

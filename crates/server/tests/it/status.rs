@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 use compactvault_server::Peer;
+use compactvault_vault::Access;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -97,8 +98,6 @@ async fn events_tell_of_commits_whoever_made_them() {
         }
     };
     until("event: hello\ndata: {\"log_size\":3}\n\n").await;
-    // The watcher's first look tells only where the log stands.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     bench.seal(vec![File::new(collection, "a", "x")]).await;
     until("event: sealed\ndata: {\"log_size\":4,\"places\":[").await;
     until(&format!("{collection}")).await;
@@ -194,4 +193,35 @@ async fn nothing_can_be_replaced_or_removed() {
         ((405, "method_not_allowed".into()), "GET, HEAD")
     );
     assert!(!wrong.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn a_vault_that_cannot_be_written_is_still_read() {
+    let bench = Bench::new().await;
+    let (_, collection) = bench.place("P", "C").await;
+    let id = bench.seal(vec![File::new(collection, "a", "x")]).await[0];
+    let dir = bench.close().await;
+    let bench = Bench::on(dir, |options| options.vault.access = Access::Read).await;
+    assert_eq!(bench.get(&format!("/api/assets/{id}")).await.text(), "x");
+    assert!(bench.get("/api/status").await.json()["read_only"].is_string());
+    assert_eq!(
+        bench.get("/api/uploads").await.json(),
+        json!({ "uploads": [] })
+    );
+    assert_eq!(
+        bench.get("/api/uploads/u").await.outcome(),
+        (404, "unknown_upload".into())
+    );
+    let refused = (409, "read_only".to_owned());
+    let new = json!({ "name": "Q" });
+    assert_eq!(bench.post("/api/projects", &new).await.outcome(), refused);
+    assert_eq!(
+        bench.post("/api/maintenance/vacuum", &new).await.outcome(),
+        refused
+    );
+    let path = "/api/upload/chunk?upload_id=u&chunk_index=0";
+    assert_eq!(
+        bench.send(Method::POST, path, &[], "x").await.outcome(),
+        refused
+    );
 }

@@ -285,7 +285,7 @@ async fn malformed_parts_are_refused() {
     assert_eq!(unknown.outcome(), (404, "unknown_upload".into()));
     assert_eq!(
         bench.get("/api/uploads/%FF").await.outcome(),
-        (404, "unknown_upload".into())
+        (404, "not_found".into())
     );
 }
 
