@@ -17,7 +17,7 @@ use crate::model::{
 use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
-use crate::store::derived::{self, Listed};
+use crate::store::derived;
 use crate::store::files::{self, OpenFile};
 use crate::store::open;
 use crate::store::pool::{Pool, Pooled};
@@ -303,13 +303,14 @@ impl Vault {
         let transaction = connection
             .unchecked_transaction()
             .map_err(ReadError::from)?;
+        let whole = &self.inner.reading.whole;
         let mut at = Seq::VAULT;
         for (depth, name) in path.iter().enumerate() {
             let last = depth + 1 == path.len();
-            let mut found = self.child(&connection, at, Section::Places, name)?;
+            let mut found = listing::child(&connection, whole, at, Section::Places, name)?;
             for section in [Section::Assets, Section::Links] {
                 if found.is_none() && last && at != Seq::VAULT {
-                    found = self.child(&connection, at, section, name)?;
+                    found = listing::child(&connection, whole, at, section, name)?;
                 }
             }
             let found = found.ok_or_else(|| ReadError::NotFound {
@@ -327,28 +328,6 @@ impl Vault {
         drop(transaction);
         drop(connection);
         self.node(at)
-    }
-
-    /// What lies at a name in a place. That nothing does is believed only of a list that is whole.
-    fn child(
-        &self,
-        connection: &rusqlite::Connection,
-        place: Seq,
-        section: Section,
-        name: &Name,
-    ) -> Result<Option<Listed>, ReadError> {
-        let sort_key = natural_order::sort_key(name.as_bytes());
-        let found = derived::newest(connection, place, section, &sort_key)?;
-        let is_project = || -> Result<bool, ReadError> {
-            Ok(read::entry(connection, place)?.known_kind() == Some(Kind::Project))
-        };
-        // A project's counts of assets are those of all its collections; it has none of its own.
-        if found.is_none() && (section == Section::Places || !is_project()?) {
-            let tally = derived::tally(connection, place)?;
-            let whole = &self.inner.reading.whole;
-            whole.check(connection, place, section, &tally)?;
-        }
-        Ok(found)
     }
 
     /// The entry at a position, whatever its kind.

@@ -20,6 +20,7 @@ use crate::error::ReadError;
 use crate::ids::{CollectionId, ProjectId, Seq};
 use crate::media::{Media, MediaClass};
 use crate::model::{Asset, Collection, Link, ListPage, ListQuery, PlaceId, Project, SortBy};
+use crate::name::Name;
 use crate::natural_order;
 
 /// Functions that queries of this module use. The schema never does: any `sqlite3` can read a vault.
@@ -362,6 +363,28 @@ fn children(connection: &Connection, place: Seq, kind: Kind) -> Result<Vec<Entry
             ),
         })
     }
+}
+
+/// What lies at a name in a place. That nothing does is believed only of a list that is whole. Needs one snapshot.
+pub(crate) fn child(
+    connection: &Connection,
+    whole: &Whole,
+    place: Seq,
+    section: Section,
+    name: &Name,
+) -> Result<Option<Listed>, ReadError> {
+    let sort_key = natural_order::sort_key(name.as_bytes());
+    let found = derived::newest(connection, place, section, &sort_key)?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let kind = read::entry(connection, place)?.known_kind();
+    // A project's counts of assets are those of all its collections; it has none of its own.
+    if section == Section::Places || kind != Some(Kind::Project) {
+        let tally = derived::tally(connection, place)?;
+        whole.check(connection, place, section, &tally)?;
+    }
+    Ok(None)
 }
 
 /// What a step of a walk finds in one section of one place.
