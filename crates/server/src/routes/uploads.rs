@@ -214,7 +214,7 @@ pub(crate) fn unfinished_count(vault: &Vault) -> Result<u64, ApiError> {
 pub(crate) fn tell_events(vault: &Vault, events: Arc<Events>) -> Result<(), ApiError> {
     if let Some(uploads) = if_writable(uploads(vault))? {
         uploads.subscribe(Box::new(move |state| {
-            events.upload_ended(&wire::Upload::from(state))
+            events.upload_ended(&wire::Upload::from(state));
         }));
     }
     Ok(())

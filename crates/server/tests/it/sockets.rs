@@ -189,3 +189,67 @@ async fn addresses_that_will_not_do() {
     .unwrap();
     assert!(url.contains("/?token="), "{url}");
 }
+
+#[tokio::test]
+async fn bodies_longer_and_shorter_than_declared() {
+    let running = start(Some(any_port())).await;
+    let address = running.ready.addresses[0];
+    let credentials = basic(PASSWORD);
+    let head = |id: &str, length: usize| {
+        format!(
+            "POST /api/upload/chunk?upload_id={id}&chunk_index=0 HTTP/1.1\r\nHost: {address}\r\n\
+             Authorization: {credentials}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    };
+    // What follows the declared bytes is no request, and ends the connection.
+    let longer = exchange(address, &(head("long", 5) + "12345678\r\n\r\n")).await;
+    assert!(longer.starts_with("HTTP/1.1 200 "), "{longer}");
+    assert!(longer.contains("HTTP/1.1 400 "), "{longer}");
+    let kept = exchange(address, &get(address, "/api/uploads/long")).await;
+    assert!(kept.contains("\"received_bytes\":5"), "{kept}");
+
+    let mut shorter = TcpStream::connect(address).await.unwrap();
+    let part = head("short", 1_000_000) + &"x".repeat(600_000);
+    shorter.write_all(part.as_bytes()).await.unwrap();
+    drop(shorter);
+    let mut shown = String::new();
+    for _ in 0..200 {
+        shown = exchange(address, &get(address, "/api/uploads/short")).await;
+        if shown.starts_with("HTTP/1.1 404 ") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(shown.starts_with("HTTP/1.1 404 "), "{shown}");
+    running.stop.send(()).unwrap();
+    let report = running.served.await.unwrap().unwrap();
+    assert_eq!((report.uploads_unfinished, report.uploads_queued), (1, 0));
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_before_the_end() {
+    let running = start(Some(any_port())).await;
+    let address = running.ready.addresses[0];
+    let credentials = basic(PASSWORD);
+    let body = "{\"name\": \"late\"}";
+    let (first, rest) = body.split_at(5);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/projects HTTP/1.1\r\nHost: {address}\r\nAuthorization: {credentials}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    running.stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "nobody new is let in"
+    );
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    running.served.await.unwrap().unwrap();
+}
