@@ -208,7 +208,7 @@ pub enum SortBy {
     Added,
     /// Modification time of the source.
     Modified,
-    /// The media class's word.
+    /// The media class, in the order of [`MediaClass::ALL`].
     Type,
 }
 

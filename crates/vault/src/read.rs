@@ -10,7 +10,7 @@ use crate::error::ReadError;
 use crate::ids::{AssetId, Digest};
 use crate::limits::{PACK_BYTES_TARGET, PACK_CACHE_BYTES};
 use crate::model::Asset;
-use crate::store::pool::Pool;
+use crate::store::pool::{Connection, Pool};
 use crate::store::read::{self, ChunkLocation, record_digest, record_size};
 use crate::store::rows::asset_from_entry;
 use crate::store::{RECORD_BYTES, derived, files};
@@ -127,7 +127,7 @@ impl Reading {
 
     fn decoded_pack(
         &self,
-        connection: &rusqlite::Connection,
+        connection: &Connection,
         location: &ChunkLocation,
     ) -> Result<Arc<Vec<u8>>, ChunkError> {
         {

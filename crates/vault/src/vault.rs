@@ -266,7 +266,9 @@ impl Vault {
 
     /// One asset.
     pub fn asset(&self, id: AssetId) -> Result<Asset, ReadError> {
-        self.open_asset(id).map(|reader| reader.asset().clone())
+        let connection = self.connection()?;
+        let entry = read::entry_of_kind(&connection, id.seq(), Kind::Asset, "asset")?;
+        asset_from_entry(&entry, derived::listed(&connection, id.seq())?.media()?)
     }
 
     /// Everything known about an asset.
@@ -517,12 +519,7 @@ impl Inner {
         self.reading.pool.close();
         // The writer goes last: its close copies what is left of the WAL and removes it.
         let Some(writer) = writer else { return Ok(()) };
-        let checkpointed = writer
-            .stop_waiting()
-            .and_then(|()| writer.wal_checkpoint(true));
-        let closed = writer.into_connection().close();
-        checkpointed.map_err(|error| open::translate(&self.path, &error))?;
-        closed.map_err(|(_, error)| open::translate(&self.path, &error))
+        writer.close()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::ReadError;
 use crate::ids::{AssetId, Digest, Seq};
 use crate::merkle::{Edge, Subtree};
 use crate::read::Reading;
+use crate::store::pool::Connection;
 use crate::store::rows::asset_from_entry;
 use crate::store::scan;
 use crate::store::{open, read};
@@ -236,7 +237,7 @@ impl Pass<'_> {
     }
 
     /// Every entry against its leaf hash, the tree against every root and stored subtree.
-    fn log(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
+    fn log(&self, connection: &Connection) -> Result<(), ReadError> {
         let roots: HashMap<u64, Vec<u8>> = scan::roots(connection)?.into_iter().collect();
         let mut subtrees: HashMap<u64, Vec<u8>> = scan::subtrees(connection)?.into_iter().collect();
         let mut edge = Edge::default();
@@ -337,7 +338,7 @@ impl Pass<'_> {
     }
 
     /// The lists against the entries.
-    fn derived(&self, connection: &rusqlite::Connection) -> Result<(), ReadError> {
+    fn derived(&self, connection: &Connection) -> Result<(), ReadError> {
         scan::entries(connection, |row| {
             if let Ok((entry, _)) = row
                 && let Some(problem) = scan::listing_problem(connection, &entry)

@@ -10,6 +10,7 @@ use crate::model::{PlaceId, WalkItem, WalkNode};
 use crate::name::Name;
 use crate::read::Reading;
 use crate::store::listing::{Cursor, Met, section_after};
+use crate::store::pool::Connection;
 use crate::store::rows::placed;
 use crate::store::{Section, derived, log, read};
 
@@ -128,7 +129,7 @@ impl Walk {
 
 /// A section that lists fewer items than are counted hides some.
 fn check_count(
-    connection: &rusqlite::Connection,
+    connection: &Connection,
     frame: &Frame,
     all_versions: bool,
 ) -> Result<(), ReadError> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::Connection;
+/// A connection as services hold it: to hand back to this layer, never to speak SQL on.
+pub(crate) use rusqlite::Connection;
 
 use super::open::{FileMode, reader};
 use crate::error::ReadError;

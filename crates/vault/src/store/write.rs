@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::derived::Facts;
 use super::open::{self, FileMode};
 use super::{Fact, derived_version};
-use crate::error::IngestError;
+use crate::error::{IngestError, OpenError};
 use crate::ids::Digest;
 use crate::merkle::Edge;
 
@@ -81,13 +81,17 @@ impl Writer {
         Ok(())
     }
 
-    /// For the last WAL checkpoint: a reader in another process must not hold up closing.
-    pub(crate) fn stop_waiting(&self) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(Duration::from_secs(1))
-    }
-
-    pub(crate) fn into_connection(self) -> Connection {
-        self.connection
+    /// Copies the WAL into the file and closes the connection; the last one out removes the WAL. A reader in another
+    /// process must not hold this up: then the WAL stays for that process to copy.
+    pub(crate) fn close(self) -> Result<(), OpenError> {
+        let checkpointed = self
+            .connection
+            .busy_timeout(Duration::from_secs(1))
+            .and_then(|()| self.wal_checkpoint(true));
+        let path = self.reopen.path;
+        let closed = self.connection.close();
+        checkpointed.map_err(|error| open::translate(&path, &error))?;
+        closed.map_err(|(_, error)| open::translate(&path, &error))
     }
 
     /// Whether the chunk is sealed already. Reads outside a transaction; look again inside one if

@@ -498,7 +498,7 @@ fn abandoned_uploads_are_dropped_at_the_start() {
 #[test]
 fn a_large_upload_is_sealed_by_a_worker() {
     let place = Place::new();
-    let uploads = place.open_patient(Duration::from_secs(60));
+    let uploads = place.open_patient(Duration::from_mins(1));
     let part = vec![7; 40 * 1024 * 1024];
     for index in 0..2 {
         put(&uploads, "u", index, &part).unwrap();

@@ -53,12 +53,7 @@ pub(super) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenEr
     let now = Timestamp::from_system(SystemTime::now()).map_or(0, Timestamp::unix_ms);
     transaction.vault(body, now).map_err(store)?;
     transaction.commit().map_err(store)?;
-    let failed = |error: rusqlite::Error| open::translate(temporary, &error);
-    writer.wal_checkpoint(true).map_err(failed)?;
-    writer
-        .into_connection()
-        .close()
-        .map_err(|(_, error)| failed(error))
+    writer.close()
 }
 
 pub(super) fn state_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
