@@ -66,3 +66,17 @@ export function typeAhead(rows, from, prefix) {
   }
   return -1;
 }
+
+/**
+ * The steps of a path that fit beside each other: the first and the last two, with one step for those between. The
+ * tree beside it shows them all.
+ * @template {{ name: string, href: string, title?: string }} S
+ * @param {S[]} steps
+ * @returns {(S | { name: string, href: string, title: string })[]}
+ */
+export function foldMiddle(steps) {
+  if (steps.length <= 4) return steps;
+  const between = steps.slice(1, -2);
+  const nearest = between[between.length - 1];
+  return [steps[0], { ...nearest, name: '…', title: between.map((step) => step.name).join(' / ') }, ...steps.slice(-2)];
+}

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { treeRows, typeAhead } from '../lib/tree_model.js';
+import { foldMiddle, treeRows, typeAhead } from '../lib/tree_model.js';
 import { branchOf } from '../state.js';
 
 const projects = [{ id: 1, name: 'Alpha', assets: 5, collections: 2 }, { id: 2, name: 'Beta', assets: 0, collections: 0 }];
@@ -45,4 +45,13 @@ describe('tree', () => {
     assert.equal(typeAhead(list, 6, 'D'), 2);
     assert.equal(typeAhead(list, 0, 'zz'), -1);
   });
+});
+
+test('a deep path keeps its ends and folds what lies between', () => {
+  const step = (name) => ({ name, href: `/c/${name}` });
+  const four = ['a', 'b', 'c', 'd'].map(step);
+  assert.equal(foldMiddle(four), four);
+  assert.deepEqual(foldMiddle(['a', 'b', 'c', 'd', 'e'].map(step)), [
+    step('a'), { name: '…', href: '/c/c', title: 'b / c' }, step('d'), step('e'),
+  ]);
 });

@@ -6,6 +6,7 @@ import { drawChips } from '../components/chips.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
+import { foldMiddle } from '../lib/tree_model.js';
 import { byId, h, icon, setText, show } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
@@ -254,11 +255,11 @@ export class PlaceView extends EventTarget {
   drawPath() {
     const steps = [{ name: 'All projects', href: '/', key: 'home' }, ...this.path.map((step) => ('project_id' in step
       ? { name: step.name, href: `/c/${step.id}`, key: `c/${step.id}` } : { name: step.name, href: `/p/${step.id}`, key: `p/${step.id}` }))];
-    const shown = this.route.kind === 'home' ? steps : steps.slice(1);
+    const shown = foldMiddle(this.route.kind === 'home' ? steps : steps.slice(1));
     setText(byId('place-title'), visibleName(this.name));
     byId('path').replaceChildren(...shown.flatMap((step, i) => [
       ...(i > 0 ? [icon('chevron')] : []),
-      h('a', { href: step.href, 'data-place': step.key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(step.name) }, visibleName(step.name)),
+      h('a', { href: step.href, 'data-place': step.key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(step.title ?? step.name) }, visibleName(step.name)),
     ]));
     const zip = this.zipAddress;
     show(byId('download-place'), zip !== null);
