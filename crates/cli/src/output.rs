@@ -1,5 +1,6 @@
 //! Where results and messages go: results to standard output, as text or as JSON, messages to standard error.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -16,6 +17,8 @@ pub(crate) struct Output {
     /// Results alone: no progress, no remarks.
     pub(crate) quiet: bool,
     screen: Screen,
+    /// A list was begun as JSON and has not ended: `{..., "entries": [`.
+    list_is_open: Cell<bool>,
 }
 
 /// What standard output is.
@@ -51,6 +54,7 @@ impl Output {
             json: global.json,
             quiet: global.quiet,
             screen,
+            list_is_open: Cell::new(false),
         }
     }
 
@@ -107,11 +111,19 @@ impl Output {
         } else {
             format!("{error:#}")
         };
+        let detail = json!({ "code": code, "message": message, "exit_code": exit as u8 });
         // Where neither can be written to nobody wants to know.
         let _ = writeln!(io::stderr().lock(), "compactvault: {message}");
-        let _ = self.result(
-            || json!({ "error": { "code": code, "message": message, "exit_code": exit as u8 } }),
-        );
+        let _ = if self.list_is_open.get() {
+            writeln!(io::stdout().lock(), "\n],\"error\":{detail}}}")
+        } else {
+            self.result(|| json!({ "error": detail }))
+        };
+    }
+
+    /// Notes that a list was begun or ended, so that an error in its middle still leaves one whole object.
+    pub(crate) fn open_list(&self, is_open: bool) {
+        self.list_is_open.set(is_open);
     }
 
     /// `text` in a colour, where there are colours.

@@ -36,6 +36,21 @@ pub(crate) fn open(global: &Global, file: Option<&Path>, access: Access) -> anyh
     Ok(Vault::open(&path, &options(global, access))?)
 }
 
+/// Opens a vault to look at it, and closes it however `look` ends: what looks leaves nothing beside the file.
+pub(crate) fn look<T>(
+    global: &Global,
+    file: Option<&Path>,
+    look: impl FnOnce(&Vault) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let vault = open(global, file, Access::Read)?;
+    crate::interrupt::close_and_end(&vault)?;
+    let found = look(&vault);
+    let closed = vault.close();
+    let found = found?;
+    closed?;
+    Ok(found)
+}
+
 /// How vaults are opened.
 pub(crate) fn options(global: &Global, access: Access) -> OpenOptions {
     OpenOptions {

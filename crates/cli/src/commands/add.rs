@@ -164,13 +164,9 @@ fn finish(
     if report.stopped {
         let sealed = things(report.sealed, "file is", "files are");
         return Err(Stopped(format!(
-            "stopped before the end; {sealed} sealed in {}, the same command goes on with {}",
+            "stopped before the end; {sealed} sealed in {} of {}, run the same command to go on",
+            shown(to),
             shown_path(&file),
-            if to.is_empty() {
-                String::new()
-            } else {
-                shown(to)
-            },
         ))
         .into());
     }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use compactvault_vault::Access;
 use serde_json::json;
 
 use crate::args::{Checkpoint, Global};
@@ -12,10 +11,9 @@ use crate::output::Output;
 use crate::vault_choice;
 
 pub(crate) fn run(_: &Checkpoint, global: &Global, output: &Output) -> anyhow::Result<Exit> {
-    let vault = vault_choice::open(global, None, Access::Read)?;
-    let checkpoint = vault.checkpoint()?;
-    let state = vault.state_dir().to_path_buf();
-    vault.close()?;
+    let (checkpoint, state) = vault_choice::look(global, None, |vault| {
+        Ok((vault.checkpoint()?, vault.state_dir().to_path_buf()))
+    })?;
     if !output.json {
         // The note as it is: its bytes are what the signature is for.
         io::stdout().lock().write_all(checkpoint.note.as_bytes())?;

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use compactvault_vault::{
-    Access, Asset, Collection, Link, Name, Node, PlaceId, Project, Timestamp, Vault, WalkNode,
+    Asset, Collection, Link, Name, Node, PlaceId, Project, Timestamp, Vault, WalkNode,
 };
 use serde_json::{Map, Value};
 
@@ -12,25 +12,29 @@ use crate::exit::Exit;
 use crate::format::{bytes, things, utc};
 use crate::names;
 use crate::output::Output;
-use crate::{interrupt, target, vault_choice};
+use crate::{target, vault_choice};
 
 pub(crate) fn run(args: &Ls, global: &Global, output: &Output) -> anyhow::Result<Exit> {
     let path = match &args.path {
         Some(path) => target::path(path)?,
         None => Vec::new(),
     };
-    let vault = vault_choice::open(global, None, Access::Read)?;
-    interrupt::close_and_end(&vault)?;
+    vault_choice::look(global, None, |vault| list(vault, &path, args, output))?;
+    Ok(Exit::Done)
+}
+
+fn list(vault: &Vault, path: &[Name], args: &Ls, output: &Output) -> anyhow::Result<()> {
+    let node = vault.resolve(path)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let mut list = List {
-        vault: &vault,
+        vault,
         args,
         output,
         out: &mut out,
         entries: 0,
     };
-    list.begin(&path)?;
-    match vault.resolve(&path)? {
+    list.begin(path)?;
+    match node {
         Node::Vault => {
             for project in vault.projects()? {
                 list.project(&project)?;
@@ -44,9 +48,7 @@ pub(crate) fn run(args: &Ls, global: &Global, output: &Output) -> anyhow::Result
     }
     list.end()?;
     out.flush()?;
-    drop(out);
-    vault.close()?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// A listing that is printed while it is read: a collection may hold millions.
@@ -222,6 +224,7 @@ impl List<'_> {
             let head = Value::Object(map).to_string();
             let head = head.trim_end_matches('}');
             write!(self.out, "{head},\"entries\":[")?;
+            self.output.open_list(true);
         }
         Ok(())
     }
@@ -236,6 +239,7 @@ impl List<'_> {
     fn end(&mut self) -> anyhow::Result<()> {
         if self.output.json {
             writeln!(self.out, "\n]}}")?;
+            self.output.open_list(false);
         }
         Ok(())
     }

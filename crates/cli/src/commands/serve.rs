@@ -68,12 +68,8 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
             output.remark(format_args!("Serving {}", shown_path(vault)));
         }
         output.remark("Press Ctrl+C to stop.");
-        if !args.no_open
-            && let Err(error) = open::that_detached(&ready.url)
-        {
-            output.remark(format_args!(
-                "The browser could not be opened ({error}); open the address above yourself."
-            ));
+        if !args.no_open && open::that_detached(&ready.url).is_err() {
+            output.remark("No browser could be opened; open the address above yourself.");
         }
     };
     let shutdown = async {

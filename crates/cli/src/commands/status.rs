@@ -1,6 +1,6 @@
 //! `status`: figures about a vault.
 
-use compactvault_vault::{Access, Status, Timestamp};
+use compactvault_vault::{Status, Timestamp};
 use serde_json::json;
 
 use crate::args::{Global, Status as Args};
@@ -8,21 +8,19 @@ use crate::exit::Exit;
 use crate::format::{bytes, count, percent, things, utc};
 use crate::names::shown_path;
 use crate::output::{Output, Tone};
-use crate::{interrupt, vault_choice};
+use crate::vault_choice;
 
 /// What a vault says of itself because this command asked for no more.
 const OPENED_FOR_READING: &str = "it was opened for reading";
 
 pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> anyhow::Result<Exit> {
-    let vault = vault_choice::open(global, args.file.as_deref(), Access::Read)?;
-    interrupt::close_and_end(&vault)?;
-    let status = vault.status()?;
-    let path = vault.path().to_path_buf();
+    let (status, path) = vault_choice::look(global, args.file.as_deref(), |vault| {
+        Ok((vault.status()?, vault.path().to_path_buf()))
+    })?;
     let cannot_add = status
         .read_only
         .clone()
         .filter(|reason| reason != OPENED_FOR_READING);
-    vault.close()?;
 
     let saved = Saved::of(&status);
     output.line(output.tone(Tone::Strong, &shown_path(&path)))?;

@@ -1,6 +1,6 @@
 //! `verify`: whether everything is what was sealed.
 
-use compactvault_vault::{Access, Finding, Severity, VerifyLevel, VerifyReport};
+use compactvault_vault::{Finding, Severity, VerifyLevel, VerifyReport};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Verify};
@@ -9,7 +9,7 @@ use crate::format::{bytes, things};
 use crate::names::shown_path;
 use crate::output::{Output, Tone};
 use crate::progress::Bar;
-use crate::{interrupt, vault_choice};
+use crate::vault_choice;
 
 pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Result<Exit> {
     let level = match (args.quick, args.deep) {
@@ -17,18 +17,16 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         (_, true) => VerifyLevel::Deep,
         _ => VerifyLevel::Full,
     };
-    let vault = vault_choice::open(global, args.file.as_deref(), Access::Read)?;
-    interrupt::close_and_end(&vault)?;
     let bar = Bar::new(output, 0);
-    let report = vault.verify(level, &|progress| {
-        bar.set_total(progress.bytes_total);
-        bar.set(progress.bytes_done, || "reading".into());
-    });
+    let (report, path) = vault_choice::look(global, args.file.as_deref(), |vault| {
+        let report = vault.verify(level, &|progress| {
+            bar.set_total(progress.bytes_total);
+            bar.set(progress.bytes_done, || "reading".into());
+        })?;
+        Ok((report, vault.path().to_path_buf()))
+    })?;
     let seconds = bar.elapsed().as_secs_f64();
     drop(bar);
-    let report = report?;
-    let path = vault.path().to_path_buf();
-    vault.close()?;
 
     for finding in &report.findings {
         output.line(describe(finding, output))?;

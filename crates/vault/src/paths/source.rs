@@ -111,3 +111,59 @@ impl Read for SteadyFile<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Reads a file of 10,000 bytes to its end, with `meddle` called after the first thousand.
+    fn read_while(meddle: impl FnOnce(&Path)) -> (io::Result<u64>, Option<Broken>) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("file");
+        fs::write(&path, [7; 10_000]).expect("a file");
+        let before = Stamp::of(&look(&path).expect("it is there"));
+        let stop = AtomicBool::new(false);
+        let mut file = SteadyFile::open(&path, before, &stop, &|_| ()).expect("it opens");
+        file.read_exact(&mut [0; 1000]).expect("the beginning");
+        meddle(&path);
+        let rest = io::copy(&mut file, &mut io::sink());
+        (rest, file.broken())
+    }
+
+    fn change(path: &Path, at: io::SeekFrom) {
+        let mut file = File::options().write(true).open(path).expect("it opens");
+        io::Seek::seek(&mut file, at).expect("a place in it");
+        file.write_all(b"x").expect("one byte");
+    }
+
+    #[test]
+    fn a_file_that_stays_is_read_to_its_end() {
+        assert!(matches!(read_while(|_| ()), (Ok(9000), None)));
+    }
+
+    #[test]
+    fn every_kind_of_change_is_noticed() {
+        type Meddle = fn(&Path);
+        let changes: [(&str, Meddle); 5] = [
+            ("grown", |path| change(path, io::SeekFrom::End(0))),
+            ("other bytes", |path| change(path, io::SeekFrom::Start(0))),
+            ("cut", |path| {
+                let file = File::options().write(true).open(path).expect("it opens");
+                file.set_len(5000).expect("it is cut");
+            }),
+            ("replaced", |path| {
+                let other = path.with_extension("other");
+                fs::write(&other, [7; 10_000]).expect("a file");
+                fs::rename(other, path).expect("it is replaced");
+            }),
+            ("gone", |path| fs::remove_file(path).expect("it is removed")),
+        ];
+        for (what, meddle) in changes {
+            let (outcome, broken) = read_while(meddle);
+            assert!(outcome.is_err(), "{what}");
+            assert_eq!(broken, Some(Broken::Changed), "{what}");
+        }
+    }
+}

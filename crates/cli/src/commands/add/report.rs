@@ -32,7 +32,7 @@ pub(super) fn archived(archived: &Archived<'_>, output: &Output) -> anyhow::Resu
     } = archived;
     skipped(&report.skipped, report.skipped_left_out, output)?;
     output.line(format_args!(
-        "{} {}, {} to {} in {}",
+        "{} {} ({}) in {} of {}",
         output.tone(Tone::Good, "Archived"),
         things(report.sealed, "new file", "new files"),
         bytes(report.sealed_bytes),

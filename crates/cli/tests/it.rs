@@ -1,0 +1,16 @@
+//! The program as a person runs it: the real binary, real files, real vaults, each test in a folder of its own.
+
+mod it {
+    mod choice;
+    mod damage;
+    mod docs;
+    mod harness;
+    mod inputs;
+    mod interrupts;
+    mod json;
+    mod names;
+    mod processes;
+    mod round_trip;
+    mod serve;
+    mod versions;
+}

@@ -1,0 +1,94 @@
+//! Damage is found, named, and never handed out.
+
+use std::fs;
+
+use super::harness::{Place, assert_same_tree, noise, write};
+
+/// Flips one bit in the only place of the vault that holds `pattern`.
+fn flip(place: &Place, pattern: &[u8]) {
+    let path = place.path("v.vault");
+    let mut vault = fs::read(&path).expect("the vault");
+    let at = vault
+        .windows(pattern.len())
+        .position(|window| window == pattern)
+        .expect("what does not compress is stored as it is");
+    vault[at] ^= 0x10;
+    fs::write(&path, vault).expect("it is written back");
+}
+
+#[test]
+fn a_flipped_bit_is_named_and_costs_one_asset() {
+    let place = Place::with_vault();
+    let bytes = noise(1, 3_000_000);
+    write(place.path("src/precious.bin"), &bytes);
+    for number in 0..20 {
+        write(
+            place.path(format!("src/other-{number}")),
+            noise(number + 10, 70_000),
+        );
+    }
+    place.run(["add", "--to", "P", "src"]).expect_code(0);
+    flip(&place, &bytes[2_000_000..2_000_032]);
+
+    let got = place.run(["get", "P/src/precious.bin"]);
+    got.expect_code(11);
+    assert!(got.stderr.contains("precious.bin"), "{got:?}");
+    assert!(got.stderr.contains(" chunk "), "{got:?}");
+    assert_eq!(place.names(), ["src", "v.vault"], "no file is left");
+    let piped = place.run(["get", "P/src/precious.bin", "-o", "-"]);
+    piped.expect_code(11);
+    assert!(
+        bytes.starts_with(&piped.stdout),
+        "only good bytes came first"
+    );
+
+    for (level, code) in [("--quick", 0), ("--deep", 11)] {
+        place.run(["verify", level]).expect_code(code);
+    }
+    let verified = place.run(["--json", "verify"]);
+    let report = verified.expect_code(11).json();
+    assert_eq!(report["level"], "full");
+    let findings = report["findings"].as_array().expect("a list");
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding["path"] == "P/src/precious.bin" && finding["severity"] == "lost"),
+        "{report:#}"
+    );
+
+    let exported = place.run(["export", "--out", "out"]);
+    exported.expect_code(11);
+    assert!(
+        exported.text().contains("damaged  P/src/precious.bin"),
+        "{exported:?}"
+    );
+    fs::remove_file(place.path("src/precious.bin")).expect("it is there");
+    assert_same_tree(&place.path("src"), &place.path("out/P/src"));
+}
+
+#[test]
+fn no_flipped_bit_gives_a_wrong_answer() {
+    let place = Place::with_vault();
+    write(place.path("src/text"), "some text\n".repeat(500));
+    write(place.path("src/noise"), noise(5, 100_000));
+    place.run(["add", "--to", "P", "src"]).expect_code(0);
+    let good = fs::read(place.path("v.vault")).expect("the vault");
+    let step = good.len() / 61;
+    for at in (0..61).map(|number| number * step + number * 7) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(place.path("v.vault"), bad).expect("it is written");
+        let out = format!("out-{at}");
+        let exported = place.run(["export", "P/src", "--out", &out]);
+        assert!(exported.code.is_some(), "bit in byte {at}: {exported:?}");
+        if exported.code == Some(0) {
+            assert_same_tree(&place.path("src"), &place.path(&out));
+        }
+        for name in ["text", "noise"] {
+            if let Ok(found) = fs::read(place.path(&out).join(name)) {
+                let original = fs::read(place.path("src").join(name)).expect("the source");
+                assert!(found == original, "bit in byte {at}: {name} differs");
+            }
+        }
+    }
+}
