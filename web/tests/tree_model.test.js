@@ -47,7 +47,7 @@ describe('tree', () => {
   });
 });
 
-test('a deep path keeps its ends and folds what lies between', () => {
+it('a deep path keeps its ends and folds what lies between', () => {
   const step = (name) => ({ name, href: `/c/${name}` });
   const four = ['a', 'b', 'c', 'd'].map(step);
   assert.equal(foldMiddle(four), four);
