@@ -19,6 +19,8 @@ pub(crate) struct Output {
     screen: Screen,
     /// A list was begun as JSON and has not ended: `{..., "entries": [`.
     list_is_open: Cell<bool>,
+    /// An object was printed: a second one would make both unreadable.
+    has_result: Cell<bool>,
 }
 
 /// What standard output is.
@@ -55,6 +57,7 @@ impl Output {
             quiet: global.quiet,
             screen,
             list_is_open: Cell::new(false),
+            has_result: Cell::new(false),
         }
     }
 
@@ -84,9 +87,12 @@ impl Output {
         writeln!(out, "{after}")
     }
 
-    /// Prints the result as JSON, if that was asked for.
+    /// Prints the result as JSON, if that was asked for; the first of them, if there are several.
     pub(crate) fn result(&self, value: impl FnOnce() -> Value) -> io::Result<()> {
         if !self.json {
+            return Ok(());
+        }
+        if self.has_result.replace(true) {
             return Ok(());
         }
         let mut out = io::stdout().lock();

@@ -63,6 +63,8 @@ impl Place {
             .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
             .env_remove("COMPACTVAULT_VAULT")
             .env_remove("COMPACTVAULT_PASSWORD")
+            // The width that help is wrapped to.
+            .env_remove("COLUMNS")
             .stdin(Stdio::null());
         command
     }

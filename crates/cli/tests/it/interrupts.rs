@@ -70,7 +70,7 @@ fn add_stops_in_good_order_and_goes_on() {
 fn half_of_standard_input_is_not_sealed() {
     let place = Place::with_vault();
     let mut child = place
-        .command(["add", "--to", "P/C", "--name", "dump", "-"])
+        .command(["--json", "add", "--to", "P/C", "--name", "dump", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -84,6 +84,7 @@ fn half_of_standard_input_is_not_sealed() {
     let ran = ended(child);
     ran.expect_code(1);
     assert!(ran.stderr.contains("nothing was sealed"), "{ran:?}");
+    assert_eq!(ran.json()["error"]["code"], "stopped");
     assert_eq!(place.run(["ls", "P/C"]).text(), "");
     place.verify_clean();
 }
