@@ -84,6 +84,7 @@ pub(crate) enum Command {
     Get(Get),
     Export(Export),
     Verify(Verify),
+    Reindex(Reindex),
     Status(Status),
     Checkpoint(Checkpoint),
     Serve(Serve),
@@ -214,6 +215,16 @@ pub(crate) struct Verify {
 /// Show figures about a vault
 #[derive(Args, Debug)]
 pub(crate) struct Status {
+    /// The vault, as --vault
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Make lists, counts and orders again from what is sealed
+///
+/// Mends what verify calls repairable in the area derived. Nothing sealed is touched.
+#[derive(Args, Debug)]
+pub(crate) struct Reindex {
     /// The vault, as --vault
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,

@@ -6,6 +6,7 @@ mod export;
 mod get;
 mod init;
 mod ls;
+mod reindex;
 mod serve;
 mod status;
 mod verify;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Get(args) => get::run(&args, global, output),
         Command::Export(args) => export::run(&args, global, output),
         Command::Verify(args) => verify::run(&args, global, output),
+        Command::Reindex(args) => reindex::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
         Command::Checkpoint(args) => checkpoint::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),

@@ -55,6 +55,13 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             &format!("{findings}; copy the file before anything else"),
         ),
     })?;
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.area == "derived")
+    {
+        output.remark("the lists can be made again from what is sealed: `compactvault reindex`");
+    }
     output.result(|| {
         json!({
             "vault": path.to_string_lossy(),

@@ -92,3 +92,38 @@ fn no_flipped_bit_gives_a_wrong_answer() {
         }
     }
 }
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "somebody goes behind the vault's back here"
+)]
+fn a_list_changed_behind_the_vault_s_back_is_named_and_made_again() {
+    let place = Place::with_vault();
+    for number in 0..3 {
+        write(place.path(format!("src/{number}")), noise(number, 100));
+    }
+    place.run(["add", "--to", "P", "src"]).expect_code(0);
+    let before = place.run(["ls", "P/src"]).expect_code(0).text();
+    let connection = rusqlite::Connection::open(place.path("v.vault")).expect("a connection");
+    connection
+        .execute(
+            "DELETE FROM derived_listing WHERE section = 1 AND seq % 2 = 0",
+            [],
+        )
+        .expect("derived rows can be deleted");
+    drop(connection);
+
+    let listed = place.run(["ls", "P/src"]);
+    assert_ne!(listed.code, Some(0), "no shorter list without an error");
+    let verified = place.run(["verify"]);
+    verified.expect_code(10);
+    assert!(
+        verified.stderr.contains("compactvault reindex"),
+        "{verified:?}"
+    );
+    place.run(["reindex"]).expect_code(0);
+    place.run(["verify"]).expect_code(0);
+    assert_eq!(place.run(["ls", "P/src"]).expect_code(0).text(), before);
+    assert_eq!(place.names(), ["src", "v.vault"]);
+}

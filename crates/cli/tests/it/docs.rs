@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::harness::Place;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "",
     "init",
     "add",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 10] = [
     "get",
     "export",
     "verify",
+    "reindex",
     "status",
     "checkpoint",
     "serve",
