@@ -47,6 +47,11 @@ pub(crate) const UNZIP: Tool = Tool {
     packages: &["unzip"],
     needed_for: "comparing ZIP downloads with a reader that is not ours",
 };
+pub(crate) const PYTHON: Tool = Tool {
+    programs: &["python3"],
+    packages: &["python3"],
+    needed_for: "reading ZIPs and making databases with tools that are not ours",
+};
 pub(crate) const GIT: Tool = Tool {
     programs: &["git"],
     packages: &["git"],

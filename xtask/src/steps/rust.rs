@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Report;
 use crate::process;
 use crate::summary::{Counts, Format, counts_in_line};
-use crate::tools::{SQLITE3, Toolbox, ZSTD};
+use crate::tools::{PYTHON, SQLITE3, Toolbox, UNZIP, ZSTD};
 
 pub(super) fn format(root: &Path) -> Result<Report> {
     Ok(Report::one(process::run(process::cargo(
@@ -28,9 +28,9 @@ pub(super) fn lint(root: &Path) -> Result<Report> {
     Ok(Report::one(process::run(process::cargo(root, words))?))
 }
 
-/// The stock tools serve one test out of many, so their absence is told and the rest runs.
+/// The stock tools serve a few tests out of many, so their absence is told and the rest runs.
 pub(super) fn test(root: &Path, toolbox: &mut Toolbox) -> Result<Report> {
-    let missing = [SQLITE3, ZSTD]
+    let missing = [SQLITE3, ZSTD, UNZIP, PYTHON]
         .iter()
         .filter_map(|tool| toolbox.ensure(tool).err())
         .collect();
