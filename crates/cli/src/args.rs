@@ -105,6 +105,9 @@ pub(crate) struct Init {
     /// The new vault
     #[arg(default_value = "default.vault")]
     pub(crate) file: PathBuf,
+    /// Space for parity in percent of what is archived: more heals more damage, 0 heals none. For good
+    #[arg(long, value_name = "PERCENT", default_value = "6", value_parser = ["0", "3", "6", "12", "25"])]
+    pub(crate) parity: String,
 }
 
 /// Archive files, folders and symbolic links

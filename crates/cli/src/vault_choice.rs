@@ -58,6 +58,7 @@ pub(crate) fn options(global: &Global, access: Access) -> OpenOptions {
         state_dir: global.state_dir.clone(),
         lock_timeout: std::time::Duration::from_secs(global.lock_timeout),
         network_fs: global.network_fs,
+        ..OpenOptions::default()
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Asset,
     /// A symbolic link.
     Link,
+    /// What healing restored, and when.
+    Repair,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             Self::Collection => 3,
             Self::Asset => 4,
             Self::Link => 5,
+            Self::Repair => 6,
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             3 => Some(Self::Collection),
             4 => Some(Self::Asset),
             5 => Some(Self::Link),
+            6 => Some(Self::Repair),
             _ => None,
         }
     }

@@ -66,8 +66,8 @@ pub use ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 pub use ingest::{ArchiveError, Ingest, NewAsset, NewLink, Sealed, SourceDigest, Ticket};
 pub use media::{Media, MediaClass};
 pub use model::{
-    Asset, AssetDetails, Collection, Link, ListPage, ListQuery, Node, PlaceId, Project, SortBy,
-    Status, Timestamp, WalkItem, WalkNode,
+    Asset, AssetDetails, Collection, Link, ListPage, ListQuery, Node, Parity, PlaceId, Project,
+    SortBy, Status, Timestamp, WalkItem, WalkNode,
 };
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};

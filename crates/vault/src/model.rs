@@ -332,3 +332,67 @@ pub struct Status {
     /// Whether copying the file now copies everything (no WAL holds commits of its own).
     pub safe_to_copy: bool,
 }
+
+/// How much Reed-Solomon parity a vault keeps over what it seals, chosen when it is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Parity {
+    /// None: damage is found, not healed.
+    Off,
+    /// 1/32 of what is protected.
+    Percent3,
+    /// 1/16.
+    #[default]
+    Percent6,
+    /// 1/8.
+    Percent12,
+    /// 1/4.
+    Percent25,
+}
+
+impl Parity {
+    /// The number it goes by: percent, rounded down.
+    pub const fn percent(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Percent3 => 3,
+            Self::Percent6 => 6,
+            Self::Percent12 => 12,
+            Self::Percent25 => 25,
+        }
+    }
+
+    /// Parity per 32 parts of what is protected.
+    pub(crate) const fn per_32(self) -> usize {
+        match self {
+            Self::Off => 0,
+            Self::Percent3 => 1,
+            Self::Percent6 => 2,
+            Self::Percent12 => 4,
+            Self::Percent25 => 8,
+        }
+    }
+}
+
+impl From<Parity> for u8 {
+    fn from(parity: Parity) -> Self {
+        parity.percent()
+    }
+}
+
+impl TryFrom<u8> for Parity {
+    type Error = String;
+
+    fn try_from(percent: u8) -> Result<Self, String> {
+        [
+            Self::Off,
+            Self::Percent3,
+            Self::Percent6,
+            Self::Percent12,
+            Self::Percent25,
+        ]
+        .into_iter()
+        .find(|parity| parity.percent() == percent)
+        .ok_or_else(|| format!("parity can be 0, 3, 6, 12 or 25, not {percent}"))
+    }
+}

@@ -12,7 +12,7 @@ use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
 use crate::model::{
-    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, PlaceId, Project, Status,
+    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, Parity, PlaceId, Project, Status,
 };
 use crate::name::Name;
 use crate::natural_order;
@@ -51,6 +51,8 @@ pub struct OpenOptions {
     pub state_dir: Option<PathBuf>,
     /// How long a writing transaction waits for another process.
     pub lock_timeout: Duration,
+    /// How much parity a vault that is created here gets; an existing vault has its own.
+    pub parity: Parity,
     /// Allow writing on NFS and SMB, with a rollback journal and an exclusive lock.
     pub network_fs: bool,
 }
@@ -61,6 +63,7 @@ impl Default for OpenOptions {
             access: Access::default(),
             state_dir: None,
             lock_timeout: limits::LOCK_TIMEOUT,
+            parity: Parity::default(),
             network_fs: false,
         }
     }
@@ -103,7 +106,7 @@ impl Vault {
                 path: path.to_path_buf(),
             });
         }
-        let (id, secret, body) = create::identity(path)?;
+        let (id, secret, body) = create::identity(path, options)?;
         let temporary = files::beside(path, &format!("-new-{}", &id.to_string()[..8]));
         let made = create::write_new(&temporary, &body);
         let published = made.and_then(|()| files::publish(&temporary, path));
@@ -352,7 +355,7 @@ impl Vault {
                 Node::Asset(Box::new(asset_from_entry(&entry, media)?))
             }
             Some(Kind::Link) => Node::Link(Box::new(link_from_entry(&entry)?)),
-            None => Node::Unknown {
+            Some(Kind::Repair) | None => Node::Unknown {
                 seq,
                 kind: entry.kind,
                 name: entry.name.and_then(|name| Name::new(name).ok()),

@@ -308,6 +308,7 @@ impl Pass<'_> {
         let parent_kind = entry.parent.and_then(|parent| places.get(&parent).copied());
         let hangs_right = match kind {
             None => true,
+            Some(Kind::Repair) => entry.parent.is_none(),
             Some(Kind::Vault) => entry.seq == 0 && entry.parent.is_none(),
             Some(Kind::Project) => parent_kind == Some(Kind::Vault),
             Some(Kind::Collection) => {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use compactvault_vault::{Access, Vault};
+use compactvault_vault::{Access, OpenOptions, Parity, Vault};
 use serde_json::json;
 
 use crate::args::{Global, Init};
@@ -12,7 +12,11 @@ use crate::output::Output;
 use crate::vault_choice;
 
 pub(crate) fn run(args: &Init, global: &Global, output: &Output) -> anyhow::Result<Exit> {
-    let options = vault_choice::options(global, Access::Write);
+    let percent: u8 = args.parity.parse()?;
+    let options = OpenOptions {
+        parity: Parity::try_from(percent).map_err(anyhow::Error::msg)?,
+        ..vault_choice::options(global, Access::Write)
+    };
     let vault = Vault::create(&args.file, &options)?;
     let (id, key, state) = (
         vault.id().to_string(),

@@ -20,6 +20,15 @@ use crate::limits;
 
 const SCHEMA: &str = include_str!("sql/v1.sql");
 
+/// What lies inside every vault for people who have nothing else.
+const DOCUMENTS: [(&str, &str); 2] = [
+    (
+        "vault-format.md",
+        include_str!("../../../../docs/vault-format.md"),
+    ),
+    ("recovery.md", include_str!("../../../../docs/recovery.md")),
+];
+
 /// Before this version two connections could corrupt a WAL database by writing and checkpointing at the same
 /// moment (sqlite.org/wal.html, "The WAL-Reset Bug").
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -100,6 +109,12 @@ pub(crate) fn initialise(path: &Path) -> Result<Connection, OpenError> {
         harden(&connection, Duration::ZERO, limits::WRITER_CACHE_BYTES)?;
         set_durable(&connection, FileMode::Shared)?;
         connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        for (name, text) in DOCUMENTS {
+            connection.execute(
+                "INSERT INTO document (name, text) VALUES (?1, ?2)",
+                [name, text],
+            )?;
+        }
         connection.authorizer(Some(allow_appends))?;
         Ok(connection)
     };
@@ -290,7 +305,7 @@ mod tests {
     fn the_schema_of_container_version_1_never_drifts() {
         assert_eq!(
             expected_fingerprint().to_string(),
-            "43715d95042f383e433e81006044f49910a093d12dc5f19f67e7c26b4d75139c"
+            "38f8ada4e56c9c596366cd7d093e90f94252214f920f1c56a4963a23e3efe9a1"
         );
     }
 

@@ -49,7 +49,7 @@ impl Rebuild<'_> {
             return Ok(());
         };
         let (section, fact) = match kind {
-            Kind::Vault => return Ok(()),
+            Kind::Vault | Kind::Repair => return Ok(()),
             Kind::Project => (Section::Places, Fact::Projects),
             Kind::Collection => (Section::Places, Fact::Collections),
             Kind::Asset => (Section::Assets, Fact::Assets),

@@ -8,7 +8,7 @@ use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{AssetId, CollectionId, Digest, Seq, VaultId};
 use crate::media::Media;
-use crate::model::{Asset, Link, Timestamp};
+use crate::model::{Asset, Link, Parity, Timestamp};
 use crate::name::Name;
 
 /// The columns of `entry` in the order that [`entry_from_row`] and the INSERT expect.
@@ -118,6 +118,8 @@ pub(crate) struct VaultBody {
     pub(crate) chunker_parameters: ChunkerParameters,
     /// A C2SP signed-note verifier key, `name+id+key`.
     pub(crate) public_key: String,
+    /// Parity in percent of what it protects, rounded down: see [`Parity`].
+    pub(crate) parity: Parity,
     pub(crate) created_by: String,
 }
 

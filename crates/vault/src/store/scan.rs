@@ -17,7 +17,7 @@ use crate::natural_order;
 use crate::vault::Change;
 
 /// Tables that `SQLite`'s own check covers; `pack` is left out, since every byte of it is hashed anyway.
-const CHECKED_TABLES: [&str; 9] = [
+const CHECKED_TABLES: [&str; 12] = [
     "entry",
     "root",
     "subtree",
@@ -27,6 +27,9 @@ const CHECKED_TABLES: [&str; 9] = [
     "derived_tally",
     "derived_fact",
     "derived_unreferenced",
+    "derived_parity",
+    "derived_scrub",
+    "document",
 ];
 
 /// Places named in one [`Change`] at most.

@@ -15,7 +15,10 @@ use crate::store::rows::VaultBody;
 use crate::store::write::{Reopen, Writer};
 
 /// A fresh id with its secret key's text and the body of entry 0.
-pub(super) fn identity(path: &Path) -> Result<(VaultId, String, VaultBody), OpenError> {
+pub(super) fn identity(
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<(VaultId, String, VaultBody), OpenError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| OpenError::Io {
         action: "find random numbers for",
@@ -31,6 +34,7 @@ pub(super) fn identity(path: &Path) -> Result<(VaultId, String, VaultBody), Open
         chunker: "fastcdc-2020".into(),
         chunker_parameters: ChunkerParameters::default(),
         public_key: public,
+        parity: options.parity,
         created_by: concat!("compactvault ", env!("CARGO_PKG_VERSION")).into(),
     };
     Ok((id, secret, body))

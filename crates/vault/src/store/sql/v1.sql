@@ -61,6 +61,13 @@ CREATE TABLE pack (
   data        BLOB NOT NULL
 ) STRICT;
 
+-- For people who have nothing but this file: how it is laid out, and how to get everything out with stock tools.
+CREATE TABLE document (
+  id          INTEGER PRIMARY KEY,
+  name        TEXT NOT NULL,                                        -- as a file name
+  text        TEXT NOT NULL                                         -- Markdown
+) STRICT;
+
 CREATE TRIGGER entry_is_never_changed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'sealed: entries are never changed'); END;
 CREATE TRIGGER entry_is_never_deleted BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'sealed: entries are never deleted'); END;
 CREATE TRIGGER entry_is_never_replaced BEFORE INSERT ON entry WHEN EXISTS (SELECT 1 FROM entry WHERE seq = NEW.seq)
@@ -91,6 +98,11 @@ CREATE TRIGGER pack_is_never_changed BEFORE UPDATE ON pack BEGIN SELECT RAISE(AB
 CREATE TRIGGER pack_is_never_deleted BEFORE DELETE ON pack BEGIN SELECT RAISE(ABORT, 'sealed: packs are never deleted'); END;
 CREATE TRIGGER pack_is_never_replaced BEFORE INSERT ON pack WHEN EXISTS (SELECT 1 FROM pack WHERE id = NEW.id)
   BEGIN SELECT RAISE(ABORT, 'sealed: packs are never replaced'); END;
+
+CREATE TRIGGER document_is_never_changed BEFORE UPDATE ON document BEGIN SELECT RAISE(ABORT, 'sealed: documents are never changed'); END;
+CREATE TRIGGER document_is_never_deleted BEFORE DELETE ON document BEGIN SELECT RAISE(ABORT, 'sealed: documents are never deleted'); END;
+CREATE TRIGGER document_is_never_replaced BEFORE INSERT ON document WHEN EXISTS (SELECT 1 FROM document WHERE id = NEW.id)
+  BEGIN SELECT RAISE(ABORT, 'sealed: documents are never replaced'); END;
 
 -- Derived rows carry a CRC-32 of themselves: people act on what a list shows, so a damaged row must not pass for one.
 
@@ -140,4 +152,20 @@ CREATE TABLE derived_fact (
 -- Derived: chunks that were sealed ahead of the asset they belong to.
 CREATE TABLE derived_unreferenced (
   chunk       INTEGER PRIMARY KEY
+) STRICT;
+
+-- Derived: Reed-Solomon parity over the sealed rows, and the descriptors that say what it covers. Each row stands
+-- on its own, so that it is found in a file of which nothing else is left.
+CREATE TABLE derived_parity (
+  id          INTEGER PRIMARY KEY,
+  stripe      INTEGER NOT NULL,                           -- rows of one stripe belong together
+  data        BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX derived_parity_by_stripe ON derived_parity (stripe);
+
+-- Derived: when each part of the vault was last found to be as it was sealed.
+CREATE TABLE derived_scrub (
+  part        INTEGER PRIMARY KEY,                        -- 0: all but packs; n: the n-th 64 packs
+  verified_at INTEGER NOT NULL                            -- Unix milliseconds
 ) STRICT;
