@@ -121,9 +121,46 @@ impl Entry {
         leaf.0
     }
 
+    /// The columns' part of [`Entry::leaf`].
+    pub(crate) fn columns(leaf: &[u8]) -> &[u8] {
+        &leaf[LEAF_MAGIC.len()..]
+    }
+
+    /// The entry whose columns' encoding this is; `None` if it is no such encoding.
+    pub(crate) fn from_columns(columns: &[u8]) -> Option<Self> {
+        let mut input = Columns(columns);
+        let entry = Self {
+            seq: input.integer()??.cast_unsigned(),
+            kind: u32::try_from(input.integer()??).ok()?,
+            version: u32::try_from(input.integer()??).ok()?,
+            parent: input.integer()?.map(i64::cast_unsigned),
+            sealed_at: input.integer()??,
+            name: input.blob()?,
+            modified_s: input.integer()?,
+            modified_ns: input.small()?,
+            executable: match input.integer()? {
+                None => None,
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                Some(_) => return None,
+            },
+            size: input.integer()?.map(i64::cast_unsigned),
+            sha256: input.digest()?,
+            crc32: input.small()?,
+            manifest: input.digest()?,
+            body: input.blob()?,
+        };
+        input.0.is_empty().then_some(entry)
+    }
+
     /// RFC 6962 leaf hash: SHA-256 of the byte 0 and the leaf.
     pub(crate) fn leaf_hash(&self) -> Digest {
-        Digest::new(tlog_tiles::record_hash(&self.leaf()).0)
+        Self::hash_of(&self.leaf())
+    }
+
+    /// The leaf hash of an encoded leaf.
+    pub(crate) fn hash_of(leaf: &[u8]) -> Digest {
+        Digest::new(tlog_tiles::record_hash(leaf).0)
     }
 }
 
@@ -158,6 +195,66 @@ impl Leaf {
     }
 }
 
+/// Takes the columns of a leaf apart. The outer `None` says that it is none.
+struct Columns<'b>(&'b [u8]);
+
+impl Columns<'_> {
+    fn take(&mut self, length: usize) -> Option<&[u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "damaged, NULL and a value are three things"
+    )]
+    fn integer(&mut self) -> Option<Option<i64>> {
+        match self.take(1)? {
+            [0] => Some(None),
+            [1] => Some(Some(i64::from_be_bytes(self.take(8)?.try_into().ok()?))),
+            _ => None,
+        }
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "damaged, NULL and a value are three things"
+    )]
+    fn small(&mut self) -> Option<Option<u32>> {
+        match self.integer()? {
+            None => Some(None),
+            Some(value) => u32::try_from(value).ok().map(Some),
+        }
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "damaged, NULL and a value are three things"
+    )]
+    fn blob(&mut self) -> Option<Option<Vec<u8>>> {
+        match self.take(1)? {
+            [0] => Some(None),
+            [2] => {
+                let length = u32::from_be_bytes(self.take(4)?.try_into().ok()?);
+                Some(Some(self.take(usize::try_from(length).ok()?)?.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    #[expect(
+        clippy::option_option,
+        reason = "damaged, NULL and a value are three things"
+    )]
+    fn digest(&mut self) -> Option<Option<Digest>> {
+        match self.blob()? {
+            None => Some(None),
+            Some(bytes) => Digest::try_from(bytes.as_slice()).ok().map(Some),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -179,6 +276,10 @@ mod tests {
             executable: Some(true),
             ..Entry::default()
         };
+        assert_eq!(
+            Entry::from_columns(Entry::columns(&entry.leaf())).as_ref(),
+            Some(&entry)
+        );
         let mut hex = String::new();
         for byte in entry.leaf() {
             write!(hex, "{byte:02x}").expect("a string takes everything");

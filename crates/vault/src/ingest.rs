@@ -290,9 +290,9 @@ impl Ingest {
         })
     }
 
-    /// Copies the WAL into the file, between two commits; `true` if all of it was copied.
-    pub(crate) fn wal_checkpoint(&self) -> Result<(), IngestError> {
-        self.chore(EntryKind::WalCheckpoint)
+    /// Merges small stripes of parity and copies the WAL into the file, between two commits.
+    pub(crate) fn upkeep(&self) -> Result<(), IngestError> {
+        self.chore(EntryKind::Upkeep)
     }
 
     /// Makes all derived data again, between two commits.
@@ -494,9 +494,32 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// In bulk mode, the next batch for the transaction that is open; `None` if none is full soon.
+    fn next_of_bulk(&self) -> Option<Batch> {
+        let gathering = self.lock();
+        let wait = |gathering: &mut Gathering| {
+            let batch = &gathering.batch;
+            let full = batch.bytes() >= BULK_BYTES || batch.entries() >= BATCH_ENTRIES_MAX;
+            gathering.bulk && !gathering.closing && !full
+        };
+        let (mut gathering, waited) = self
+            .work
+            .wait_timeout_while(gathering, BULK_LINGER, wait)
+            .unwrap_or_else(PoisonError::into_inner);
+        if !gathering.bulk || waited.timed_out() {
+            return None;
+        }
+        let batch = std::mem::take(&mut gathering.batch);
+        drop(gathering);
+        self.room.notify_all();
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
 fn commit_batches(shared: &Shared, mut committer: commit::Committer) -> Writer {
     while let Some(batch) = shared.next_batch() {
-        committer.commit(batch);
+        committer.commit(batch, &|| shared.next_of_bulk());
     }
     committer.into_writer()
 }

@@ -51,6 +51,7 @@ mod merkle;
 mod model;
 pub mod name;
 pub mod natural_order;
+mod parity;
 pub mod paths;
 mod platform;
 mod read;

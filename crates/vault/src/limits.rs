@@ -23,8 +23,8 @@ pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 pub const PACK_BYTES_TARGET: usize = 1024 * 1024;
 /// Largest raw size of a pack: the target, plus one chunk that was added below it.
 pub const PACK_BYTES_MAX: usize = PACK_BYTES_TARGET + CHUNK_BYTES_MAX;
-/// Chunk bytes gathered for one commit. Three of these can be in memory at once (gathering, encoding, encoded).
-pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Chunk bytes gathered at a time; a commit can take in several. Three of these can be in memory at once (gathering, encoding, encoded).
+pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Assets and links gathered for one commit.
 pub const BATCH_ENTRIES_MAX: usize = 4096;
 

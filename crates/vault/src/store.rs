@@ -8,6 +8,7 @@ pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod open;
+pub(crate) mod parity;
 pub(crate) mod pool;
 pub(crate) mod read;
 pub(crate) mod rebuild;

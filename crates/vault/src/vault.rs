@@ -23,7 +23,7 @@ use crate::store::open;
 use crate::store::pool::{Pool, Pooled};
 use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry, placed};
 use crate::store::scan::Watcher;
-use crate::store::write::{Reopen, Writer};
+use crate::store::write::{Protection, Reopen, Writer};
 use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
@@ -168,7 +168,11 @@ impl Vault {
                     mode,
                     lock_timeout,
                 };
-                let writer = Writer::new(connection, reopen);
+                let protection = Protection {
+                    vault: id,
+                    parity: body.parity,
+                };
+                let writer = Writer::new(connection, reopen, protection);
                 Some(Arc::new(Ingest::start(
                     writer,
                     body.chunker_parameters,
@@ -505,9 +509,9 @@ impl Vault {
         self.ingest()?.rebuild()
     }
 
-    /// Copies the WAL into the file and brings derived data up to date. Nothing sealed is touched.
+    /// Copies the WAL into the file, brings derived data up to date and merges small stripes of parity. Nothing sealed is touched.
     pub fn upkeep(&self) -> Result<(), IngestError> {
-        self.ingest()?.wal_checkpoint()
+        self.ingest()?.upkeep()
     }
 }
 

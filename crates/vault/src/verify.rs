@@ -19,6 +19,7 @@ use crate::store::scan;
 use crate::store::{open, read};
 
 mod packs;
+mod parity;
 mod whole;
 
 pub use whole::WholeCheck;
@@ -62,7 +63,7 @@ pub enum Severity {
 pub struct Finding {
     /// What it means.
     pub severity: Severity,
-    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `manifest`, `asset`, `derived`.
+    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `manifest`, `asset`, `derived`, `parity`.
     pub area: &'static str,
     /// The entry it is about.
     pub entry: Option<Seq>,
@@ -146,6 +147,9 @@ pub(crate) fn verify(
         pass.noted("pack", pass.packs());
         pass.noted("manifest", pass.manifests());
         pass.noted("asset", pass.assets(level));
+        if let Err(error) = pass.parity() {
+            pass.repairable("parity", None, format!("parity cannot be checked: {error}"));
+        }
     }
     let mut report = pass
         .report

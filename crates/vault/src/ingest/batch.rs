@@ -49,7 +49,8 @@ pub(super) enum EntryKind {
         target: Vec<u8>,
         modified: Option<Timestamp>,
     },
-    WalCheckpoint,
+    /// Merge parity and copy the WAL into the file.
+    Upkeep,
     /// Make all derived data again before anything else.
     Rebuild,
 }

@@ -2,7 +2,7 @@
 //! everything in one transaction.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,10 +14,13 @@ use crate::codec::{self, Codec};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{CHUNK_BYTES_MIN, DEPTH_MAX, PACK_BYTES_TARGET};
+use crate::parity::plan::BULK_SHARDS;
 use crate::store::write::{EncodedPack, NewAssetRow, Placement, Transaction, Writer};
 
 /// Free space that must remain after a commit and its WAL.
 const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
+/// Stored bytes of one transaction: what a full stripe takes, also where there is no parity.
+const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(super) struct Committer {
     writer: Writer,
@@ -46,26 +49,30 @@ impl Committer {
         self.writer
     }
 
-    /// Seals the batch or nothing of it, and answers its tickets.
-    pub(super) fn commit(&mut self, mut batch: Batch) {
-        let entries = std::mem::take(&mut batch.entries);
-        let tickets: Vec<Ticket> = entries.iter().map(|entry| entry.ticket.clone()).collect();
+    /// Seals the batch, and those that `more` gives until a transaction is full, or nothing of them; answers their tickets.
+    pub(super) fn commit(&mut self, first: Batch, more: &dyn Fn() -> Option<Batch>) {
+        let mut group = Group::default();
         let outcome = self
             .trusted()
-            .and_then(|()| self.try_commit(&batch, entries));
+            .and_then(|()| self.try_commit(first, more, &mut group));
         match outcome {
-            Ok(answers) => {
-                for (ticket, answer) in tickets.iter().zip(answers) {
-                    ticket.answer(answer);
+            Ok(log_size) => {
+                for (ticket, placement) in group.tickets.iter().zip(group.placements) {
+                    ticket.answer(placement.map(|placement| Sealed {
+                        seq: placement.seq,
+                        already_archived: placement.existed,
+                        log_size,
+                    }));
                 }
+                self.keep_parity(group.settle);
             }
             Err(error) => {
                 self.in_doubt |= matches!(error, IngestError::Store { .. });
-                tracing::warn!(code = error.code(), %error, entries = tickets.len(), "commit failed");
-                for chunk in &batch.chunks {
-                    chunk.manifest.fail(&error);
+                tracing::warn!(code = error.code(), %error, entries = group.tickets.len(), "commit failed");
+                for manifest in &group.manifests {
+                    manifest.fail(&error);
                 }
-                for ticket in &tickets {
+                for ticket in &group.tickets {
                     ticket.answer(Err(error.clone()));
                 }
             }
@@ -80,116 +87,186 @@ impl Committer {
         Ok(())
     }
 
+    /// Merges stripes when there are many, or when there is nothing better to do. A failure costs space and not safety.
+    fn keep_parity(&mut self, settle: bool) {
+        let merged = if settle {
+            self.writer
+                .settle()
+                .and_then(|()| Ok(self.writer.wal_checkpoint(true).map(|_| ())?))
+        } else {
+            self.writer.merge_crowded()
+        };
+        if let Err(error) = merged {
+            self.in_doubt |= matches!(error, IngestError::Store { .. });
+            tracing::warn!(code = error.code(), %error, "parity was left unmerged");
+        }
+    }
+
     fn try_commit(
         &mut self,
-        batch: &Batch,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<Result<Sealed, IngestError>>, IngestError> {
-        let digests = hash(&batch.chunks);
-        for (chunk, digest) in batch.chunks.iter().zip(&digests) {
-            let size = u32::try_from(chunk.bytes.len()).expect("chunks are at most 1 MiB");
-            chunk.manifest.push(digest, size);
-        }
-        let packs = self.plan_packs(&batch.chunks, &digests)?;
-        let encoded: Vec<EncodedPack> = packs
-            .par_iter()
-            .map(encode)
-            .collect::<Result<_, IngestError>>()?;
-        self.check_space(&encoded)?;
-        let referenced = referenced_here(&batch.chunks, &digests, &entries);
-
-        if entries
+        first: Batch,
+        more: &dyn Fn() -> Option<Batch>,
+        group: &mut Group,
+    ) -> Result<u64, IngestError> {
+        // The first batch is encoded before the write lock is taken.
+        let mut batch = group.take_in(first);
+        let mut prepared = prepare(&batch, |digest| self.writer.has_chunk(digest))?;
+        if batch
+            .entries
             .iter()
-            .any(|entry| matches!(entry.kind, EntryKind::Rebuild))
+            .any(|e| matches!(e.kind, EntryKind::Rebuild))
         {
             self.writer.rebuild_next();
         }
+        let mut stored = 0;
+        let sealed_at = now_unix_ms();
         let mut transaction = self.writer.begin()?;
-        let known = known_by_now(&transaction, &encoded)?;
-        for pack in &encoded {
+        loop {
+            stored += prepared.bytes();
+            check_space(&self.directory, stored)?;
+            prepared.add_to(&mut transaction)?;
+            for entry in std::mem::take(&mut batch.entries) {
+                group.settle |= matches!(entry.kind, EntryKind::Upkeep);
+                match place_entry(&mut transaction, entry, sealed_at) {
+                    Err(error) if fails_everything(&error) => return Err(error),
+                    placement => group.placements.push(placement),
+                }
+            }
+            // Stripes of a bulk import are made large at once, so that they need not be merged.
+            let full = transaction.shards() >= BULK_SHARDS || stored >= TRANSACTION_BYTES_MAX;
+            let Some(next) = (!full && !group.settle).then(more).flatten() else {
+                break;
+            };
+            batch = group.take_in(next);
+            prepared = prepare(&batch, |digest| transaction.has_chunk(digest))?;
+        }
+        transaction.commit()
+    }
+}
+
+/// What one transaction seals, as far as its outcome is concerned.
+#[derive(Default)]
+struct Group {
+    tickets: Vec<Ticket>,
+    placements: Vec<Result<Placement, IngestError>>,
+    /// Of all assets with chunks here, to be told of a failure.
+    manifests: Vec<Arc<Manifest>>,
+    settle: bool,
+}
+
+impl Group {
+    fn take_in(&mut self, batch: Batch) -> Batch {
+        let tickets = batch.entries.iter().map(|entry| entry.ticket.clone());
+        self.tickets.extend(tickets);
+        for chunk in &batch.chunks {
+            if self
+                .manifests
+                .last()
+                .is_none_or(|last| !Arc::ptr_eq(last, &chunk.manifest))
+            {
+                self.manifests.push(Arc::clone(&chunk.manifest));
+            }
+        }
+        batch
+    }
+}
+
+/// A batch's chunks, hashed, deduplicated and encoded.
+struct Prepared {
+    packs: Vec<EncodedPack>,
+    referenced: HashSet<Digest>,
+}
+
+fn prepare<E>(
+    batch: &Batch,
+    has_chunk: impl Fn(&Digest) -> Result<bool, E>,
+) -> Result<Prepared, IngestError>
+where
+    IngestError: From<E>,
+{
+    let digests = hash(&batch.chunks);
+    for (chunk, digest) in batch.chunks.iter().zip(&digests) {
+        let size = u32::try_from(chunk.bytes.len()).expect("chunks are at most 1 MiB");
+        chunk.manifest.push(digest, size);
+    }
+    let packs = plan_packs(&batch.chunks, &digests, has_chunk)?
+        .par_iter()
+        .map(encode)
+        .collect::<Result<_, IngestError>>()?;
+    Ok(Prepared {
+        packs,
+        referenced: referenced_here(&batch.chunks, &digests, &batch.entries),
+    })
+}
+
+impl Prepared {
+    fn bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.data.len() as u64).sum()
+    }
+
+    fn add_to(&self, transaction: &mut Transaction<'_>) -> Result<(), IngestError> {
+        let known = known_by_now(transaction, &self.packs)?;
+        for pack in &self.packs {
             if !pack.chunks.iter().all(|(digest, _)| known.contains(digest)) {
                 transaction.add_pack(
                     pack,
                     |digest| known.contains(digest),
-                    |digest| !referenced.contains(digest),
+                    |digest| !self.referenced.contains(digest),
                 )?;
             }
         }
-        let sealed_at = now_unix_ms();
-        let mut wal_checkpoint = false;
-        let mut placements = Vec::with_capacity(entries.len());
-        for entry in entries {
-            wal_checkpoint |= matches!(entry.kind, EntryKind::WalCheckpoint);
-            match place_entry(&mut transaction, entry, sealed_at) {
-                Err(error) if fails_everything(&error) => return Err(error),
-                placement => placements.push(placement),
-            }
-        }
-        let log_size = transaction.commit()?;
-        if wal_checkpoint {
-            self.writer.wal_checkpoint(true)?;
-        }
-        let sealed = |placement: Placement| Sealed {
-            seq: placement.seq,
-            already_archived: placement.existed,
-            log_size,
-        };
-        Ok(placements
-            .into_iter()
-            .map(|placement| placement.map(sealed))
-            .collect())
+        Ok(())
     }
+}
 
-    /// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
-    /// and alone where it is large, so that its pack's digest is its own.
-    fn plan_packs<'b>(
-        &self,
-        chunks: &'b [Chunk],
-        digests: &[Digest],
-    ) -> Result<Vec<Pack<'b>>, IngestError> {
-        let mut packs = Vec::new();
-        let mut seen = HashSet::with_capacity(chunks.len());
-        // Open packs: [stored, compressed].
-        let mut open: [Option<Pack<'b>>; 2] = [None, None];
-        for (chunk, digest) in chunks.iter().zip(digests) {
-            if !seen.insert(*digest) || self.writer.has_chunk(digest)? {
-                continue;
-            }
-            let compress = !codec::looks_incompressible(&chunk.bytes);
-            let bytes = chunk.bytes.as_slice();
-            if !compress && bytes.len() >= CHUNK_BYTES_MIN {
-                packs.push(Pack {
-                    chunks: vec![(*digest, bytes)],
-                    bytes: bytes.len(),
-                    compress,
-                });
-                continue;
-            }
-            let slot = &mut open[usize::from(compress)];
-            let pack = slot.get_or_insert_with(|| Pack {
-                chunks: Vec::new(),
-                bytes: 0,
+/// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
+/// and alone where it is large, so that its pack's digest is its own.
+fn plan_packs<'b, E>(
+    chunks: &'b [Chunk],
+    digests: &[Digest],
+    has_chunk: impl Fn(&Digest) -> Result<bool, E>,
+) -> Result<Vec<Pack<'b>>, E> {
+    let mut packs = Vec::new();
+    let mut seen = HashSet::with_capacity(chunks.len());
+    // Open packs: [stored, compressed].
+    let mut open: [Option<Pack<'b>>; 2] = [None, None];
+    for (chunk, digest) in chunks.iter().zip(digests) {
+        if !seen.insert(*digest) || has_chunk(digest)? {
+            continue;
+        }
+        let compress = !codec::looks_incompressible(&chunk.bytes);
+        let bytes = chunk.bytes.as_slice();
+        if !compress && bytes.len() >= CHUNK_BYTES_MIN {
+            packs.push(Pack {
+                chunks: vec![(*digest, bytes)],
+                bytes: bytes.len(),
                 compress,
             });
-            pack.chunks.push((*digest, bytes));
-            pack.bytes += bytes.len();
-            if pack.bytes >= PACK_BYTES_TARGET {
-                packs.extend(slot.take());
-            }
+            continue;
         }
-        packs.extend(open.into_iter().flatten());
-        Ok(packs)
+        let slot = &mut open[usize::from(compress)];
+        let pack = slot.get_or_insert_with(|| Pack {
+            chunks: Vec::new(),
+            bytes: 0,
+            compress,
+        });
+        pack.chunks.push((*digest, bytes));
+        pack.bytes += bytes.len();
+        if pack.bytes >= PACK_BYTES_TARGET {
+            packs.extend(slot.take());
+        }
     }
+    packs.extend(open.into_iter().flatten());
+    Ok(packs)
+}
 
-    /// Refuses before SQLite has to: a commit writes its bytes to the WAL and again to the file.
-    fn check_space(&self, packs: &[EncodedPack]) -> Result<(), IngestError> {
-        let bytes: u64 = packs.iter().map(|pack| pack.data.len() as u64).sum();
-        match crate::platform::free_bytes(&self.directory) {
-            Some(free) if bytes > 0 && free < 2 * bytes + FREE_BYTES_RESERVE => {
-                Err(IngestError::DiskFull)
-            }
-            _ => Ok(()),
+/// Refuses before SQLite has to: a commit writes its bytes to the WAL and again to the file.
+fn check_space(directory: &Path, bytes: u64) -> Result<(), IngestError> {
+    match crate::platform::free_bytes(directory) {
+        Some(free) if bytes > 0 && free < 2 * bytes + FREE_BYTES_RESERVE => {
+            Err(IngestError::DiskFull)
         }
+        _ => Ok(()),
     }
 }
 
@@ -299,7 +376,7 @@ fn place_entry(
 ) -> Result<Placement, IngestError> {
     let name = entry.name.as_ref().map_or(&[][..], |name| name.as_bytes());
     match entry.kind {
-        EntryKind::WalCheckpoint | EntryKind::Rebuild => {
+        EntryKind::Upkeep | EntryKind::Rebuild => {
             return Ok(Placement {
                 seq: Seq::VAULT,
                 existed: true,

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::rows::{ENTRY_COLUMNS, damaged, entry_from_row};
+use super::rows::{ENTRY_COLUMNS, VaultBody, damaged, entry_from_row};
 use super::{FACTS, Fact, RECORD_BYTES, derived, log};
 use crate::codec::Codec;
 use crate::entry::{Entry, Kind};
@@ -230,4 +230,14 @@ pub(crate) fn read_pack(connection: &Connection, pack: u64) -> Result<Vec<u8>, R
     Ok(connection
         .prepare_cached("SELECT data FROM pack WHERE id = ?1")?
         .query_row([pack], |row| row.get(0))?)
+}
+
+/// What entry 0 says about the vault.
+pub(crate) fn vault_body(connection: &Connection) -> Result<VaultBody, ReadError> {
+    let entry = entry(connection, Seq::VAULT)?;
+    entry
+        .body
+        .as_deref()
+        .and_then(|body| serde_json::from_slice(body).ok())
+        .ok_or_else(|| damaged(0, "it does not describe a vault"))
 }

@@ -15,9 +15,14 @@ use super::{Fact, derived_version};
 use crate::error::{IngestError, OpenError};
 use crate::ids::Digest;
 use crate::merkle::Edge;
+use crate::parity::builder::Builder;
+use crate::parity::plan::Stripe;
 
 mod append;
 mod derived;
+mod parity;
+
+pub(crate) use parity::Protection;
 
 pub(crate) use append::{EncodedPack, NewAssetRow, Placement, Transaction};
 
@@ -25,6 +30,11 @@ pub(crate) use append::{EncodedPack, NewAssetRow, Placement, Transaction};
 pub(crate) struct Writer {
     connection: Connection,
     reopen: Reopen,
+    protection: Protection,
+    /// The stripes there are, if that was looked up since somebody else wrote.
+    stripes: Option<Vec<Stripe>>,
+    /// What the open transaction seals, for its stripe. Empty between transactions.
+    parity: Builder,
     state: State,
     /// Set by a failure after which the connection's view may be wrong; cleared by the next [`Writer::begin`],
     /// which reads everything again.
@@ -52,10 +62,13 @@ pub(crate) struct Reopen {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, reopen: Reopen) -> Self {
+    pub(crate) fn new(connection: Connection, reopen: Reopen, protection: Protection) -> Self {
         Self {
             connection,
             reopen,
+            protection,
+            stripes: None,
+            parity: Builder::default(),
             state: State::default(),
             stale: true,
             rebuild: false,
@@ -83,7 +96,11 @@ impl Writer {
 
     /// Copies the WAL into the file and closes the connection; the last one out removes the WAL. A reader in another
     /// process must not hold this up: then the WAL stays for that process to copy.
-    pub(crate) fn close(self) -> Result<(), OpenError> {
+    pub(crate) fn close(mut self) -> Result<(), OpenError> {
+        // Parity that could not be merged protects as it is.
+        if let Err(error) = self.settle() {
+            tracing::warn!(%error, "parity was left unmerged");
+        }
         let checkpointed = self
             .connection
             .busy_timeout(Duration::from_secs(1))
@@ -179,6 +196,7 @@ impl Writer {
             };
         }
         self.whole.clear();
+        self.stripes = None;
         self.rebuild = false;
         self.state = state;
         self.stale = false;

@@ -12,7 +12,7 @@ use crate::model::Timestamp;
 use crate::store::CONTAINER_VERSION;
 use crate::store::open::{self, FileMode};
 use crate::store::rows::VaultBody;
-use crate::store::write::{Reopen, Writer};
+use crate::store::write::{Protection, Reopen, Writer};
 
 /// A fresh id with its secret key's text and the body of entry 0.
 pub(super) fn identity(
@@ -51,7 +51,11 @@ pub(super) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenEr
         mode: FileMode::Shared,
         lock_timeout: Duration::ZERO,
     };
-    let mut writer = Writer::new(open::initialise(temporary)?, reopen);
+    let protection = Protection {
+        vault: body.id().expect("it was just made"),
+        parity: body.parity,
+    };
+    let mut writer = Writer::new(open::initialise(temporary)?, reopen, protection);
     let mut transaction = writer.begin().map_err(store)?;
     let body = serde_json::to_vec(body).expect("plain text is valid JSON");
     let now = Timestamp::from_system(SystemTime::now()).map_or(0, Timestamp::unix_ms);

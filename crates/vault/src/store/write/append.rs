@@ -13,6 +13,7 @@ use crate::limits::DEPTH_MAX;
 use crate::media::Media;
 use crate::merkle::Subtree;
 use crate::natural_order;
+use crate::parity::builder::{ChunkRecord, PackObject};
 use crate::store::derived::{self, Tally};
 use crate::store::rows::{ENTRY_COLUMNS, PlaceBody};
 use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
@@ -107,9 +108,16 @@ impl Transaction<'_> {
             ])?;
         self.state.facts[Fact::Packs as usize] += 1;
         self.state.facts[Fact::StoredBytes as usize] += pack.data.len().cast_signed() as i64;
-        let mut offset = 0_u64;
+        let first_chunk = self.state.next_chunk;
+        let mut records = Vec::with_capacity(pack.chunks.len());
+        let mut offset = 0_u32;
         for (digest, size) in &pack.chunks {
             if !skip(digest) {
+                records.push(ChunkRecord {
+                    sha256: *digest,
+                    offset,
+                    size: *size,
+                });
                 let chunk = self.state.next_chunk;
                 self.state.next_chunk += 1;
                 self.connection()
@@ -123,7 +131,18 @@ impl Transaction<'_> {
                     self.unreferenced(chunk)?;
                 }
             }
-            offset += u64::from(*size);
+            offset += *size;
+        }
+        if self.writer.protection.is_on() {
+            self.writer.parity.pack(&PackObject {
+                id,
+                codec: pack.codec.number(),
+                raw_size: pack.raw_size,
+                sha256: pack.sha256,
+                data: &pack.data,
+                first_chunk,
+                chunks: &records,
+            });
         }
         Ok(())
     }
@@ -364,6 +383,7 @@ impl Transaction<'_> {
                 .prepare_cached("INSERT INTO root (size, sha256) VALUES (?1, ?2)")?
                 .execute(params![size, root.as_bytes()])?;
         }
+        let stripe = self.add_parity()?;
         for (place, tally) in &self.tallies {
             tally.put(&self.writer.connection, *place)?;
         }
@@ -372,12 +392,21 @@ impl Transaction<'_> {
         let before = &self.writer.state.facts;
         derived::put_facts(&self.writer.connection, before, &mut self.state.facts)?;
         self.connection().execute_batch("COMMIT")?;
+        if let (Some(stripe), Some(stripes)) = (stripe, &mut self.writer.stripes) {
+            stripes.push(stripe);
+        }
         Ok(size)
     }
 
     fn append(&mut self, mut entry: Entry) -> rusqlite::Result<Seq> {
         entry.seq = self.state.edge.size();
-        let leaf = entry.leaf_hash();
+        let encoded = entry.leaf();
+        let leaf = Entry::hash_of(&encoded);
+        if self.writer.protection.is_on() {
+            self.writer
+                .parity
+                .entry(entry.seq, Entry::columns(&encoded));
+        }
         let sql = insert_entry_sql();
         self.connection().prepare_cached(sql)?.execute(params![
             entry.seq,
@@ -415,6 +444,9 @@ impl Transaction<'_> {
             self.connection()
                 .prepare_cached("INSERT INTO manifest (id, sha256, records) VALUES (?1, ?2, ?3)")?
                 .execute(params![id, digest.as_bytes(), records])?;
+            if self.writer.protection.is_on() {
+                self.writer.parity.manifest(id, records);
+            }
         }
         Ok(())
     }
@@ -467,6 +499,7 @@ impl Drop for Transaction<'_> {
         if self.open {
             // Failing to roll back means that SQLite did so by itself; either way the state must be read again.
             let _ = self.writer.connection.execute_batch("ROLLBACK");
+            self.writer.parity.clear();
             self.writer.stale = true;
         }
     }

@@ -1,0 +1,439 @@
+//! Gathering the bytes of a stripe, and writing or mending it.
+
+use super::capsule::{self, Gathered};
+use super::descriptor::{CHUNK_RECORD, Descriptor, Object, Place};
+use super::plan::{self, Extent};
+use super::{SHARD, code};
+use crate::ids::{Digest, VaultId};
+use crate::model::Parity;
+
+/// Memory that is kept from one stripe to the next.
+const KEPT_BYTES: usize = 80 * 1024 * 1024;
+
+/// A chunk row, as a pack's head holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkRecord {
+    pub(crate) sha256: Digest,
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+}
+
+/// A pack as a stripe sees it.
+pub(crate) struct PackObject<'a> {
+    pub(crate) id: u64,
+    pub(crate) codec: u32,
+    pub(crate) raw_size: u64,
+    pub(crate) sha256: Digest,
+    pub(crate) data: &'a [u8],
+    pub(crate) first_chunk: u64,
+    pub(crate) chunks: &'a [ChunkRecord],
+}
+
+impl PackObject<'_> {
+    /// What precedes the local part of its data among the small bytes.
+    pub(crate) fn head(&self) -> Vec<u8> {
+        let mut head = Vec::with_capacity(32 + self.chunks.len() * CHUNK_RECORD);
+        head.extend_from_slice(self.sha256.as_bytes());
+        for chunk in self.chunks {
+            head.extend_from_slice(chunk.sha256.as_bytes());
+            head.extend_from_slice(&chunk.offset.to_be_bytes());
+            head.extend_from_slice(&chunk.size.to_be_bytes());
+        }
+        head
+    }
+}
+
+/// A pack's head taken apart again.
+pub(crate) fn parse_head(head: &[u8]) -> Option<(Digest, Vec<ChunkRecord>)> {
+    let sha256 = Digest::try_from(head.get(..32)?).ok()?;
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("four bytes"));
+    let chunks = head[32..]
+        .chunks_exact(CHUNK_RECORD)
+        .map(|record| ChunkRecord {
+            sha256: Digest::try_from(&record[..32]).expect("32 bytes"),
+            offset: number(&record[32..36]),
+            size: number(&record[36..40]),
+        })
+        .collect();
+    Some((sha256, chunks))
+}
+
+/// The bytes of a stripe while they gather, in the order in which they are sealed.
+#[derive(Default)]
+pub(crate) struct Builder {
+    objects: Vec<Object>,
+    /// Aligned shards, each padded with zeros.
+    aligned: Vec<u8>,
+    /// Everything else, unpadded.
+    small: Vec<u8>,
+}
+
+impl Builder {
+    /// Adds an entry by the encoding of its columns.
+    pub(crate) fn entry(&mut self, seq: u64, columns: &[u8]) {
+        let length = u32::try_from(columns.len()).expect("entries are below 64 KiB");
+        self.small.extend_from_slice(columns);
+        if let Some(Object::Entries { first, lengths }) = self.objects.last_mut()
+            && *first + lengths.len() as u64 == seq
+        {
+            lengths.push(length);
+            return;
+        }
+        self.objects.push(Object::Entries {
+            first: seq,
+            lengths: vec![length],
+        });
+    }
+
+    /// Adds a manifest.
+    pub(crate) fn manifest(&mut self, id: u64, records: &[u8]) {
+        let object = Object::Manifest {
+            id,
+            length: records.len(),
+        };
+        self.blob(object, records);
+    }
+
+    /// Adds a pack and its chunk rows.
+    pub(crate) fn pack(&mut self, pack: &PackObject<'_>) {
+        self.small.extend_from_slice(&pack.head());
+        let object = Object::Pack {
+            id: pack.id,
+            codec: pack.codec,
+            raw_size: pack.raw_size,
+            length: pack.data.len(),
+            first_chunk: pack.first_chunk,
+            chunks: pack.chunks.len(),
+        };
+        self.blob(object, pack.data);
+    }
+
+    fn blob(&mut self, object: Object, bytes: &[u8]) {
+        let split = object.split();
+        let (local, mut overflow) = bytes.split_at(split.local);
+        self.small.extend_from_slice(local);
+        for length in split.blocks() {
+            let (block, rest) = overflow.split_at(length);
+            overflow = rest;
+            self.aligned.extend_from_slice(block);
+            self.aligned
+                .resize(self.aligned.len().next_multiple_of(SHARD), 0);
+        }
+        self.objects.push(object);
+    }
+
+    /// Forgets what has gathered, and keeps the memory for what comes if that is no more than a bulk import needs.
+    pub(crate) fn clear(&mut self) {
+        self.objects.clear();
+        self.small.clear();
+        self.aligned.clear();
+        self.aligned.shrink_to(KEPT_BYTES);
+        self.small.shrink_to(KEPT_BYTES);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// Data shards so far.
+    pub(crate) fn extent(&self) -> Extent {
+        Extent {
+            aligned: self.aligned.len() / SHARD,
+            shared: self.small.len().div_ceil(SHARD),
+        }
+    }
+
+    /// What has gathered so far, to compare what comes next: see [`Builder::agrees`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            aligned: self.aligned.len(),
+            small: self.small.len(),
+        }
+    }
+
+    /// Whether what was added since `mark` is, byte for byte, what `descriptor` describes.
+    pub(crate) fn agrees(&self, mark: &Mark, descriptor: &Descriptor) -> bool {
+        let mut found = code::checksums(&self.aligned[mark.aligned..]);
+        for shard in self.small[mark.small..].chunks(SHARD) {
+            let mut padded = [0; SHARD];
+            padded[..shard.len()].copy_from_slice(shard);
+            found.push(code::checksum(&padded));
+        }
+        // The first run of entries may continue one of an earlier stripe, so objects are not compared.
+        descriptor.checksums.get(..found.len()) == Some(&found[..])
+            && found.len() == descriptor.data_shards()
+    }
+
+    /// Writes the stripe: its capsules, and the descriptor they carry.
+    pub(crate) fn finish(
+        &mut self,
+        vault: VaultId,
+        stripe: u64,
+        parity: Parity,
+        settled: bool,
+        vault_shards: usize,
+    ) -> Result<Stripe, reed_solomon_simd::Error> {
+        let recovery = plan::parity_shards(parity, self.extent(), settled, vault_shards);
+        self.aligned.append(&mut self.small);
+        self.aligned
+            .resize(self.aligned.len().next_multiple_of(SHARD), 0);
+        let data = &self.aligned;
+        let coded = code::encode(data, recovery, SHARD)?;
+        if settled {
+            code::try_out(data, &coded, SHARD)?;
+        }
+        let mut checksums = code::checksums(data);
+        checksums.extend(code::checksums(&coded));
+        let descriptor = Descriptor {
+            objects: std::mem::take(&mut self.objects),
+            checksums,
+        };
+        let capsules = capsule::write(vault, stripe, settled, &descriptor, &coded)?;
+        Ok(Stripe {
+            descriptor,
+            capsules,
+        })
+    }
+}
+
+/// See [`Builder::mark`].
+pub(crate) struct Mark {
+    aligned: usize,
+    small: usize,
+}
+
+/// A stripe as it is written.
+pub(crate) struct Stripe {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) capsules: Vec<Vec<u8>>,
+}
+
+/// The data shards of a stripe as they are found, to be mended.
+pub(crate) struct Mending {
+    descriptor: Descriptor,
+    places: Vec<Place>,
+    data: Vec<u8>,
+    /// Where the small bytes begin in `data`.
+    small_at: usize,
+    /// Bytes that were found, to tell shards that are whole from those of which a part is missing: as sorted,
+    /// disjoint ranges of small bytes.
+    good: Vec<bool>,
+}
+
+impl Mending {
+    pub(crate) fn new(descriptor: Descriptor) -> Self {
+        let extent = descriptor.extent();
+        let places = descriptor.places();
+        let shards = extent.aligned + extent.shared;
+        Self {
+            places,
+            data: vec![0; shards * SHARD],
+            small_at: extent.aligned * SHARD,
+            good: vec![false; shards],
+            descriptor,
+        }
+    }
+
+    pub(crate) fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Puts in what was found of an object's small bytes, from `offset` within them.
+    pub(crate) fn put_small(&mut self, object: usize, offset: usize, bytes: &[u8]) {
+        let place = &self.places[object].small;
+        let at = place.start + offset;
+        let end = (at + bytes.len()).min(place.end);
+        if at < end {
+            self.data[self.small_at + at..self.small_at + end].copy_from_slice(&bytes[..end - at]);
+        }
+    }
+
+    /// Puts in what was found of a blob: the part in the leaf page is small, the rest aligned.
+    pub(crate) fn put_blob(&mut self, object: usize, bytes: &[u8]) {
+        let described = &self.descriptor.objects[object];
+        let split = described.split();
+        let head = described.small_bytes() - split.local;
+        let local = split.local.min(bytes.len());
+        let mut rest = &bytes[local..];
+        let shards = self.places[object].aligned.clone();
+        self.put_small(object, head, &bytes[..local]);
+        for (shard, length) in shards.zip(split.blocks()) {
+            if rest.len() < length {
+                break;
+            }
+            let (block, after) = rest.split_at(length);
+            rest = after;
+            self.data[shard * SHARD..][..length].copy_from_slice(block);
+        }
+    }
+
+    /// Puts a block in place of an aligned shard if it is the one that belongs there.
+    pub(crate) fn put_block(&mut self, shard: usize, block: &[u8]) -> bool {
+        let mut padded = [0; SHARD];
+        padded[..block.len()].copy_from_slice(block);
+        let fits = code::checksum(&padded) == self.descriptor.checksums[shard];
+        if fits {
+            self.data[shard * SHARD..][..SHARD].copy_from_slice(&padded);
+        }
+        fits
+    }
+
+    /// Compares every shard with its checksum; gives how many differ.
+    pub(crate) fn check(&mut self) -> usize {
+        let found = code::checksums(&self.data);
+        for ((good, found), expected) in self
+            .good
+            .iter_mut()
+            .zip(found)
+            .zip(&self.descriptor.checksums)
+        {
+            *good = found == *expected;
+        }
+        self.good.iter().filter(|good| !**good).count()
+    }
+
+    /// Whether a shard was found to be whole by [`Mending::check`].
+    pub(crate) fn is_good(&self, shard: usize) -> bool {
+        self.good[shard]
+    }
+
+    /// Where an object's blocks are among the shards.
+    pub(crate) fn aligned(&self, object: usize) -> std::ops::Range<usize> {
+        self.places[object].aligned.clone()
+    }
+
+    /// Restores what differs from the parity at hand; `false` if that is too little. Call [`Mending::check`] before.
+    pub(crate) fn restore(&mut self, gathered: &Gathered) -> bool {
+        let Some(header) = gathered.header() else {
+            return false;
+        };
+        let parity = gathered.good_parity(&self.descriptor);
+        let missing = self.good.iter().filter(|good| !**good).count();
+        if parity.len() < missing {
+            return false;
+        }
+        let recovery = header.parity_shards as usize;
+        let restored = code::restore(&mut self.data, &self.good, &parity, recovery, SHARD).is_ok();
+        restored && self.check() == 0
+    }
+
+    /// An object's small bytes; those of bad shards are not what was sealed.
+    pub(crate) fn small(&self, object: usize) -> &[u8] {
+        let place = &self.places[object].small;
+        &self.data[self.small_at + place.start..self.small_at + place.end]
+    }
+
+    /// A blob put together again.
+    pub(crate) fn blob(&self, object: usize) -> Vec<u8> {
+        let described = &self.descriptor.objects[object];
+        let split = described.split();
+        let small = self.small(object);
+        let mut blob = small[small.len() - split.local..].to_vec();
+        blob.reserve_exact(split.overflow);
+        let shards = self.places[object].aligned.clone();
+        for (shard, length) in shards.zip(split.blocks()) {
+            blob.extend_from_slice(&self.data[shard * SHARD..][..length]);
+        }
+        blob
+    }
+
+    /// What precedes the blob among the small bytes: a pack's head.
+    pub(crate) fn head(&self, object: usize) -> &[u8] {
+        let small = self.small(object);
+        &small[..small.len() - self.descriptor.objects[object].split().local]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parity::capsule::Capsule;
+
+    fn noise(seed: u64, length: usize) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn a_stripe_is_restored_from_its_capsules_and_what_is_left_of_its_objects() {
+        let packs: Vec<Vec<u8>> = (0..12)
+            .map(|n| noise(n, 1_000 + 61_234 * n as usize))
+            .collect();
+        let records = noise(99, 36 * 2_000);
+        let mut builder = Builder::default();
+        let chunk = |bytes: &[u8]| ChunkRecord {
+            sha256: Digest::of(bytes),
+            offset: 0,
+            size: 7,
+        };
+        for (id, data) in packs.iter().enumerate() {
+            builder.pack(&PackObject {
+                id: id as u64 + 1,
+                codec: 0,
+                raw_size: data.len() as u64,
+                sha256: Digest::of(data),
+                data,
+                first_chunk: id as u64 + 1,
+                chunks: &[chunk(data)],
+            });
+            builder.entry(id as u64, &noise(id as u64, 190));
+        }
+        builder.manifest(5, &records);
+        let vault = VaultId::new([7; 16]);
+        let stripe = builder
+            .finish(vault, 3, Parity::Percent6, true, 0)
+            .expect("it encodes");
+        let mut gathered = Gathered::default();
+        for (row, bytes) in stripe.capsules.iter().enumerate() {
+            // Three of four descriptor pieces may be missing here, and one of six parity shards.
+            if row % 6 != 1 {
+                gathered.add(&Capsule::parse(bytes).expect("it is whole"));
+            }
+            let mut damaged = bytes.clone();
+            damaged[HEADER_BYTE] ^= 1;
+            assert!(Capsule::parse(&damaged).is_none());
+        }
+        let descriptor = gathered.descriptor().expect("enough pieces are there");
+        assert_eq!(descriptor, stripe.descriptor);
+        let mut mending = Mending::new(descriptor);
+        for object in 0..mending.descriptor().objects.len() {
+            match mending.descriptor().objects[object].clone() {
+                Object::Pack { id, .. } if id != 2 => {
+                    let data = packs[usize::try_from(id).expect("small") - 1].clone();
+                    let mut head = Digest::of(&data).as_bytes().to_vec();
+                    head.extend_from_slice(Digest::of(&data).as_bytes());
+                    head.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 7]);
+                    mending.put_small(object, 0, &head);
+                    mending.put_blob(object, &data);
+                }
+                Object::Manifest { .. } => mending.put_blob(object, &records),
+                Object::Entries { first, .. } => {
+                    mending.put_small(object, 0, &noise(first, 190));
+                }
+                Object::Pack { .. } => {}
+            }
+        }
+        let lost = mending.check();
+        assert!(lost > 5, "{lost}");
+        assert!(mending.restore(&gathered));
+        let object = 2;
+        assert!(matches!(
+            mending.descriptor().objects[object],
+            Object::Pack { id: 2, .. }
+        ));
+        assert!(mending.blob(object) == packs[1]);
+        let (sha256, chunks) = parse_head(mending.head(object)).expect("it has a head");
+        assert_eq!(
+            (sha256, chunks),
+            (Digest::of(&packs[1]), vec![chunk(&packs[1])])
+        );
+    }
+
+    const HEADER_BYTE: usize = 33;
+}

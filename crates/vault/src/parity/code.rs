@@ -1,0 +1,175 @@
+//! Encoding and decoding of whole stripes, on all cores.
+//!
+//! The code works on each 64 bytes of all shards by themselves, so shards are taken in slices: a stripe's working
+//! memory is one slice of it a core, and the slices stay in the processor's cache (measured: 2.5 GiB/s a core at 512
+//! bytes against 1.1 GiB/s with whole shards, for 16,384 shards).
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+use reed_solomon_simd::{Error, ReedSolomonDecoder, ReedSolomonEncoder};
+
+use super::SHARD;
+
+/// Bytes of a shard taken at a time; a multiple of 64.
+const SLICE: usize = 512;
+
+/// `recovery` parity shards of the data shards that lie one after the other in `data`. Shards are `shard` bytes long, an
+/// even number.
+pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u8>, Error> {
+    let count = data.len() / shard;
+    let mut parity = vec![0; recovery * shard];
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
+        .into_par_iter()
+        .with_max_len(1)
+        .map_init(
+            || None,
+            |encoder: &mut Option<ReedSolomonEncoder>, range| {
+                // One working memory a core, used for one slice after the other.
+                let encoder = match encoder {
+                    Some(encoder) => {
+                        encoder.reset(count, recovery, range.len())?;
+                        encoder
+                    }
+                    None => encoder.insert(ReedSolomonEncoder::new(count, recovery, range.len())?),
+                };
+                for original in data.chunks_exact(shard) {
+                    encoder.add_original_shard(&original[range.clone()])?;
+                }
+                let result = encoder.encode()?;
+                Ok((range, result.recovery_iter().flatten().copied().collect()))
+            },
+        )
+        .collect::<Result<_, Error>>()?;
+    for (range, slice) in slices {
+        for (shard, slice) in parity
+            .chunks_exact_mut(shard)
+            .zip(slice.chunks_exact(range.len()))
+        {
+            shard[range.clone()].copy_from_slice(slice);
+        }
+    }
+    Ok(parity)
+}
+
+/// Fills in the data shards that are not `good`, from those that are and from the parity shards given with their
+/// numbers. Fails if there are too few.
+pub(crate) fn restore(
+    data: &mut [u8],
+    good: &[bool],
+    parity: &[(usize, &[u8])],
+    recovery: usize,
+    shard: usize,
+) -> Result<(), Error> {
+    let missing: Vec<usize> = (0..good.len()).filter(|&i| !good[i]).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let source: &[u8] = data;
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|range| {
+            let mut decoder = ReedSolomonDecoder::new(good.len(), recovery, range.len())?;
+            for (index, original) in source.chunks_exact(shard).enumerate() {
+                if good[index] {
+                    decoder.add_original_shard(index, &original[range.clone()])?;
+                }
+            }
+            // No more than are needed: each costs time.
+            for (index, bytes) in parity.iter().take(missing.len()) {
+                decoder.add_recovery_shard(*index, &bytes[range.clone()])?;
+            }
+            let result = decoder.decode()?;
+            let mut restored = Vec::with_capacity(missing.len() * range.len());
+            for &index in &missing {
+                restored.extend_from_slice(
+                    result
+                        .restored_original(index)
+                        .expect("all that was missing is restored"),
+                );
+            }
+            Ok((range, restored))
+        })
+        .collect::<Result<_, Error>>()?;
+    for (range, slice) in slices {
+        for (&index, slice) in missing.iter().zip(slice.chunks_exact(range.len())) {
+            data[index * shard..][range.clone()].copy_from_slice(slice);
+        }
+    }
+    Ok(())
+}
+
+/// Takes as many data shards away as there is parity for, and decodes 64 bytes of each: a stripe that replaces others
+/// is known to heal before they go.
+pub(crate) fn try_out(data: &[u8], parity: &[u8], shard: usize) -> Result<(), Error> {
+    const WIDTH: usize = 64;
+    let slice = |shards: &[u8]| -> Vec<u8> {
+        shards
+            .chunks_exact(shard)
+            .flat_map(|shard| &shard[..WIDTH])
+            .copied()
+            .collect()
+    };
+    let (whole, parity) = (slice(data), slice(parity));
+    let (count, recovery) = (whole.len() / WIDTH, parity.len() / WIDTH);
+    let lost = recovery.min(count);
+    let mut tried = whole.clone();
+    let mut good = vec![true; count];
+    for n in 0..lost {
+        let index = n * count / lost;
+        good[index] = false;
+        tried[index * WIDTH..][..WIDTH].fill(0);
+    }
+    let parity: Vec<_> = parity.chunks_exact(WIDTH).enumerate().collect();
+    restore(&mut tried, &good, &parity, recovery, WIDTH)?;
+    assert!(tried == whole, "what was just encoded decodes to itself");
+    Ok(())
+}
+
+fn slices(shard: usize) -> Vec<Range<usize>> {
+    (0..shard)
+        .step_by(SLICE)
+        .map(|at| at..(at + SLICE).min(shard))
+        .collect()
+}
+
+/// The checksum kept for each shard.
+pub(crate) fn checksum(shard: &[u8]) -> u32 {
+    crc32fast::hash(shard)
+}
+
+/// Checksums of the shards that lie one after the other in `bytes`.
+pub(crate) fn checksums(bytes: &[u8]) -> Vec<u32> {
+    bytes.par_chunks(SHARD).map(checksum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_shards_as_there_is_parity_can_be_lost() {
+        for (count, recovery, shard) in [(1, 1, 2), (1, 5, 700), (40, 7, SHARD), (700, 60, SHARD)] {
+            let data: Vec<u8> = (0..count * shard)
+                .map(|i| (i * 7 + i / 256) as u8)
+                .collect();
+            let parity = encode(&data, recovery, shard).expect("it encodes");
+            let mut damaged = data.clone();
+            let mut good = vec![true; count];
+            for lost in 0..recovery.min(count) {
+                let index = lost * count / recovery.min(count);
+                good[index] = false;
+                damaged[index * shard..(index + 1) * shard].fill(0xaa);
+            }
+            let parity: Vec<_> = parity.chunks_exact(shard).enumerate().collect();
+            restore(&mut damaged, &good, &parity, recovery, shard).expect("it decodes");
+            assert!(damaged == data);
+            if recovery < count {
+                assert!(
+                    restore(&mut damaged, &vec![false; count], &parity, recovery, shard).is_err()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a stripe covers: its objects in order, and a checksum of every shard.
+//!
+//! Encoding: unsigned LEB128 numbers, then the checksums as big-endian 32-bit numbers; docs/vault-format.md has it.
+
+use std::ops::Range;
+
+use super::cut::Split;
+use super::plan::Extent;
+use super::{DATA_SHARDS_MAX, SHARD};
+
+/// Bytes of a chunk row in a pack's head: SHA-256, offset, size.
+pub(crate) const CHUNK_RECORD: usize = 40;
+/// Most objects of one stripe; each has a byte of its own at least.
+const OBJECTS_MAX: usize = DATA_SHARDS_MAX * SHARD;
+
+/// A sealed row, or a run of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// Consecutive entries, each with the length of its columns' encoding.
+    Entries { first: u64, lengths: Vec<u32> },
+    /// A manifest's records.
+    Manifest { id: u64, length: usize },
+    /// A pack with its chunk rows, whose ids follow each other.
+    Pack {
+        id: u64,
+        codec: u32,
+        raw_size: u64,
+        length: usize,
+        first_chunk: u64,
+        chunks: usize,
+    },
+}
+
+impl Object {
+    /// Bytes among the small ones, and how its blob lies if it has one.
+    pub(crate) fn small_bytes(&self) -> usize {
+        match self {
+            Self::Entries { lengths, .. } => lengths.iter().map(|length| *length as usize).sum(),
+            Self::Manifest { .. } => self.split().local,
+            Self::Pack { chunks, .. } => self.head_bytes(*chunks) + self.split().local,
+        }
+    }
+
+    fn head_bytes(&self, chunks: usize) -> usize {
+        32 + chunks * CHUNK_RECORD
+    }
+
+    /// How its blob lies; nothing for entries.
+    pub(crate) fn split(&self) -> Split {
+        match self {
+            Self::Entries { .. } => Split {
+                local: 0,
+                overflow: 0,
+            },
+            Self::Manifest { length, .. } => Split::manifest(*length),
+            Self::Pack {
+                codec,
+                raw_size,
+                length,
+                ..
+            } => Split::pack(*codec, *raw_size, *length),
+        }
+    }
+}
+
+/// Where an object's bytes lie in a stripe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Among the small bytes.
+    pub(crate) small: Range<usize>,
+    /// Aligned shards.
+    pub(crate) aligned: Range<usize>,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    pub(crate) objects: Vec<Object>,
+    /// Of every data shard, aligned ones first, then of every parity shard.
+    pub(crate) checksums: Vec<u32>,
+}
+
+impl Descriptor {
+    /// Where each object lies, in their order.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let (mut small, mut aligned) = (0, 0);
+        self.objects
+            .iter()
+            .map(|object| {
+                let place = Place {
+                    small: small..small + object.small_bytes(),
+                    aligned: aligned..aligned + object.split().block_count(),
+                };
+                (small, aligned) = (place.small.end, place.aligned.end);
+                place
+            })
+            .collect()
+    }
+
+    /// Shards of both sorts.
+    pub(crate) fn extent(&self) -> Extent {
+        let small: usize = self.objects.iter().map(Object::small_bytes).sum();
+        Extent {
+            aligned: self.objects.iter().map(|o| o.split().block_count()).sum(),
+            shared: small.div_ceil(SHARD),
+        }
+    }
+
+    /// Data shards.
+    pub(crate) fn data_shards(&self) -> usize {
+        let extent = self.extent();
+        extent.aligned + extent.shared
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.checksums.len() * 4 + self.objects.len() * 12);
+        put(&mut out, self.objects.len() as u64);
+        for object in &self.objects {
+            match object {
+                Object::Entries { first, lengths } => {
+                    put(&mut out, 1);
+                    put(&mut out, *first);
+                    put(&mut out, lengths.len() as u64);
+                    lengths
+                        .iter()
+                        .for_each(|length| put(&mut out, u64::from(*length)));
+                }
+                Object::Manifest { id, length } => {
+                    put(&mut out, 2);
+                    put(&mut out, *id);
+                    put(&mut out, *length as u64);
+                }
+                Object::Pack {
+                    id,
+                    codec,
+                    raw_size,
+                    length,
+                    first_chunk,
+                    chunks,
+                } => {
+                    put(&mut out, 3);
+                    let numbers = [
+                        *id,
+                        u64::from(*codec),
+                        *raw_size,
+                        *length as u64,
+                        *first_chunk,
+                        *chunks as u64,
+                    ];
+                    numbers.iter().for_each(|number| put(&mut out, *number));
+                }
+            }
+        }
+        put(&mut out, self.checksums.len() as u64);
+        for checksum in &self.checksums {
+            out.extend_from_slice(&checksum.to_be_bytes());
+        }
+        out
+    }
+
+    /// `None` if the bytes are no descriptor of at most [`DATA_SHARDS_MAX`] data shards.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = bytes;
+        let input = &mut input;
+        let count = bounded(input, bytes.len())?;
+        let mut objects = Vec::new();
+        let mut total = 0_usize;
+        for _ in 0..count {
+            let object = match get(input)? {
+                1 => {
+                    let first = get(input)?;
+                    let run = bounded(input, bytes.len())?;
+                    let mut lengths = Vec::new();
+                    for _ in 0..run {
+                        lengths.push(u32::try_from(get(input)?).ok()?);
+                    }
+                    first.checked_add(lengths.len() as u64)?;
+                    Object::Entries { first, lengths }
+                }
+                2 => Object::Manifest {
+                    id: get(input)?,
+                    length: bounded(input, OBJECTS_MAX)?,
+                },
+                3 => Object::Pack {
+                    id: get(input)?,
+                    codec: u32::try_from(get(input)?).ok()?,
+                    raw_size: get(input)?,
+                    length: bounded(input, OBJECTS_MAX)?,
+                    first_chunk: get(input)?,
+                    chunks: bounded(input, OBJECTS_MAX / CHUNK_RECORD)?,
+                },
+                _ => return None,
+            };
+            total = total.checked_add(object.small_bytes() + object.split().overflow)?;
+            if total > DATA_SHARDS_MAX * SHARD {
+                return None;
+            }
+            objects.push(object);
+        }
+        let checksums = bounded(input, bytes.len())?;
+        if input.len() != checksums * 4 {
+            return None;
+        }
+        let checksums = input
+            .chunks_exact(4)
+            .map(|bytes| u32::from_be_bytes(bytes.try_into().expect("four bytes")))
+            .collect();
+        let descriptor = Self { objects, checksums };
+        let data = descriptor.data_shards();
+        (data <= DATA_SHARDS_MAX && descriptor.checksums.len() >= data).then_some(descriptor)
+    }
+}
+
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let low = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+fn get(input: &mut &[u8]) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (&byte, rest) = input.split_first()?;
+        *input = rest;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn bounded(input: &mut &[u8], max: usize) -> Option<usize> {
+    usize::try_from(get(input)?)
+        .ok()
+        .filter(|value| *value <= max)
+}

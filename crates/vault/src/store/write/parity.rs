@@ -1,0 +1,184 @@
+//! Parity's share of a transaction: a stripe over what it seals; and the merging of small stripes into larger ones.
+
+use rusqlite::params;
+
+use super::Writer;
+use super::append::Transaction;
+use crate::error::IngestError;
+use crate::ids::VaultId;
+use crate::model::Parity;
+use crate::parity::plan::{self, Stripe};
+use crate::store::parity;
+
+/// Whose parity is kept, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Protection {
+    pub(crate) vault: VaultId,
+    pub(crate) parity: Parity,
+}
+
+impl Protection {
+    pub(crate) fn is_on(self) -> bool {
+        self.parity != Parity::Off
+    }
+}
+
+impl Transaction<'_> {
+    /// Shards gathered for this transaction's stripe.
+    pub(crate) fn shards(&self) -> usize {
+        let extent = self.writer.parity.extent();
+        extent.aligned + extent.shared
+    }
+
+    /// Writes the stripe over what this transaction seals.
+    pub(super) fn add_parity(&mut self) -> Result<Option<Stripe>, IngestError> {
+        if self.writer.parity.is_empty() {
+            return Ok(None);
+        }
+        // A bulk import's stripes are large enough to stay.
+        let settled = self.shards() >= plan::SETTLED_SHARDS;
+        self.writer.put_stripe(settled, 0).map(Some)
+    }
+}
+
+impl Writer {
+    /// Merges what would be too small to survive the promised damage. A stripe whose rows cannot be read as they were
+    /// written stays as it is, for `scrub` to heal.
+    pub(crate) fn settle(&mut self) -> Result<(), IngestError> {
+        if !self.protection.is_on() {
+            return Ok(());
+        }
+        let stripes = self.stripes()?.to_vec();
+        for group in plan::merges(&stripes) {
+            self.merge(&group)?;
+        }
+        Ok(())
+    }
+
+    /// Merges small stripes in passing, when many have gathered.
+    pub(crate) fn merge_crowded(&mut self) -> Result<(), IngestError> {
+        if !self.protection.is_on() {
+            return Ok(());
+        }
+        let group = plan::crowded(self.stripes()?);
+        if group.len() > 1 {
+            self.merge(&group)?;
+        }
+        Ok(())
+    }
+
+    fn stripes(&mut self) -> Result<&[Stripe], IngestError> {
+        if self.stripes.is_none() {
+            self.stripes = Some(parity::stripes(&self.connection, self.protection.vault)?);
+        }
+        Ok(self.stripes.as_deref().unwrap_or_default())
+    }
+
+    /// Replaces the stripes of `group` by one over the same objects, in one transaction, after proving that the new one
+    /// holds what it should.
+    fn merge(&mut self, group: &[Stripe]) -> Result<(), IngestError> {
+        let total = self.stripes()?.iter().map(|stripe| stripe.shards).sum();
+        let settled = group.iter().map(|s| s.shards).sum::<usize>() >= plan::SETTLED_SHARDS
+            || group.len() == self.stripes()?.len()
+            || total < plan::SETTLED_SHARDS * 4;
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        // Another process may have merged them in the meantime.
+        let there = parity::stripes(&self.connection, self.protection.vault)?;
+        let merged = if group.iter().all(|stripe| there.contains(stripe)) {
+            self.try_merge(group, settled, total)
+        } else {
+            Ok(None)
+        };
+        match merged {
+            Ok(Some(stripe)) => {
+                self.connection.execute_batch("COMMIT")?;
+                if let Some(stripes) = &mut self.stripes {
+                    stripes.retain(|old| !group.iter().any(|merged| merged.id == old.id));
+                    stripes.push(stripe);
+                }
+                Ok(())
+            }
+            other => {
+                self.connection.execute_batch("ROLLBACK")?;
+                self.parity.clear();
+                self.stripes = None;
+                other.map(|_| ())
+            }
+        }
+    }
+
+    fn try_merge(
+        &mut self,
+        group: &[Stripe],
+        settled: bool,
+        total: usize,
+    ) -> Result<Option<Stripe>, IngestError> {
+        let mut builder = std::mem::take(&mut self.parity);
+        for stripe in group {
+            let gathered = parity::gather(&self.connection, stripe.id)?;
+            let Some(descriptor) = gathered.descriptor() else {
+                tracing::warn!(
+                    stripe = stripe.id,
+                    "parity is damaged and stays unmerged; run `compactvault scrub`"
+                );
+                return Ok(None);
+            };
+            let mark = builder.mark();
+            let read = descriptor
+                .objects
+                .iter()
+                .try_for_each(|object| parity::add_object(&self.connection, object, &mut builder));
+            if read.is_err() || !builder.agrees(&mark, &descriptor) {
+                tracing::warn!(
+                    stripe = stripe.id,
+                    "what a stripe protects differs from it; run `compactvault scrub`"
+                );
+                return Ok(None);
+            }
+        }
+        for stripe in group {
+            self.connection
+                .prepare_cached("DELETE FROM derived_parity WHERE stripe = ?1")?
+                .execute([stripe.id])?;
+        }
+        self.parity = builder;
+        self.put_stripe(settled, total).map(Some)
+    }
+
+    /// Inserts a stripe's capsules; a settled one is read back and compared.
+    fn put_stripe(&mut self, settled: bool, total: usize) -> Result<Stripe, IngestError> {
+        let id = parity::next_stripe(&self.connection)?;
+        let Protection { vault, parity } = self.protection;
+        let finished = self.parity.finish(vault, id, parity, settled, total);
+        self.parity.clear();
+        let stripe = finished.map_err(|error| IngestError::Store {
+            detail: format!("parity cannot be computed: {error}"),
+        })?;
+        {
+            let mut insert = self
+                .connection
+                .prepare_cached("INSERT INTO derived_parity (stripe, data) VALUES (?1, ?2)")?;
+            for capsule in &stripe.capsules {
+                insert.execute(params![id, capsule])?;
+            }
+        }
+        let shards = stripe.descriptor.data_shards();
+        if settled {
+            let expected = stripe.descriptor.checksums.len() - shards;
+            drop(stripe.capsules);
+            let gathered = parity::gather(&self.connection, id)?;
+            let same = gathered.descriptor().as_ref() == Some(&stripe.descriptor)
+                && gathered.good_parity(&stripe.descriptor).len() == expected;
+            if !same {
+                return Err(IngestError::Store {
+                    detail: "parity read back differs from what was written".into(),
+                });
+            }
+        }
+        Ok(Stripe {
+            id,
+            shards,
+            settled,
+        })
+    }
+}
