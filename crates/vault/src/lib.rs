@@ -54,6 +54,7 @@ pub mod natural_order;
 pub mod paths;
 mod platform;
 mod read;
+mod salvage;
 mod store;
 pub mod uploads;
 mod vault;

@@ -1,0 +1,1 @@
+//! Real vaults, damaged in every way that leaves rows behind.
