@@ -6,7 +6,7 @@ use std::io;
 use rayon::prelude::*;
 
 use super::image::{Image, LoosePage, PAGE};
-use super::page::{Kind, examine};
+use super::page::{Kind, Place, examine};
 use crate::entry::Entry;
 use crate::ids::Digest;
 use crate::store::VALUE_BYTES_MAX;
@@ -25,6 +25,8 @@ pub(crate) struct Blob {
     pub(crate) overflow: Option<u32>,
     /// The page of the row.
     pub(crate) page: u32,
+    /// Whether that page is a loose one; then overflow pages are looked for among loose pages first.
+    pub(crate) loose: bool,
 }
 
 /// A row of a sealed table or of parity. Digests of entries were compared; nothing else was.
@@ -117,7 +119,13 @@ pub(crate) fn carve(image: &Image, visit: &mut dyn FnMut(Found)) -> io::Result<C
         pages,
         |last| window(image, last.checked_add(1).unwrap_or(0)),
         |pages, into| image.read_pages(pages[0], into),
-        &|&number, page| (number, examine(image, number, page)),
+        &|&number, page| {
+            let place = Place {
+                number,
+                loose: false,
+            };
+            (number, examine(image, place, page))
+        },
         &mut |number, kind, row| match row {
             None => report.count(kind),
             Some(row) => visit(Found {
@@ -137,7 +145,13 @@ pub(crate) fn carve(image: &Image, visit: &mut dyn FnMut(Found)) -> io::Result<C
             let mut pages = pages.iter().zip(into.chunks_exact_mut(PAGE));
             pages.try_for_each(|(&page, into)| image.read_loose(page, into))
         },
-        &|loose, page| (loose.number, examine(image, loose.number, page)),
+        &|loose, page| {
+            let place = Place {
+                number: loose.number,
+                loose: true,
+            };
+            (loose.number, examine(image, place, page))
+        },
         &mut |number, kind, row| match row {
             None => report.loose += 1,
             Some(row) => visit(Found {
@@ -241,14 +255,19 @@ fn follow(image: &Image, blob: &Blob, by_number: bool) -> io::Result<(Vec<u8>, V
     bytes.truncate(length);
     let mut chain = Vec::new();
     let mut seen = HashSet::new();
-    let exists = |number: u32| (2..=image.pages()).contains(&number);
+    let exists =
+        |number: u32| (2..=image.pages()).contains(&number) || blob.loose && image.has_lost(number);
     let mut next = blob.overflow.filter(|&number| exists(number));
     let mut page = Box::new([0; PAGE]);
     while let Some(number) = next {
         if bytes.len() == length {
             break;
         }
-        image.page(number, &mut page)?;
+        if blob.loose {
+            image.lost_page(number, &mut page)?;
+        } else {
+            image.page(number, &mut page)?;
+        }
         chain.push(number);
         seen.insert(number);
         let take = (length - bytes.len()).min(PAGE - 4);

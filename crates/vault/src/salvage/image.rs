@@ -119,6 +119,22 @@ impl Image {
         from_file.chain(from_wal).collect()
     }
 
+    /// Whether the WAL has a version of the page behind its last valid commit.
+    pub(super) fn has_lost(&self, number: u32) -> bool {
+        let frames = self.wal.as_ref().map(|(_, frames)| frames);
+        frames.is_some_and(|frames| frames.lost.contains_key(&number))
+    }
+
+    /// The last version of a page behind the last valid commit of the WAL; as [`Image::page`] if there is none.
+    pub(super) fn lost_page(&self, number: u32, into: &mut [u8; PAGE]) -> io::Result<()> {
+        if let Some((wal, frames)) = &self.wal
+            && let Some(&content) = frames.lost.get(&number)
+        {
+            return read_or_zeros(wal, content, into, &self.bad);
+        }
+        self.page(number, into)
+    }
+
     /// The content of a loose page; `into` is one page long.
     pub(super) fn read_loose(&self, loose: LoosePage, into: &mut [u8]) -> io::Result<()> {
         let offset = u64::from(loose.number.saturating_sub(1)) * PAGE as u64;

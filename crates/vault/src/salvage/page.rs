@@ -36,17 +36,25 @@ pub(super) enum Kind {
     Other,
 }
 
-/// Finds the rows in page `number`.
-pub(super) fn examine(image: &Image, number: u32, page: &[u8]) -> (Kind, Vec<Row>) {
+/// Which page it is whose bytes are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) number: u32,
+    /// Whether it is not, or no longer, part of the vault.
+    pub(super) loose: bool,
+}
+
+/// Finds the rows in a page.
+pub(super) fn examine(image: &Image, place: Place, page: &[u8]) -> (Kind, Vec<Row>) {
     // The first page begins with the file's header.
-    let base = if number == 1 { 100 } else { 0 };
+    let base = if place.number == 1 { 100 } else { 0 };
     match page[base] {
-        13 => examine_leaf(image, number, page, base),
+        13 => examine_leaf(image, place, page, base),
         2 | 5 | 10 if is_sound_inner(page, base) => (Kind::Inner, Vec::new()),
         0 if page.iter().all(|&byte| byte == 0) => (Kind::Empty, Vec::new()),
         _ => {
             let mut rows = Vec::new();
-            search(image, number, page, &[(0, PAGE)], &mut rows);
+            search(image, place, page, &[(0, PAGE)], &mut rows);
             (Kind::Other, rows)
         }
     }
@@ -71,13 +79,14 @@ fn is_sound_inner(page: &[u8], base: usize) -> bool {
         .is_some_and(|mut cells| half(page, base + 3) > 0 && cells.all(|at| at >= content))
 }
 
-fn examine_leaf(image: &Image, number: u32, page: &[u8], base: usize) -> (Kind, Vec<Row>) {
+fn examine_leaf(image: &Image, place: Place, page: &[u8], base: usize) -> (Kind, Vec<Row>) {
     let count = half(page, base + 3);
     let begin = base + 8;
     let table = page.get(begin..begin + 2 * count).unwrap_or_default();
     let mut sound = pointers(page, base, 8).is_some();
     let mut rows = Vec::new();
     let mut taken: Vec<(usize, usize)> = Vec::with_capacity(count);
+    let mut ours: Vec<(usize, usize)> = Vec::new();
     let mut last_id = None;
     let mut last_table: Option<Option<Table>> = None;
     for at in table.chunks_exact(2).map(|two| half(two, 0)) {
@@ -89,21 +98,24 @@ fn examine_leaf(image: &Image, number: u32, page: &[u8], base: usize) -> (Kind, 
         sound &= last_id.replace(cell.id).is_none_or(|last| last < cell.id);
         let table = Table::of(&cell.columns);
         sound &= last_table.replace(table).is_none_or(|last| last == table);
-        match recognise(image, number, &cell) {
-            Ok(row) => rows.extend(row),
-            Err(_) => {
-                sound = false;
-                continue;
-            }
-        }
+        let Ok(row) = recognise(image, place, &cell) else {
+            sound = false;
+            continue;
+        };
         taken.push((at, at + cell.size));
+        if let Some(row) = row {
+            rows.push(row);
+            ours.push((at, at + cell.size));
+        }
     }
     taken.sort_unstable();
     sound &= is_accounted_for(page, base, &taken);
     if sound {
         return (Kind::Leaf, rows);
     }
-    search(image, number, page, &gaps(&taken), &mut rows);
+    // A damaged pointer may lead to something that passes for a row of another table, across one of ours.
+    ours.sort_unstable();
+    search(image, place, page, &gaps(&ours), &mut rows);
     (Kind::DamagedLeaf, rows)
 }
 
@@ -167,10 +179,16 @@ fn half(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Looks for cells at every byte of the given ranges.
-fn search(image: &Image, number: u32, page: &[u8], ranges: &[(usize, usize)], rows: &mut Vec<Row>) {
+fn search(
+    image: &Image,
+    place: Place,
+    page: &[u8],
+    ranges: &[(usize, usize)],
+    rows: &mut Vec<Row>,
+) {
     let mut tries = 0;
-    // Roots that were found, with where they begin and end.
-    let mut roots: Vec<(usize, usize, Row)> = Vec::new();
+    // Roots that were found, with where they begin and end, and whether they touch a cell that a pointer led to.
+    let mut roots: Vec<(usize, usize, bool, Row)> = Vec::new();
     for &(start, end) in ranges {
         let mut at = start + 2;
         while let Some(header) = next_header(page, at, end) {
@@ -189,9 +207,10 @@ fn search(image: &Image, number: u32, page: &[u8], ranges: &[(usize, usize)], ro
             if tries > TRIES_MAX {
                 return;
             }
-            match recognise(image, number, &cell) {
+            match recognise(image, place, &cell) {
                 Ok(Some(row @ (Row::Root { .. } | Row::Subtree { .. }))) => {
-                    roots.push((begin, cell_end, row));
+                    let touches = cell_end == end || begin == start && start > 0;
+                    roots.push((begin, cell_end, touches, row));
                 }
                 Ok(Some(row)) => rows.push(row),
                 Ok(None) | Err(_) => continue,
@@ -201,14 +220,14 @@ fn search(image: &Image, number: u32, page: &[u8], ranges: &[(usize, usize)], ro
         }
     }
     let touches = |index: usize| {
-        let (begin, end, _) = roots[index];
-        end == PAGE
+        let (begin, end, touches, _) = roots[index];
+        touches
             || index > 0 && roots[index - 1].1 == begin
             || roots.get(index + 1).is_some_and(|next| next.0 == end)
     };
     let beside: Vec<bool> = (0..roots.len()).map(touches).collect();
     let kept = roots.into_iter().zip(beside);
-    rows.extend(kept.filter_map(|((_, _, row), beside)| beside.then_some(row)));
+    rows.extend(kept.filter_map(|((.., row), beside)| beside.then_some(row)));
 }
 
 /// The next place from `at` where a record of a salvaged table may begin.

@@ -3,6 +3,7 @@
 use super::carve::{Blob, Row, read_blob};
 use super::cell::{Cell, Columns, Value};
 use super::image::Image;
+use super::page::Place;
 use crate::entry::Entry;
 use crate::ids::Digest;
 use crate::store::{RECORD_BYTES, VALUE_BYTES_MAX};
@@ -69,25 +70,29 @@ impl Table {
     }
 }
 
-/// Reads the row in a cell of page `page`; `None` if it is one of a table that is not salvaged. `image` has the
+/// Reads the row in a cell of a page; `None` if it is one of a table that is not salvaged. `image` has the
 /// overflow pages of the rare entry that needs one.
-pub(super) fn recognise(image: &Image, page: u32, cell: &Cell<'_>) -> Result<Option<Row>, Broken> {
+pub(super) fn recognise(
+    image: &Image,
+    place: Place,
+    cell: &Cell<'_>,
+) -> Result<Option<Row>, Broken> {
     let Some(table) = Table::of(&cell.columns) else {
         return Ok(None);
     };
     let row = match table {
-        Table::Entry => entry(image, page, cell),
+        Table::Entry => entry(image, place, cell),
         Table::Root => root(cell),
-        Table::Manifest => manifest(page, cell),
+        Table::Manifest => manifest(place, cell),
         Table::Chunk => chunk(cell),
-        Table::Pack => pack(page, cell),
-        Table::Document => document(page, cell),
-        Table::Parity => parity(page, cell),
+        Table::Pack => pack(place, cell),
+        Table::Document => document(place, cell),
+        Table::Parity => parity(place, cell),
     };
     row.map(Some).ok_or(Broken)
 }
 
-fn entry(image: &Image, page: u32, cell: &Cell<'_>) -> Option<Row> {
+fn entry(image: &Image, place: Place, cell: &Cell<'_>) -> Option<Row> {
     if cell.payload > ENTRY_PAYLOAD_BYTES_MAX {
         return None;
     }
@@ -95,7 +100,8 @@ fn entry(image: &Image, page: u32, cell: &Cell<'_>) -> Option<Row> {
         local: cell.local.to_vec(),
         length: cell.payload,
         overflow: cell.overflow,
-        page,
+        page: place.number,
+        loose: place.loose,
     };
     let record = match cell.overflow {
         None => whole.local,
@@ -176,11 +182,11 @@ fn root(cell: &Cell<'_>) -> Option<Row> {
     }
 }
 
-fn manifest(page: u32, cell: &Cell<'_>) -> Option<Row> {
+fn manifest(place: Place, cell: &Cell<'_>) -> Option<Row> {
     Some(Row::Manifest {
         id: cell.id,
         sha256: digest(cell, 1)?,
-        records: last_column(page, cell, 2)?,
+        records: last_column(place, cell, 2)?,
     })
 }
 
@@ -195,7 +201,7 @@ fn chunk(cell: &Cell<'_>) -> Option<Row> {
     })
 }
 
-fn pack(page: u32, cell: &Cell<'_>) -> Option<Row> {
+fn pack(place: Place, cell: &Cell<'_>) -> Option<Row> {
     let raw_size = unsigned(cell, 2)?;
     let codec = u32::try_from(unsigned(cell, 1)?).ok()?;
     (codec <= 1 && raw_size > 0).then_some(Row::Pack {
@@ -203,26 +209,26 @@ fn pack(page: u32, cell: &Cell<'_>) -> Option<Row> {
         codec,
         raw_size,
         sha256: digest(cell, 3)?,
-        data: last_column(page, cell, 4)?,
+        data: last_column(place, cell, 4)?,
     })
 }
 
-fn document(page: u32, cell: &Cell<'_>) -> Option<Row> {
+fn document(place: Place, cell: &Cell<'_>) -> Option<Row> {
     let Value::Text(name) = cell.columns.value(cell.local, 1)? else {
         return None;
     };
     Some(Row::Document {
         id: cell.id,
         name: String::from_utf8(name.to_vec()).ok()?,
-        text: last_column(page, cell, 2)?,
+        text: last_column(place, cell, 2)?,
     })
 }
 
-fn parity(page: u32, cell: &Cell<'_>) -> Option<Row> {
+fn parity(place: Place, cell: &Cell<'_>) -> Option<Row> {
     Some(Row::Parity {
         id: cell.id,
         stripe: unsigned(cell, 1)?,
-        data: last_column(page, cell, 2)?,
+        data: last_column(place, cell, 2)?,
     })
 }
 
@@ -241,7 +247,7 @@ fn unsigned(cell: &Cell<'_>, index: usize) -> Option<u64> {
 }
 
 /// The last column, of which a part may lie in overflow pages.
-fn last_column(page: u32, cell: &Cell<'_>, index: usize) -> Option<Blob> {
+fn last_column(place: Place, cell: &Cell<'_>, index: usize) -> Option<Blob> {
     let length = cell.columns.length(index);
     if length > VALUE_BYTES_MAX.cast_unsigned() as usize {
         return None;
@@ -250,6 +256,7 @@ fn last_column(page: u32, cell: &Cell<'_>, index: usize) -> Option<Blob> {
         local: cell.local.get(cell.columns.start(index)..)?.to_vec(),
         length,
         overflow: cell.overflow,
-        page,
+        page: place.number,
+        loose: place.loose,
     })
 }

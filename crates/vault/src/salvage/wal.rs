@@ -15,13 +15,15 @@ const FRAME: usize = FRAME_HEADER + PAGE;
 /// The lowest bit says whether checksums take words as big-endian.
 const MAGIC: u32 = 0x377f_0682;
 
-/// What a WAL holds. Memory: some 16 bytes a frame.
+/// What a WAL holds. Memory: some 32 bytes a frame.
 #[derive(Default)]
 pub(super) struct Frames {
     /// Pages of the last valid commit and where in the WAL their bytes lie.
     pub(super) pages: HashMap<u32, u64>,
     /// All other frames, in the order of the file.
     pub(super) loose: Vec<(u32, u64)>,
+    /// Pages in frames behind the last valid commit, each in its last version.
+    pub(super) lost: HashMap<u32, u64>,
     /// Pages of the vault after the last valid commit; 0 if there is none.
     pub(super) committed_pages: u32,
 }
@@ -57,9 +59,10 @@ impl Frames {
                 }
             } else {
                 chain = None;
-                frames.loose.push((number, content));
+                pending.push((number, content));
             }
         }
+        frames.lost.extend(pending.iter().copied());
         frames.loose.append(&mut pending);
         frames.loose.sort_unstable_by_key(|&(_, content)| content);
         Ok(frames)
