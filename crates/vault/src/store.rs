@@ -4,6 +4,8 @@
 //! outside the vault and HTTP are unknown here.
 
 pub(crate) mod derived;
+#[cfg(test)]
+pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod listing;
 pub(crate) mod log;
