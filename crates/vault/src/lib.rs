@@ -55,6 +55,7 @@ mod parity;
 pub mod paths;
 mod platform;
 mod read;
+pub mod rescue;
 mod salvage;
 mod store;
 pub mod uploads;

@@ -22,7 +22,6 @@
 //!
 //! POSIX drops a process's locks on a file when any of its handles is closed (sqlite.org/howtocorrupt.html, 2.2). A
 //! vault must not be open in the process that salvages it.
-#![cfg_attr(not(test), expect(dead_code, reason = "rescue uses it"))]
 
 pub(crate) mod carve;
 mod cell;

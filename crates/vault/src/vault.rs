@@ -29,7 +29,7 @@ use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
-mod create;
+pub(crate) mod create;
 
 /// What a vault is opened for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

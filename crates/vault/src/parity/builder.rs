@@ -278,6 +278,28 @@ impl Mending {
         fits
     }
 
+    /// Whether a shard is whole as it stands.
+    pub(crate) fn fits(&self, shard: usize) -> bool {
+        code::checksum(&self.data[shard * SHARD..][..SHARD]) == self.descriptor.checksums[shard]
+    }
+
+    /// Whether [`Mending::check`] found all bytes of an object to be whole.
+    pub(crate) fn object_is_good(&self, object: usize) -> bool {
+        let small = self.places[object].small.len();
+        self.small_is_good(object, 0, small)
+            && self.places[object]
+                .aligned
+                .clone()
+                .all(|shard| self.good[shard])
+    }
+
+    /// Whether [`Mending::check`] found some small bytes of an object to be whole.
+    pub(crate) fn small_is_good(&self, object: usize, offset: usize, length: usize) -> bool {
+        let from = self.small_at + self.places[object].small.start + offset;
+        let mut shards = from / SHARD..(from + length).div_ceil(SHARD);
+        shards.all(|shard| self.good[shard])
+    }
+
     /// Compares every shard with its checksum; gives how many differ.
     pub(crate) fn check(&mut self) -> usize {
         let found = code::checksums(&self.data);
@@ -290,11 +312,6 @@ impl Mending {
             *good = found == *expected;
         }
         self.good.iter().filter(|good| !**good).count()
-    }
-
-    /// Whether a shard was found to be whole by [`Mending::check`].
-    pub(crate) fn is_good(&self, shard: usize) -> bool {
-        self.good[shard]
     }
 
     /// Where an object's blocks are among the shards.

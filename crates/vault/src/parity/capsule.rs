@@ -132,7 +132,8 @@ impl<'b> Capsule<'b> {
         let piece = bytes.get(HEADER..HEADER + header.piece_bytes as usize)?;
         let shards = &bytes[HEADER + piece.len()..];
         let intact = header.encode(piece) == bytes[..HEADER]
-            && shards.len() == usize::from(header.shards) * SHARD;
+            // Fewer where the file ends before.
+            && shards.len() <= usize::from(header.shards) * SHARD;
         intact.then_some(Self {
             header,
             piece,
@@ -202,12 +203,16 @@ pub(crate) fn write(
         .collect())
 }
 
+/// Readings of one shard that are kept.
+const READINGS_MAX: usize = 3;
+
 /// Capsules of one stripe as they are found, in any order and number.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     header: Option<Header>,
     pieces: BTreeMap<u16, Vec<u8>>,
-    shards: BTreeMap<u32, Vec<u8>>,
+    /// What was found of each parity shard; more than one where a damaged file can be read in several ways.
+    shards: BTreeMap<u32, Vec<Vec<u8>>>,
 }
 
 impl Gathered {
@@ -234,9 +239,13 @@ impl Gathered {
         }
         self.pieces
             .insert(capsule.header.row, capsule.piece.to_vec());
-        for (at, shard) in capsule.shards.chunks_exact(SHARD).enumerate() {
-            self.shards
-                .insert(capsule.header.first_shard + at as u32, shard.to_vec());
+        for (number, shard) in
+            (capsule.header.first_shard..).zip(capsule.shards.chunks_exact(SHARD))
+        {
+            let found = self.shards.entry(number).or_default();
+            if found.len() < READINGS_MAX && !found.iter().any(|known| known == shard) {
+                found.push(shard.to_vec());
+            }
         }
     }
 
@@ -289,9 +298,13 @@ impl Gathered {
         let data = descriptor.data_shards();
         self.shards
             .iter()
-            .map(|(number, bytes)| (*number as usize, bytes.as_slice()))
-            .filter(|(number, bytes)| {
-                descriptor.checksums.get(data + number) == Some(&code::checksum(bytes))
+            .filter_map(|(number, found)| {
+                let number = *number as usize;
+                let expected = descriptor.checksums.get(data + number)?;
+                let good = found
+                    .iter()
+                    .find(|bytes| code::checksum(bytes) == *expected)?;
+                Some((number, good.as_slice()))
             })
             .collect()
     }

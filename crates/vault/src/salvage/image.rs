@@ -86,7 +86,7 @@ impl Image {
     }
 
     /// The pages from `first`, as many as fit into `into`, which is a multiple of a page long.
-    pub(super) fn read_pages(&self, first: u32, into: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read_pages(&self, first: u32, into: &mut [u8]) -> io::Result<()> {
         let offset = u64::from(first.saturating_sub(1)) * PAGE as u64;
         read_or_zeros(&self.file, offset, into, &self.bad)?;
         if let Some((wal, frames)) = &self.wal {

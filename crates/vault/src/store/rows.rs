@@ -121,6 +121,9 @@ pub(crate) struct VaultBody {
     /// Parity in percent of what it protects, rounded down: see [`Parity`].
     pub(crate) parity: Parity,
     pub(crate) created_by: String,
+    /// The vault whose survivors were sealed anew in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rescued_from: Option<String>,
 }
 
 impl VaultBody {

@@ -21,6 +21,7 @@ use crate::parity::plan::Stripe;
 mod append;
 mod derived;
 mod parity;
+mod restore;
 
 pub(crate) use parity::Protection;
 
@@ -152,6 +153,11 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Protects under another identity from here on: for a vault that is only being made.
+    pub(crate) fn adopt(&mut self, vault: crate::ids::VaultId) {
+        self.protection.vault = vault;
     }
 
     /// Has the next [`Writer::begin`] make all derived data again.

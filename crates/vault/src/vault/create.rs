@@ -15,7 +15,7 @@ use crate::store::rows::VaultBody;
 use crate::store::write::{Protection, Reopen, Writer};
 
 /// A fresh id with its secret key's text and the body of entry 0.
-pub(super) fn identity(
+pub(crate) fn identity(
     path: &Path,
     options: &OpenOptions,
 ) -> Result<(VaultId, String, VaultBody), OpenError> {
@@ -36,12 +36,13 @@ pub(super) fn identity(
         public_key: public,
         parity: options.parity,
         created_by: concat!("compactvault ", env!("CARGO_PKG_VERSION")).into(),
+        rescued_from: None,
     };
     Ok((id, secret, body))
 }
 
 /// Writes a new vault's schema and entry 0 to `temporary`.
-pub(super) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenError> {
+pub(crate) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenError> {
     let store = |error: IngestError| OpenError::Store {
         path: temporary.to_path_buf(),
         detail: error.to_string(),
@@ -64,7 +65,7 @@ pub(super) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenEr
     writer.close()
 }
 
-pub(super) fn state_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
+pub(crate) fn state_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
     let base = options.state_dir.clone().unwrap_or_else(default_state_dir);
     base.join(id.to_string())
 }

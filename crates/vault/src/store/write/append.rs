@@ -93,6 +93,36 @@ impl Transaction<'_> {
         skip: impl Fn(&Digest) -> bool,
         unreferenced: impl Fn(&Digest) -> bool,
     ) -> rusqlite::Result<()> {
+        let mut records = Vec::with_capacity(pack.chunks.len());
+        let mut offset = 0_u32;
+        for (sha256, size) in &pack.chunks {
+            if !skip(sha256) {
+                records.push(ChunkRecord {
+                    sha256: *sha256,
+                    offset,
+                    size: *size,
+                });
+            }
+            offset += *size;
+        }
+        let first = self.state.next_chunk;
+        let head = (pack.codec, pack.raw_size, pack.sha256);
+        self.insert_pack(head, &pack.data, &records)?;
+        for (chunk, record) in (first..).zip(&records) {
+            if unreferenced(&record.sha256) {
+                self.unreferenced(chunk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts a pack's row and its chunks' rows.
+    pub(super) fn insert_pack(
+        &mut self,
+        (codec, raw_size, sha256): (Codec, u64, Digest),
+        data: &[u8],
+        chunks: &[ChunkRecord],
+    ) -> rusqlite::Result<()> {
         let id = self.state.next_pack;
         self.state.next_pack += 1;
         self.connection()
@@ -101,47 +131,40 @@ impl Transaction<'_> {
             )?
             .execute(params![
                 id,
-                pack.codec.number(),
-                pack.raw_size,
-                pack.sha256.as_bytes(),
-                pack.data
+                codec.number(),
+                raw_size,
+                sha256.as_bytes(),
+                data
             ])?;
         self.state.facts[Fact::Packs as usize] += 1;
-        self.state.facts[Fact::StoredBytes as usize] += pack.data.len().cast_signed() as i64;
+        self.state.facts[Fact::StoredBytes as usize] += data.len().cast_signed() as i64;
         let first_chunk = self.state.next_chunk;
-        let mut records = Vec::with_capacity(pack.chunks.len());
-        let mut offset = 0_u32;
-        for (digest, size) in &pack.chunks {
-            if !skip(digest) {
-                records.push(ChunkRecord {
-                    sha256: *digest,
-                    offset,
-                    size: *size,
-                });
-                let chunk = self.state.next_chunk;
-                self.state.next_chunk += 1;
-                self.connection()
-                    .prepare_cached(
-                        "INSERT INTO chunk (id, sha256, pack, offset, size) VALUES (?1, ?2, ?3, ?4, ?5)",
-                    )?
-                    .execute(params![chunk, digest.as_bytes(), id, offset, size])?;
-                self.state.facts[Fact::UniqueBytes as usize] += i64::from(*size);
-                self.state.facts[Fact::Chunks as usize] += 1;
-                if unreferenced(digest) {
-                    self.unreferenced(chunk)?;
-                }
-            }
-            offset += *size;
+        for record in chunks {
+            let chunk = self.state.next_chunk;
+            self.state.next_chunk += 1;
+            self.connection()
+                .prepare_cached(
+                    "INSERT INTO chunk (id, sha256, pack, offset, size) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    chunk,
+                    record.sha256.as_bytes(),
+                    id,
+                    record.offset,
+                    record.size
+                ])?;
+            self.state.facts[Fact::UniqueBytes as usize] += i64::from(record.size);
+            self.state.facts[Fact::Chunks as usize] += 1;
         }
         if self.writer.protection.is_on() {
             self.writer.parity.pack(&PackObject {
                 id,
-                codec: pack.codec.number(),
-                raw_size: pack.raw_size,
-                sha256: pack.sha256,
-                data: &pack.data,
+                codec: codec.number(),
+                raw_size,
+                sha256,
+                data,
                 first_chunk,
-                chunks: &records,
+                chunks,
             });
         }
         Ok(())
@@ -398,7 +421,7 @@ impl Transaction<'_> {
         Ok(size)
     }
 
-    fn append(&mut self, mut entry: Entry) -> rusqlite::Result<Seq> {
+    pub(super) fn append(&mut self, mut entry: Entry) -> rusqlite::Result<Seq> {
         entry.seq = self.state.edge.size();
         let encoded = entry.leaf();
         let leaf = Entry::hash_of(&encoded);
@@ -433,7 +456,7 @@ impl Transaction<'_> {
         Ok(entry.id())
     }
 
-    fn add_manifest(&mut self, digest: &Digest, records: &[u8]) -> rusqlite::Result<()> {
+    pub(super) fn add_manifest(&mut self, digest: &Digest, records: &[u8]) -> rusqlite::Result<()> {
         let known = self
             .connection()
             .prepare_cached("SELECT 1 FROM manifest WHERE sha256 = ?1")?

@@ -1,0 +1,161 @@
+//! What is left of a damaged vault: every row that was carved, sorted by what it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::entry::Entry;
+use crate::ids::{Digest, VaultId};
+use crate::parity::builder::ChunkRecord;
+use crate::parity::capsule::{Capsule, Gathered, Header};
+use crate::salvage::carve::{self, Blob, Found, Row};
+use crate::salvage::image::Image;
+
+/// Rows that claim to be the same are few: stale copies, or rows of a vault that was archived.
+const CANDIDATES_MAX: usize = 8;
+
+/// A pack's row; its data is still in the file.
+#[derive(Clone, PartialEq)]
+pub(super) struct PackRow {
+    pub(super) codec: u32,
+    pub(super) raw_size: u64,
+    pub(super) sha256: Digest,
+    pub(super) data: Blob,
+}
+
+/// A chunk's row.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct ChunkRow {
+    pub(super) pack: u64,
+    pub(super) record: ChunkRecord,
+}
+
+/// Everything carved, by id, the most credible candidate first.
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) entries: BTreeMap<u64, Vec<Entry>>,
+    pub(super) manifests: BTreeMap<u64, Vec<Blob>>,
+    pub(super) chunks: BTreeMap<u64, Vec<ChunkRow>>,
+    pub(super) packs: BTreeMap<u64, Vec<PackRow>>,
+    pub(super) roots: BTreeMap<u64, Vec<Digest>>,
+    stripes: BTreeMap<u64, Vec<Blob>>,
+    /// How often each vault's id was met.
+    vaults: HashMap<VaultId, u64>,
+    /// The furthest position that a row of a whole page shows the log to have reached.
+    pub(super) log_size: u64,
+}
+
+impl Rows {
+    pub(super) fn take_in(&mut self, found: Found) {
+        let whole = found.whole_page && !found.loose;
+        match found.row {
+            Row::Entry { entry, .. } => {
+                if whole {
+                    self.log_size = self.log_size.max(entry.seq.saturating_add(1));
+                }
+                add(self.entries.entry(entry.seq).or_default(), entry, whole);
+            }
+            Row::Root { size, sha256 } => {
+                if whole {
+                    self.log_size = self.log_size.max(size);
+                }
+                add(self.roots.entry(size).or_default(), sha256, whole);
+            }
+            Row::Manifest { id, records, .. } => {
+                add(self.manifests.entry(id).or_default(), records, whole);
+            }
+            Row::Chunk {
+                id,
+                sha256,
+                pack,
+                offset,
+                size,
+            } => {
+                let (Ok(offset), Ok(size)) = (u32::try_from(offset), u32::try_from(size)) else {
+                    return;
+                };
+                let record = ChunkRecord {
+                    sha256,
+                    offset,
+                    size,
+                };
+                let row = ChunkRow { pack, record };
+                add(self.chunks.entry(id).or_default(), row, whole);
+            }
+            Row::Pack {
+                id,
+                codec,
+                raw_size,
+                sha256,
+                data,
+            } => {
+                let row = PackRow {
+                    codec,
+                    raw_size,
+                    sha256,
+                    data,
+                };
+                add(self.packs.entry(id).or_default(), row, whole);
+            }
+            Row::Parity { stripe, data, .. } => {
+                if let Some(header) = Header::decode(&data.local) {
+                    *self.vaults.entry(header.vault).or_default() += if whole { 1000 } else { 1 };
+                }
+                self.stripes.entry(stripe).or_default().push(data);
+            }
+            Row::Subtree { .. } | Row::Document { .. } => {}
+        }
+    }
+
+    /// Whether anything of a vault was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.packs.is_empty() && self.stripes.is_empty()
+    }
+
+    /// Which vault this is by its parity: the id met most often.
+    pub(super) fn vault(&self) -> Option<VaultId> {
+        self.vaults
+            .iter()
+            .max_by_key(|(_, count)| **count)
+            .map(|(vault, _)| *vault)
+    }
+
+    /// The numbers of all stripes, oldest first.
+    pub(super) fn stripes(&self) -> impl Iterator<Item = u64> {
+        self.stripes.keys().copied()
+    }
+
+    /// Reads the capsules of a stripe.
+    pub(super) fn gather(
+        &self,
+        image: &Image,
+        stripe: u64,
+        vault: VaultId,
+    ) -> io::Result<Gathered> {
+        let mut gathered = Gathered::default();
+        for blob in self.stripes.get(&stripe).into_iter().flatten() {
+            // Where a wrong number led elsewhere, the page behind is the right one.
+            for (bytes, _) in [
+                carve::read_blob(image, blob)?,
+                carve::read_blob_in_one_piece(image, blob)?,
+            ] {
+                let capsule = Capsule::parse(&bytes);
+                let ours = |c: &Capsule<'_>| c.header.vault == vault && c.header.stripe == stripe;
+                if let Some(capsule) = capsule.filter(ours) {
+                    gathered.add(&capsule);
+                }
+            }
+        }
+        Ok(gathered)
+    }
+}
+
+fn add<T: PartialEq>(candidates: &mut Vec<T>, candidate: T, whole: bool) {
+    if candidates.contains(&candidate) {
+        return;
+    }
+    if whole {
+        candidates.insert(0, candidate);
+    } else if candidates.len() < CANDIDATES_MAX {
+        candidates.push(candidate);
+    }
+}
