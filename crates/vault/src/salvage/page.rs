@@ -104,15 +104,21 @@ fn examine_leaf(image: &Image, place: Place, page: &[u8], base: usize) -> (Kind,
         };
         taken.push((at, at + cell.size));
         if let Some(row) = row {
-            rows.push(row);
+            rows.push((row, is_plain(&cell)));
             ours.push((at, at + cell.size));
         }
     }
     taken.sort_unstable();
     sound &= is_accounted_for(page, base, &taken);
     if sound {
+        let rows = rows.into_iter().map(|(row, _)| row).collect();
         return (Kind::Leaf, rows);
     }
+    // Thousands of pointers in a page that only seems to be a leaf lead to something that passes for a tiny row.
+    let plain = rows
+        .into_iter()
+        .filter_map(|(row, plain)| plain.then_some(row));
+    let mut rows: Vec<Row> = plain.collect();
     // A damaged pointer may lead to something that passes for a row of another table, across one of ours.
     ours.sort_unstable();
     search(image, place, page, &gaps(&ours), &mut rows);
