@@ -152,7 +152,7 @@ fn of_open(error: &OpenError) -> (Exit, &'static str) {
         | OpenError::NotAVault { .. }
         | OpenError::Newer { .. }
         | OpenError::Original { .. } => Exit::NoVault,
-        OpenError::Damaged { .. } => Exit::Lost,
+        OpenError::Damaged { .. } | OpenError::WalDamaged { .. } => Exit::Lost,
         OpenError::Busy { .. } => Exit::Busy,
         _ => Exit::Error,
     };

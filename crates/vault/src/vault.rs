@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::copy::{CopyError, CopyOptions, CopyReport, CopyWatch};
 use crate::entry::Kind;
 use crate::error::{IngestError, OpenError, ReadError};
 use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
@@ -18,11 +19,12 @@ use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
 use crate::store::derived;
-use crate::store::files::{self, OpenFile};
-use crate::store::open;
+use crate::store::files::{self, Entered};
+use crate::store::open::{self, FileMode};
 use crate::store::pool::{Pool, Pooled};
 use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry, placed};
 use crate::store::scan::Watcher;
+use crate::store::wal::Elsewhere;
 use crate::store::write::{Reopen, Writer};
 use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
@@ -90,6 +92,8 @@ struct Inner {
     body: VaultBody,
     created_unix_ms: i64,
     read_only: Option<String>,
+    /// As it was when the vault was opened.
+    elsewhere: Elsewhere,
     state_dir: PathBuf,
     reading: Arc<Reading>,
     ingest: Option<Arc<Ingest>>,
@@ -132,19 +136,24 @@ impl Vault {
             path: path.to_path_buf(),
             source,
         })?;
-        let (mode, mut read_only) = files::mode_of(&path, options.network_fs)?;
-        let file = OpenFile::register(&path);
+        let Entered {
+            file,
+            mode,
+            mut read_only,
+            elsewhere,
+        } = files::enter(&path, options.network_fs)?;
         let pool = Pool::new(path.clone(), mode, options.lock_timeout);
-        let (entry, why) = {
-            let connection = open::reader(&path, mode, options.lock_timeout)?;
-            let look = || -> Result<_, ReadError> {
-                Ok((
-                    read::entry(&connection, Seq::VAULT)?,
-                    open::why_read_only(&connection)?,
-                ))
-            };
-            look().map_err(|error| not_readable(&path, error))?
+        let connection = open::reader(&path, mode, options.lock_timeout)?;
+        let look = || -> Result<_, ReadError> {
+            Ok((
+                read::entry(&connection, Seq::VAULT)?,
+                open::why_read_only(&connection)?,
+            ))
         };
+        let (entry, why) = look().map_err(|error| not_readable(&path, error))?;
+        if mode != FileMode::NetworkExclusive {
+            pool.adopt(connection);
+        }
         read_only = read_only.or(why);
         let body: VaultBody = entry
             .body
@@ -188,6 +197,7 @@ impl Vault {
                 body,
                 created_unix_ms: entry.sealed_at,
                 read_only,
+                elsewhere,
                 reading: Arc::new(Reading::new(pool, file)),
                 ingest,
                 uploads: OnceLock::new(),
@@ -385,6 +395,7 @@ impl Vault {
         let (entries, root) = log::last_root(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
+        let copy_hindrance = copy_hindrance(&inner.path, wal_bytes, inner.elsewhere);
         let status = Status {
             vault: inner.id,
             created_unix_ms: inner.created_unix_ms,
@@ -403,7 +414,8 @@ impl Vault {
             file_bytes: size_of(&inner.path) + wal_bytes,
             unreferenced_chunks: fact(Fact::Unreferenced),
             root,
-            safe_to_copy: wal_bytes == 0,
+            safe_to_copy: copy_hindrance.is_none(),
+            copy_hindrance,
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)
@@ -433,6 +445,17 @@ impl Vault {
         progress: &(dyn Fn(VerifyProgress) + Sync),
     ) -> Result<VerifyReport, ReadError> {
         crate::verify::verify(&self.inner.reading, level, progress)
+    }
+
+    /// Makes a verified copy of the vault as it is at one moment, also while others add to it. Without an error
+    /// `path` is a whole vault, durably; with one nothing is there. Never replaces a file.
+    pub fn copy_to(
+        &self,
+        path: &Path,
+        options: CopyOptions,
+        watch: &CopyWatch<'_>,
+    ) -> Result<CopyReport, CopyError> {
+        crate::copy::copy(&self.inner.reading, self.path(), path, options, watch)
     }
 
     /// Growth of the log since the last call, whoever caused it; the first call tells only the size. Cheap enough
@@ -531,6 +554,21 @@ impl Drop for Inner {
         if let Err(error) = self.close() {
             tracing::warn!(vault = %self.path.display(), %error, "the vault did not close cleanly; what was sealed is safe in it and its WAL");
         }
+    }
+}
+
+/// Why a plain copy of the file alone would not do.
+fn copy_hindrance(path: &Path, wal_bytes: u64, elsewhere: Elsewhere) -> Option<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if wal_bytes > 0 {
+        Some(format!(
+            "commits may be in {name}-wal only: use `compactvault backup`, or copy both files while nothing writes"
+        ))
+    } else if elsewhere == Elsewhere::Open {
+        let what = "another process has it open and may write at any moment: use `compactvault backup`, or close it";
+        Some(what.into())
+    } else {
+        None
     }
 }
 
