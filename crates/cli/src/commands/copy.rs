@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use compactvault_vault::{Access, CopyOptions, CopyReport, CopyWatch, VerifyLevel};
+use compactvault_vault::{Access, CopyError, CopyOptions, CopyReport, CopyWatch, VerifyLevel};
 use serde_json::json;
 
 use crate::args::{Backup, Freeze, Global};
-use crate::exit::Exit;
+use crate::exit::{Exit, Stopped};
 use crate::format::{bytes, things};
 use crate::names::shown_path;
 use crate::output::{Output, Tone};
@@ -57,7 +57,10 @@ fn run(
     let seconds = bar.elapsed().as_secs_f64();
     drop(bar);
     let closed = vault.close();
-    let report = copied?;
+    let report = match copied {
+        Err(error @ CopyError::Stopped) => return Err(Stopped(error.to_string()).into()),
+        copied => copied?,
+    };
     closed?;
     print(&path, file, options, &report, seconds, output)?;
     Ok(Exit::Done)
