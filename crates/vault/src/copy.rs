@@ -218,7 +218,7 @@ fn copy_pages(
 ) -> Result<Snapshot, CopyError> {
     let source = reading.pool.dedicated()?;
     let folder = files::directory_of(temporary);
-    let room = |bytes| platform::free_bytes(&folder).is_none_or(|free| free >= bytes);
+    let fits = |bytes| platform::free_bytes(&folder).is_none_or(|free| free >= bytes);
     let go_on = |bytes_done, bytes| {
         (watch.progress)(CopyProgress {
             bytes_done,
@@ -227,7 +227,7 @@ fn copy_pages(
         });
         !watch.stop.load(Ordering::Relaxed)
     };
-    pages(&source, temporary, options.frozen, room, &go_on).map_err(|error| match error {
+    pages(&source, temporary, options.frozen, fits, &go_on).map_err(|error| match error {
         PagesError::Source(error) => CopyError::Read(error),
         PagesError::DiskFull => CopyError::DiskFull { path: path.into() },
         PagesError::Store(detail) => CopyError::Store {

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::{self, Checkpoint};
-use crate::copy::{CopyError, CopyOptions, CopyReport, CopyWatch};
 use crate::entry::Kind;
 use crate::error::{IngestError, OpenError, ReadError};
 use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
@@ -31,6 +30,7 @@ use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
+mod copying;
 mod create;
 
 /// What a vault is opened for.
@@ -395,7 +395,9 @@ impl Vault {
         let (entries, root) = log::last_root(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
-        let copy_hindrance = copy_hindrance(&inner.path, wal_bytes, inner.elsewhere);
+        // Who has it open for writing for long cannot go by who else had it open at the beginning.
+        let open_elsewhere = inner.ingest.is_none() && inner.elsewhere == Elsewhere::Open;
+        let copy_hindrance = copying::hindrance(&inner.path, wal_bytes, open_elsewhere);
         let status = Status {
             vault: inner.id,
             created_unix_ms: inner.created_unix_ms,
@@ -445,17 +447,6 @@ impl Vault {
         progress: &(dyn Fn(VerifyProgress) + Sync),
     ) -> Result<VerifyReport, ReadError> {
         crate::verify::verify(&self.inner.reading, level, progress)
-    }
-
-    /// Makes a verified copy of the vault as it is at one moment, also while others add to it. Without an error
-    /// `path` is a whole vault, durably; with one nothing is there. Never replaces a file.
-    pub fn copy_to(
-        &self,
-        path: &Path,
-        options: CopyOptions,
-        watch: &CopyWatch<'_>,
-    ) -> Result<CopyReport, CopyError> {
-        crate::copy::copy(&self.inner.reading, self.path(), path, options, watch)
     }
 
     /// Growth of the log since the last call, whoever caused it; the first call tells only the size. Cheap enough
@@ -554,21 +545,6 @@ impl Drop for Inner {
         if let Err(error) = self.close() {
             tracing::warn!(vault = %self.path.display(), %error, "the vault did not close cleanly; what was sealed is safe in it and its WAL");
         }
-    }
-}
-
-/// Why a plain copy of the file alone would not do.
-fn copy_hindrance(path: &Path, wal_bytes: u64, elsewhere: Elsewhere) -> Option<String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if wal_bytes > 0 {
-        Some(format!(
-            "commits may be in {name}-wal only: use `compactvault backup`, or copy both files while nothing writes"
-        ))
-    } else if elsewhere == Elsewhere::Open {
-        let what = "another process has it open and may write at any moment: use `compactvault backup`, or close it";
-        Some(what.into())
-    } else {
-        None
     }
 }
 

@@ -62,8 +62,8 @@ fn a_backup_made_while_another_process_adds_verifies_and_holds_what_was_sealed()
 #[test]
 fn a_frozen_copy_answers_everything_and_takes_nothing_in() {
     let place = filled();
-    let made = place.run(["freeze", "cold.vault"]);
-    assert!(made.expect_code(0).text().contains("deep"), "{made:?}");
+    let frozen = place.run(["freeze", "cold.vault"]);
+    assert!(frozen.expect_code(0).text().contains("deep"), "{frozen:?}");
     let mode = fs::metadata(place.path("cold.vault"))
         .expect("it is there")
         .permissions()

@@ -12,7 +12,7 @@ use crate::error::ReadError;
 use crate::ids::Digest;
 
 /// Pages copied between two looks at whether to go on: 4 MiB.
-const STEP_PAGES: i32 = 4 * 1024 * 1024 / PAGE_BYTES as i32;
+const STEP_PAGES: i32 = 4 * 1024 * 1024 / PAGE_BYTES.cast_signed();
 /// Where the header says how the file is written and read (sqlite.org/fileformat2.html, 1.3.3).
 const JOURNAL_OFFSET: u64 = 18;
 const JOURNAL_ROLLBACK: [u8; 2] = [1, 1];
@@ -53,7 +53,7 @@ pub(crate) fn pages(
     source: &Connection,
     target: &Path,
     frozen: bool,
-    room: impl FnOnce(u64) -> bool,
+    fits: impl FnOnce(u64) -> bool,
     go_on: &dyn Fn(u64, u64) -> bool,
 ) -> Result<Snapshot, PagesError> {
     // Within a transaction a commit of somebody else does not make the backup begin anew, as it would otherwise.
@@ -66,7 +66,7 @@ pub(crate) fn pages(
     };
     let page_bytes = u64::from(number("page_size")?);
     let bytes = u64::from(number("page_count")?) * page_bytes;
-    if !room(bytes) {
+    if !fits(bytes) {
         return Err(PagesError::DiskFull);
     }
     let mut copy = open::blank(target).map_err(|error| failed(&error))?;

@@ -66,7 +66,7 @@ pub(crate) fn inspect(wal: &mut impl Read, index: Option<&[u8]>) -> io::Result<O
     let Some(shape) = shape else {
         return without_a_header(wal, &header, index);
     };
-    let walked = Walked::over(wal, shape)?;
+    let walked = Walked::over(wal, &shape)?;
     let salts = &header[16..24];
     // Of two copies that differ the older one: a process can be killed between writing them.
     let committed = indexes(index)
@@ -125,7 +125,7 @@ struct Walked {
 }
 
 impl Walked {
-    fn over(wal: &mut impl Read, shape: Shape) -> io::Result<Self> {
+    fn over(wal: &mut impl Read, shape: &Shape) -> io::Result<Self> {
         let mut frame = vec![0; FRAME_HEADER_BYTES + shape.page_bytes];
         let mut walked = Self::default();
         let mut sum = shape.sum;

@@ -1,5 +1,10 @@
 //! WALs made by hand, with small pages: every kind that an interrupted process may leave, and every kind of damage.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "the numbers of these tests are small"
+)]
+
 use super::*;
 
 const PAGE: usize = 512;
