@@ -11,6 +11,9 @@
 //!   *behind* a frame that is not right cannot come from a process that was merely killed.
 //! - The last frame alone may be half written: it is judged only by what the index says.
 //! - After a reset of the WAL older frames lie behind the newer ones; their salts are others.
+//! - A loss of power is another matter: what was not synced yet may be there in part and in any order, so a last
+//!   transaction that nobody was told of can look like one that was damaged. It is refused: of the two mistakes that
+//!   is the one that can be made good.
 //! - The index tells of a commit only after its frames were synced. What it counts must be there; while it agrees with
 //!   the frames, whatever lies behind them was never committed.
 

@@ -260,6 +260,37 @@ fn a_frozen_copy_is_read_with_nothing_beside_it_and_never_changes() {
     ticket.wait().expect("it is sealed");
 }
 
+#[test]
+fn a_vault_written_with_a_rollback_journal_is_written_again_only_when_asked() {
+    let home = Home::new();
+    let vault = filled(&home);
+    let path = target(&home);
+    copy(&vault, &path, FROZEN).expect("it is copied");
+    let bytes = fs::read(&path).expect("it is there");
+    let file = home.path().join("network.vault");
+    fs::write(&file, &bytes).expect("it can be written");
+    let vault = Vault::open(&file, &home.options()).expect("it opens");
+    assert!(vault.read_only().is_some());
+    drop(vault);
+    assert!(fs::read(&file).expect("it is there") == bytes);
+    let network = |path: &Path| {
+        let options = compactvault_vault::OpenOptions {
+            network_fs: true,
+            ..home.options()
+        };
+        Vault::open(path, &options).expect("it opens")
+    };
+    let vault = network(&file);
+    assert_eq!(vault.read_only(), None);
+    let place = compactvault_vault::CollectionId::new(Seq::new(2));
+    add(&vault, place, "asked", b"asked");
+    assert_intact(&vault);
+    drop(vault);
+    // What nobody may write stays frozen whatever is asked.
+    assert!(network(&path).read_only().is_some());
+    assert!(fs::read(&path).expect("it is there") == bytes);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_copy_is_as_private_as_the_vault() {
