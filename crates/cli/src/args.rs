@@ -21,6 +21,7 @@ Examples:
   compactvault get Glacier/Textures/ice.png           take one file out
   compactvault export Glacier --out glacier           take a project out
   compactvault verify --deep                          check every byte
+  compactvault backup /media/disk/studio.vault        make a verified copy
 
 Environment:
   COMPACTVAULT_VAULT     the vault, where --vault does not name one
@@ -86,6 +87,8 @@ pub(crate) enum Command {
     Verify(Verify),
     Reindex(Reindex),
     Status(Status),
+    Backup(Backup),
+    Freeze(Freeze),
     Checkpoint(Checkpoint),
     Serve(Serve),
 }
@@ -221,6 +224,36 @@ pub(crate) struct Status {
     /// The vault, as --vault
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// Make a verified copy, also while others add to the vault
+///
+/// FILE is the vault as it is at this moment, one file with nothing beside it. It gets its name when it was written,
+/// read again and verified, and its log found to be the vault's; never over another file. A damaged vault is not
+/// copied: the exit code is then what verify gives.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compactvault backup /media/disk/studio.vault
+  compactvault --vault studio.vault backup --deep studio-2031.vault")]
+pub(crate) struct Backup {
+    /// The new copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Put every file in the copy together, too, and compare its SHA-256 and CRC-32
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
+
+/// Make a verified copy that nobody can add to, for read-only media
+///
+/// As backup --deep, but FILE needs no WAL: it opens where nothing can be written and leaves nothing beside it. Nobody
+/// may write it, and nothing can be added to it. A backup of it is a vault that can be added to again.
+#[derive(Args, Debug)]
+pub(crate) struct Freeze {
+    /// The new copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 /// Make lists, counts and orders again from what is sealed

@@ -2,6 +2,7 @@
 
 mod add;
 mod checkpoint;
+mod copy;
 mod export;
 mod get;
 mod init;
@@ -33,6 +34,8 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&args, global, output),
         Command::Reindex(args) => reindex::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
+        Command::Backup(args) => copy::backup(&args, global, output),
+        Command::Freeze(args) => copy::freeze(&args, global, output),
         Command::Checkpoint(args) => checkpoint::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),
     }

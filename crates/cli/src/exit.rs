@@ -7,7 +7,7 @@ use compactvault_server::ServeError;
 use compactvault_vault::export::ExportError;
 use compactvault_vault::paths::PlanError;
 use compactvault_vault::{
-    ArchiveError, IngestError, NameError, OpenError, ReadError, Severity, VerifyReport,
+    ArchiveError, CopyError, IngestError, NameError, OpenError, ReadError, Severity, VerifyReport,
 };
 
 /// How a command ended. Numbers are never given another meaning.
@@ -97,6 +97,15 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static
             _ => (Exit::Error, "io"),
         });
     }
+    if let Some(error) = cause.downcast_ref::<CopyError>() {
+        let exit = match error {
+            CopyError::Open(error) => of_open(error).0,
+            CopyError::Read(error) => of_read(error).0,
+            CopyError::Damaged { report, .. } => of_report(report),
+            _ => Exit::Error,
+        };
+        return Some((exit, error.code()));
+    }
     if let Some(error) = cause.downcast_ref::<OpenError>() {
         return Some(of_open(error));
     }
@@ -152,7 +161,7 @@ fn of_open(error: &OpenError) -> (Exit, &'static str) {
         | OpenError::NotAVault { .. }
         | OpenError::Newer { .. }
         | OpenError::Original { .. } => Exit::NoVault,
-        OpenError::Damaged { .. } => Exit::Lost,
+        OpenError::Damaged { .. } | OpenError::WalDamaged { .. } => Exit::Lost,
         OpenError::Busy { .. } => Exit::Busy,
         _ => Exit::Error,
     };

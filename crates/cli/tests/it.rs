@@ -2,6 +2,7 @@
 
 mod it {
     mod choice;
+    mod copies;
     mod damage;
     mod docs;
     mod harness;

@@ -4,7 +4,7 @@
 //! finding is data, see [`crate::verify`].
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ids::Seq;
 
@@ -67,6 +67,18 @@ pub enum OpenError {
         /// What contradicts what.
         detail: String,
     },
+    /// Not opened: `SQLite` would silently drop commits that lie behind damage in the WAL.
+    #[error("{}", wal_damaged(path, wal, detail, *commits))]
+    WalDamaged {
+        /// The vault.
+        path: PathBuf,
+        /// The WAL beside it.
+        wal: PathBuf,
+        /// What is wrong with it, a clause.
+        detail: String,
+        /// Committed transactions behind the damage that can still be counted.
+        commits: u64,
+    },
     /// Another process kept the lock for longer than the lock timeout.
     #[error("{} is in use by another process; try again when it is done (see --lock-timeout)", .path.display())]
     Busy {
@@ -111,6 +123,7 @@ impl OpenError {
             Self::Newer { .. } => "newer_vault",
             Self::Original { .. } => "original_vault",
             Self::Damaged { .. } => "damaged",
+            Self::WalDamaged { .. } => "wal_damaged",
             Self::Busy { .. } => "busy",
             Self::NetworkFileSystem { .. } => "network_file_system",
             Self::Io { .. } => "io",
@@ -122,9 +135,10 @@ impl OpenError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Busy { .. } => Retry::Later,
-            Self::Damaged { .. } | Self::Io { .. } | Self::NetworkFileSystem { .. } => {
-                Retry::AfterActing
-            }
+            Self::Damaged { .. }
+            | Self::WalDamaged { .. }
+            | Self::Io { .. }
+            | Self::NetworkFileSystem { .. } => Retry::AfterActing,
             _ => Retry::Never,
         }
     }
@@ -327,6 +341,21 @@ impl From<rusqlite::Error> for IngestError {
             },
         }
     }
+}
+
+/// What was found, that nothing happened, and what to do next.
+fn wal_damaged(path: &Path, wal: &Path, detail: &str, commits: u64) -> String {
+    let lost = match commits {
+        0 => "commits".to_owned(),
+        1 => "at least 1 committed transaction".to_owned(),
+        n => format!("at least {n} committed transactions"),
+    };
+    let (path, wal) = (path.display(), wal.display());
+    format!(
+        "{wal} is damaged: {detail}. Opening the vault would silently drop {lost}, so nothing was opened or changed. \
+         First copy both files; then `compactvault rescue {path} --out NEW` takes out what can be had. To do without \
+         all that was in the WAL instead, move {wal} away and run `compactvault verify`"
+    )
 }
 
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {

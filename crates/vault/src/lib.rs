@@ -40,6 +40,7 @@
 pub mod checkpoint;
 mod chunking;
 mod codec;
+pub mod copy;
 mod entry;
 mod error;
 pub mod export;
@@ -64,6 +65,7 @@ pub mod verify;
 mod walk;
 
 pub use checkpoint::Checkpoint;
+pub use copy::{CopyError, CopyOptions, CopyProgress, CopyReport, CopyWatch};
 pub use error::{IngestError, OpenError, ReadError, Retry};
 pub use ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 pub use ingest::{ArchiveError, Ingest, NewAsset, NewLink, Sealed, SourceDigest, Ticket};

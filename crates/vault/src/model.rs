@@ -329,8 +329,10 @@ pub struct Status {
     pub unreferenced_chunks: u64,
     /// Root of the log at `entries`.
     pub root: Digest,
-    /// Whether copying the file now copies everything (no WAL holds commits of its own).
+    /// Whether copying the file alone, with any program, copies everything now.
     pub safe_to_copy: bool,
+    /// Why it does not and what to do instead, a sentence without a full stop; `None` if it does.
+    pub copy_hindrance: Option<String>,
 }
 
 /// How much Reed-Solomon parity a vault keeps over what it seals, chosen when it is made.

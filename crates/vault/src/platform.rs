@@ -71,3 +71,62 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
         None
     }
 }
+
+/// Whether another process holds a POSIX lock on some of these bytes; `None` where that cannot be asked. The locks of
+/// this process do not count.
+pub(crate) fn locked_by_others(file: &File, start: u64, length: u64) -> Option<bool> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+        let lock = Flock {
+            start,
+            length,
+            pid: None,
+            typ: FlockType::WriteLock,
+            offset_type: FlockOffsetType::Set,
+        };
+        fcntl_getlk(file, &lock).ok().map(|held| held.is_some())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, start, length);
+        None
+    }
+}
+
+/// Asks that a synced file be read from its medium the next time, not from memory. Only a wish.
+pub(crate) fn forget_cached(file: &File) {
+    #[cfg(target_os = "linux")]
+    {
+        // Nothing depends on it but how much the next reading proves.
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+    }
+}
+
+/// Whether nobody may write the file, going by its permissions alone.
+pub(crate) fn has_no_write_permission(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.permissions().readonly())
+}
+
+/// Gives a copy the permissions of its original: with the owner's to write, or frozen, with nobody's.
+pub(crate) fn copy_permissions(original: &Path, copy: &File, frozen: bool) -> io::Result<()> {
+    let mut permissions = original.metadata()?.permissions();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = permissions.mode();
+        permissions.set_mode(if frozen {
+            mode & 0o444
+        } else {
+            mode & 0o666 | 0o200
+        });
+    }
+    #[cfg(not(unix))]
+    permissions.set_readonly(frozen);
+    copy.set_permissions(permissions)
+}

@@ -3,6 +3,7 @@
 //! What comes out of here was checked against its leaf hash, its manifest hash or its own SHA-256. Queues, files
 //! outside the vault and HTTP are unknown here.
 
+pub(crate) mod copy;
 pub(crate) mod derived;
 #[cfg(test)]
 pub(crate) mod dump;
@@ -16,6 +17,7 @@ pub(crate) mod read;
 pub(crate) mod rebuild;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod wal;
 pub(crate) mod write;
 
 /// "CVLT" in the header's application id: what `file` and probing go by.

@@ -18,17 +18,19 @@ use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
 use crate::store::derived;
-use crate::store::files::{self, OpenFile};
-use crate::store::open;
+use crate::store::files::{self, Entered};
+use crate::store::open::{self, FileMode};
 use crate::store::pool::{Pool, Pooled};
 use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry, placed};
 use crate::store::scan::Watcher;
+use crate::store::wal::Elsewhere;
 use crate::store::write::{Protection, Reopen, Writer};
 use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
 use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
+mod copying;
 pub(crate) mod create;
 
 /// What a vault is opened for.
@@ -90,6 +92,8 @@ struct Inner {
     body: VaultBody,
     created_unix_ms: i64,
     read_only: Option<String>,
+    /// As it was when the vault was opened.
+    elsewhere: Elsewhere,
     state_dir: PathBuf,
     reading: Arc<Reading>,
     ingest: Option<Arc<Ingest>>,
@@ -132,19 +136,24 @@ impl Vault {
             path: path.to_path_buf(),
             source,
         })?;
-        let (mode, mut read_only) = files::mode_of(&path, options.network_fs)?;
-        let file = OpenFile::register(&path);
+        let Entered {
+            file,
+            mode,
+            mut read_only,
+            elsewhere,
+        } = files::enter(&path, options.network_fs)?;
         let pool = Pool::new(path.clone(), mode, options.lock_timeout);
-        let (entry, why) = {
-            let connection = open::reader(&path, mode, options.lock_timeout)?;
-            let look = || -> Result<_, ReadError> {
-                Ok((
-                    read::entry(&connection, Seq::VAULT)?,
-                    open::why_read_only(&connection)?,
-                ))
-            };
-            look().map_err(|error| not_readable(&path, error))?
+        let connection = open::reader(&path, mode, options.lock_timeout)?;
+        let look = || -> Result<_, ReadError> {
+            Ok((
+                read::entry(&connection, Seq::VAULT)?,
+                open::why_read_only(&connection)?,
+            ))
         };
+        let (entry, why) = look().map_err(|error| not_readable(&path, error))?;
+        if mode != FileMode::NetworkExclusive {
+            pool.adopt(connection);
+        }
         read_only = read_only.or(why);
         let body: VaultBody = entry
             .body
@@ -192,6 +201,7 @@ impl Vault {
                 body,
                 created_unix_ms: entry.sealed_at,
                 read_only,
+                elsewhere,
                 reading: Arc::new(Reading::new(pool, file)),
                 ingest,
                 uploads: OnceLock::new(),
@@ -389,6 +399,9 @@ impl Vault {
         let (entries, root) = log::last_root(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
+        // Who has it open for writing for long cannot go by who else had it open at the beginning.
+        let open_elsewhere = inner.ingest.is_none() && inner.elsewhere == Elsewhere::Open;
+        let copy_hindrance = copying::hindrance(&inner.path, wal_bytes, open_elsewhere);
         let status = Status {
             vault: inner.id,
             created_unix_ms: inner.created_unix_ms,
@@ -407,7 +420,8 @@ impl Vault {
             file_bytes: size_of(&inner.path) + wal_bytes,
             unreferenced_chunks: fact(Fact::Unreferenced),
             root,
-            safe_to_copy: wal_bytes == 0,
+            safe_to_copy: copy_hindrance.is_none(),
+            copy_hindrance,
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)

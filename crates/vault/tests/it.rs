@@ -11,6 +11,7 @@
 )]
 
 mod it {
+    mod copies;
     mod damage;
     mod derived;
     mod golden;

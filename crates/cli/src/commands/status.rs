@@ -77,11 +77,9 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> anyhow::Resu
     if let Some(reason) = &cannot_add {
         line("read only", output.tone(Tone::Caution, reason))?;
     }
-    let safe = if status.safe_to_copy {
-        output.tone(Tone::Good, "yes")
-    } else {
-        let why = "no: commits wait in the -wal file; stop what has the vault open first";
-        output.tone(Tone::Caution, why)
+    let safe = match &status.copy_hindrance {
+        None => output.tone(Tone::Good, "yes"),
+        Some(why) => output.tone(Tone::Caution, &format!("no: {why}")),
     };
     line("safe to copy", safe)?;
     output.result(|| {
@@ -107,6 +105,7 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> anyhow::Resu
             "saved_by_deduplication_bytes": saved.deduplication,
             "saved_by_compression_bytes": saved.compression,
             "safe_to_copy": status.safe_to_copy,
+            "copy_hindrance": status.copy_hindrance,
         })
     })?;
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::harness::Place;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "",
     "init",
     "add",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 11] = [
     "verify",
     "reindex",
     "status",
+    "backup",
+    "freeze",
     "checkpoint",
     "serve",
 ];

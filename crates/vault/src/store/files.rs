@@ -1,13 +1,14 @@
 //! The vault as a file: what is at a path, how it may be opened, and getting a new one there whole.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::open::FileMode;
-use super::{APPLICATION_ID, CONTAINER_VERSION};
+use super::wal::{self, Elsewhere};
+use super::{APPLICATION_ID, CONTAINER_VERSION, copy};
 use crate::error::OpenError;
 
 /// What lies at a path, told without changing anything.
@@ -27,30 +28,97 @@ pub enum FileState {
 
 /// Vault files that this process has open, canonical. Closing any other handle on one of them would drop
 /// `SQLite`'s POSIX locks (sqlite.org/howtocorrupt.html, 2.2), so they are never opened for a look.
-static OPEN_FILES: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+static OPEN_FILES: Mutex<Option<HashMap<PathBuf, Opened>>> = Mutex::new(None);
+
+/// Held while a file is looked at and until it is on the list: otherwise another thread could open it meanwhile.
+static LOOKING: Mutex<()> = Mutex::new(());
+
+/// What is known of a file that this process has open.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    handles: usize,
+    rollback_journal: bool,
+}
+
+fn open_files() -> MutexGuard<'static, Option<HashMap<PathBuf, Opened>>> {
+    OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Keeps a path in the list of open files for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct OpenFile(PathBuf);
 
 impl OpenFile {
-    pub(crate) fn register(path: &Path) -> Self {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let mut open = OPEN_FILES
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        open.get_or_insert_default().insert(path.clone());
-        Self(path)
+    /// `path` is canonical.
+    pub(crate) fn register(path: &Path, rollback_journal: bool) -> Self {
+        let mut open = open_files();
+        let opened = open
+            .get_or_insert_default()
+            .entry(path.to_path_buf())
+            .or_insert(Opened {
+                handles: 0,
+                rollback_journal,
+            });
+        opened.handles += 1;
+        Self(path.to_path_buf())
     }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
-        let mut open = OPEN_FILES
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        open.get_or_insert_default().remove(&self.0);
+        let mut open = open_files();
+        let files = open.get_or_insert_default();
+        if let Some(opened) = files.get_mut(&self.0) {
+            opened.handles -= 1;
+            if opened.handles == 0 {
+                files.remove(&self.0);
+            }
+        }
     }
+}
+
+/// A vault that may be opened now.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    /// To be kept until the last connection is closed.
+    pub(crate) file: OpenFile,
+    /// How to open it.
+    pub(crate) mode: FileMode,
+    /// Why nothing can be added, a clause.
+    pub(crate) read_only: Option<String>,
+    /// Whether another process has it open.
+    pub(crate) elsewhere: Elsewhere,
+}
+
+/// Looks at a vault before any connection is opened on it: that it is one, that its WAL is whole, how it may be
+/// opened. `path` is canonical.
+pub(crate) fn enter(path: &Path, network_fs_allowed: bool) -> Result<Entered, OpenError> {
+    let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let open_here = open_files().get_or_insert_default().get(path).copied();
+    let (rollback_journal, elsewhere) = if let Some(opened) = open_here {
+        (opened.rollback_journal, Elsewhere::Unknown)
+    } else {
+        let header = read_header(path).map_err(|source| OpenError::Io {
+            action: "read",
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let elsewhere = wal::refuse_damaged(path)?;
+        (copy::has_rollback_journal(&header), elsewhere)
+    };
+    let (mode, read_only) = mode_of(path, network_fs_allowed, rollback_journal)?;
+    Ok(Entered {
+        file: OpenFile::register(path, rollback_journal),
+        mode,
+        read_only,
+        elsewhere,
+    })
+}
+
+fn read_header(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::with_capacity(100);
+    File::open(path)?.take(100).read_to_end(&mut header)?;
+    Ok(header)
 }
 
 /// What lies at `path`. Reads at most the header and, for what may be the original's, the names of its tables.
@@ -60,19 +128,17 @@ pub fn probe(path: &Path) -> io::Result<FileState> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FileState::Missing),
         Err(error) => return Err(error),
     };
+    let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if open_files()
+        .get_or_insert_default()
+        .contains_key(&canonical)
     {
-        let mut open = OPEN_FILES
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if open.get_or_insert_default().contains(&canonical) {
-            return Ok(FileState::Vault);
-        }
+        return Ok(FileState::Vault);
     }
     if !fs::metadata(&canonical)?.is_file() {
         return Ok(FileState::NotAVault("it is no regular file".into()));
     }
-    let mut header = Vec::with_capacity(100);
-    File::open(&canonical)?.take(100).read_to_end(&mut header)?;
+    let header = read_header(&canonical)?;
     if header.is_empty() {
         return Ok(FileState::NotAVault("it is empty".into()));
     }
@@ -122,9 +188,10 @@ pub(crate) fn require_vault(path: &Path) -> Result<(), OpenError> {
 }
 
 /// How the file at `path` may be opened, and why nothing can be added to it, if so.
-pub(crate) fn mode_of(
+fn mode_of(
     path: &Path,
     network_fs_allowed: bool,
+    rollback_journal: bool,
 ) -> Result<(FileMode, Option<String>), OpenError> {
     let wal_lies_there = beside(path, "-wal").exists();
     let directory = directory_of(path);
@@ -143,6 +210,24 @@ pub(crate) fn mode_of(
         return Ok((FileMode::Immutable, Some(reason.into())));
     }
     let writable = crate::platform::is_writable(path) && crate::platform::is_writable(&directory);
+    // A journal that lies there is of a writer on a network file system, which was killed: it must be played back.
+    if rollback_journal && !beside(path, "-journal").exists() {
+        let mode = if writable {
+            FileMode::ReadOnly
+        } else {
+            FileMode::Immutable
+        };
+        if crate::platform::has_no_write_permission(path) {
+            let reason =
+                "it is a frozen copy; `compactvault backup` makes one that can be added to";
+            return Ok((mode, Some(reason.into())));
+        }
+        if !network_fs_allowed {
+            let reason = "it has a rollback journal, as frozen copies have and vaults that were written with \
+                          --network-fs; `compactvault backup` makes a copy that can be added to";
+            return Ok((mode, Some(reason.into())));
+        }
+    }
     Ok(match (writable, wal_lies_there) {
         (true, _) => (FileMode::Shared, None),
         (false, true) => (

@@ -121,6 +121,23 @@ pub(crate) fn initialise(path: &Path) -> Result<Connection, OpenError> {
     open().map_err(|error| translate(path, &error))
 }
 
+/// A connection that fills the empty file `path` with the pages of another vault. Nothing about it is durable: the
+/// caller syncs the file, looks at all of it, and only then gives it its name.
+pub(crate) fn blank(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file_uri(path, false), flags)?;
+    // Before anything is read: with a lock of its own the connection needs no `-shm`, whatever page 1 will say.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "journal_mode", "OFF")?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    let cache_kib = i64::try_from(limits::READER_CACHE_BYTES / 1024).expect("caches are small");
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    Ok(connection)
+}
+
 /// Why the file must not be written although it is a vault of a known version: `None` if it is as it should be.
 pub(crate) fn why_read_only(connection: &Connection) -> rusqlite::Result<Option<String>> {
     if fingerprint(connection)? != expected_fingerprint() {

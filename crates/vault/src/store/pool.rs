@@ -86,6 +86,13 @@ impl Pool {
         }
     }
 
+    /// Takes in a connection that was opened elsewhere. While one is idle here, the vault is open to `SQLite`, too:
+    /// nobody else's last close, and no damage to a WAL, can come between two loans.
+    pub(crate) fn adopt(&self, connection: Connection) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.idle.push(connection);
+    }
+
     /// A connection that is never lent to anybody else, and does not count.
     pub(crate) fn dedicated(&self) -> Result<Connection, ReadError> {
         reader(&self.path, self.mode, self.lock_timeout).map_err(|error| ReadError::Store {

@@ -29,6 +29,7 @@ fn everything(vault: &Vault, place: CollectionId) -> Result<String, ReadError> {
     let mut status = vault.status()?;
     status.file_bytes = 0;
     status.safe_to_copy = true;
+    status.copy_hindrance = None;
     let log_size = page.log_size;
     Ok(format!(
         "{log_size} {page:?} {projects:?} {walked:?} {status:?}"

@@ -17,7 +17,7 @@ use super::support::{Home, Numbers, add, name, new_asset, noise, place, read_all
 
 const ROLE: &str = "COMPACTVAULT_TEST_ROLE";
 
-fn child(home: &Home, role: &str, number: u64) -> Child {
+pub(crate) fn child(home: &Home, role: &str, number: u64) -> Child {
     Command::new(std::env::current_exe().expect("this binary has a path"))
         .args(["it::processes::a_child_does_what_it_is_told", "--exact"])
         .args(["--nocapture", "--test-threads=1"])
@@ -31,7 +31,7 @@ fn child(home: &Home, role: &str, number: u64) -> Child {
 }
 
 /// The bytes of the `n`-th asset of a child: small ones, and now and then one of several chunks.
-fn child_bytes(number: u64, n: u64) -> Vec<u8> {
+pub(crate) fn child_bytes(number: u64, n: u64) -> Vec<u8> {
     let size = if n % 7 == 3 { 1_500_000 } else { 3000 + n * 11 };
     noise(number << 32 | n, size as usize)
 }
@@ -50,6 +50,9 @@ fn a_child_does_what_it_is_told() {
         ..OpenOptions::default()
     };
     let path = variable("COMPACTVAULT_TEST_VAULT");
+    if role == "coming and going" {
+        come_and_go(Path::new(&path), &options, number);
+    }
     let vault = Vault::open(Path::new(&path), &options).expect("the vault opens");
     let place = CollectionId::new(Seq::new(2));
     let count = if role == "some" { 25 } else { u64::MAX };
@@ -57,8 +60,13 @@ fn a_child_does_what_it_is_told() {
     for n in 0..count {
         let ingest = vault.ingest().expect("it takes things in");
         let asset = new_asset(place, name(&format!("{number}-{n}")));
+        let bytes = if role == "large" {
+            noise(number << 32 | n, 9_000_000)
+        } else {
+            child_bytes(number, n)
+        };
         let (ticket, _) = ingest
-            .archive(asset, &mut child_bytes(number, n).as_slice())
+            .archive(asset, &mut bytes.as_slice())
             .expect("memory can be read");
         tickets.push_back((n, ticket));
         // Several at a time, so that commits hold several.
@@ -70,6 +78,32 @@ fn a_child_does_what_it_is_told() {
     vault.close().expect("the vault closes");
 }
 
+/// Opens the vault, adds a little and closes it, without end: its WAL comes, begins anew and goes all the time.
+fn come_and_go(path: &Path, options: &OpenOptions, number: u64) -> ! {
+    let place = CollectionId::new(Seq::new(2));
+    for n in 0_u64.. {
+        let vault = Vault::open(path, options).expect("the vault opens");
+        for m in 0..3 {
+            add(
+                &vault,
+                place,
+                &format!("{number}-{n}-{m}"),
+                &noise(n << 8 | m, 30_000),
+            );
+            if m == 1 {
+                vault.upkeep().expect("the WAL is copied and begins anew");
+            }
+        }
+        if n % 3 == 0 {
+            // As a process that ends without closing anything, but for its locks.
+            vault.upkeep().expect("the WAL is copied");
+        }
+        vault.close().expect("the vault closes");
+        writeln!(std::io::stdout(), "\nround {n}").expect("the parent listens");
+    }
+    unreachable!("numbers do not end")
+}
+
 /// Says on standard output, which the parent reads, that an asset is sealed.
 fn tell((n, ticket): (u64, compactvault_vault::Ticket)) {
     let sealed = ticket.wait().expect("it is sealed");
@@ -79,18 +113,18 @@ fn tell((n, ticket): (u64, compactvault_vault::Ticket)) {
 }
 
 /// What the child says was sealed: number and entry.
-fn sealed(line: &str) -> Option<(u64, Seq)> {
+pub(crate) fn sealed(line: &str) -> Option<(u64, Seq)> {
     let mut words = line.strip_prefix("sealed ")?.split(' ');
     let n = words.next()?.parse().ok()?;
     let seq: u64 = words.next()?.parse().ok()?;
     Some((n, Seq::new(seq)))
 }
 
-fn lines(child: &mut Child) -> BufReader<ChildStdout> {
+pub(crate) fn lines(child: &mut Child) -> BufReader<ChildStdout> {
     BufReader::new(child.stdout.take().expect("it is piped"))
 }
 
-fn assert_intact(vault: &Vault) {
+pub(crate) fn assert_intact(vault: &Vault) {
     let report = vault
         .verify(VerifyLevel::Deep, &|_| ())
         .expect("verification ends");
