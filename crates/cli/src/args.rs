@@ -89,6 +89,7 @@ pub(crate) enum Command {
     Status(Status),
     Backup(Backup),
     Freeze(Freeze),
+    Rescue(Rescue),
     Checkpoint(Checkpoint),
     Serve(Serve),
 }
@@ -254,6 +255,28 @@ pub(crate) struct Freeze {
     /// The new copy
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+}
+
+/// Build a new vault from what is left of a damaged one
+///
+/// Reads the damaged file, and a -wal beside it, page by page and never writes to it. Works with the header, the
+/// schema, any index or inner page gone, with the end cut off and with a damaged WAL. What is missing is restored from
+/// parity where that suffices; every asset is reported as intact, healed or lost. Nothing may be writing to the file.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compactvault rescue broken.vault --out studio.vault
+  compactvault rescue broken.vault --out studio.vault --report rescued.txt")]
+pub(crate) struct Rescue {
+    /// The damaged vault
+    #[arg(value_name = "DAMAGED")]
+    pub(crate) damaged: PathBuf,
+    /// The new vault
+    #[arg(long, value_name = "NEW")]
+    pub(crate) out: PathBuf,
+    /// Write one line an asset to a new file: outcome, id, path
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 /// Make lists, counts and orders again from what is sealed

@@ -8,6 +8,7 @@ mod get;
 mod init;
 mod ls;
 mod reindex;
+mod rescue;
 mod serve;
 mod status;
 mod verify;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Get(args) => get::run(&args, global, output),
         Command::Export(args) => export::run(&args, global, output),
         Command::Verify(args) => verify::run(&args, global, output),
+        Command::Rescue(args) => rescue::run(&args, global, output),
         Command::Reindex(args) => reindex::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
         Command::Backup(args) => copy::backup(&args, global, output),

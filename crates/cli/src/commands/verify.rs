@@ -11,6 +11,8 @@ use crate::output::{Output, Tone};
 use crate::progress::Bar;
 use crate::vault_choice;
 
+use super::rescue;
+
 pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Result<Exit> {
     let level = match (args.quick, args.deep) {
         (true, _) => VerifyLevel::Quick,
@@ -18,13 +20,17 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         _ => VerifyLevel::Full,
     };
     let bar = Bar::new(output, 0);
-    let (report, path) = vault_choice::look(global, args.file.as_deref(), |vault| {
+    let looked = vault_choice::look(global, args.file.as_deref(), |vault| {
         let report = vault.verify(level, &|progress| {
             bar.set_total(progress.bytes_total);
             bar.set(progress.bytes_done, || "reading".into());
         })?;
         Ok((report, vault.path().to_path_buf()))
-    })?;
+    });
+    let (report, path) = match looked {
+        Ok(looked) => looked,
+        Err(error) => return unopened(error, args, global, output),
+    };
     let seconds = bar.elapsed().as_secs_f64();
     drop(bar);
 
@@ -35,7 +41,14 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         let more = things(report.findings_left_out, "more finding", "more findings");
         output.line(format_args!("… and {more}"))?;
     }
-    let exit = exit::of_report(&report);
+    let mut exit = exit::of_report(&report);
+    let prospect = (exit == Exit::Lost)
+        .then(|| rescue::prospect(&path, output))
+        .flatten();
+    if let Some((better, how)) = &prospect {
+        exit = *better;
+        output.line(how)?;
+    }
     output.line(format_args!(
         "{}: {} verification read {} in {seconds:.1} s",
         shown_path(&path),
@@ -74,6 +87,37 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             "seconds": seconds,
             "findings": report.findings.iter().map(finding_json).collect::<Vec<_>>(),
             "findings_left_out": report.findings_left_out,
+            "exit_code": exit as u8,
+        })
+    })?;
+    Ok(exit)
+}
+
+/// A vault that cannot even be opened may still be rescued whole.
+fn unopened(
+    error: anyhow::Error,
+    args: &Verify,
+    global: &Global,
+    output: &Output,
+) -> anyhow::Result<Exit> {
+    if !matches!(
+        exit::of_error(&error).0,
+        Exit::Lost | Exit::NoVault | Exit::Error
+    ) {
+        return Err(error);
+    }
+    let file = vault_choice::choose(global, args.file.as_deref())?;
+    let Some((exit, how)) = rescue::prospect(&file, output) else {
+        return Err(error);
+    };
+    output.line(format_args!("{error:#}"))?;
+    output.line(&how)?;
+    output.result(|| {
+        json!({
+            "vault": file.to_string_lossy(),
+            "clean": false,
+            "error": format!("{error:#}"),
+            "rescue": how,
             "exit_code": exit as u8,
         })
     })?;

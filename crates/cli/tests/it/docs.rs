@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::harness::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "",
     "init",
     "add",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 13] = [
     "status",
     "backup",
     "freeze",
+    "rescue",
     "checkpoint",
     "serve",
 ];
