@@ -1,12 +1,13 @@
 //! Making all derived data again from the sealed rows, inside the caller's transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use rusqlite::Connection;
 
 use super::derived::{self, Facts, Listed, Tally};
 use super::rows::{ENTRY_COLUMNS, entry_from_row};
 use super::{Fact, RECORD_BYTES, Section, derived_version, read};
+use crate::codec::Codec;
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{Digest, Seq};
@@ -22,6 +23,7 @@ pub(crate) fn rebuild(connection: &Connection) -> Result<(), ReadError> {
     )?;
     let mut rebuild = Rebuild {
         connection,
+        packs: VecDeque::new(),
         facts: Facts::default(),
         tallies: HashMap::from([(Seq::VAULT, Tally::default())]),
     };
@@ -35,8 +37,12 @@ pub(crate) fn rebuild(connection: &Connection) -> Result<(), ReadError> {
     rebuild.finish()
 }
 
+/// Decoded packs kept for the next asset: those sealed together lie together.
+const PACKS_KEPT: usize = 8;
+
 struct Rebuild<'c> {
     connection: &'c Connection,
+    packs: VecDeque<(u64, Vec<u8>)>,
     facts: Facts,
     tallies: HashMap<Seq, Tally>,
 }
@@ -59,7 +65,8 @@ impl Rebuild<'_> {
         let sort_key = natural_order::sort_key(name);
         let before = derived::newest(self.connection, parent, section, &sort_key)?;
         let media = if kind == Kind::Asset {
-            self.media(entry, name).code()
+            let head = self.first_chunk(entry).unwrap_or_default();
+            Media::detect(name, &head[..head.len().min(HEAD_BYTES)]).code()
         } else {
             0
         };
@@ -121,9 +128,36 @@ impl Rebuild<'_> {
         Ok(())
     }
 
-    fn media(&self, entry: &Entry, name: &[u8]) -> Media {
-        let head = first_chunk(self.connection, entry).unwrap_or_default();
-        Media::detect(name, &head[..head.len().min(HEAD_BYTES)])
+    /// The first chunk of an asset if it can be read and is what was sealed.
+    fn first_chunk(&mut self, asset: &Entry) -> Option<Vec<u8>> {
+        let records = read::manifest(self.connection, asset).ok()?;
+        let digest = read::record_digest(records.get(..RECORD_BYTES)?);
+        let location = read::locate_chunk(self.connection, &digest).ok()??;
+        let chunk = match location.codec {
+            Codec::Stored => read::read_stored(self.connection, &location).ok()?,
+            Codec::Zstd => {
+                let raw = self.pack(location.pack, location.raw_size)?;
+                let end = location.offset + location.size;
+                raw.get(location.offset..end)?.to_vec()
+            }
+        };
+        (Digest::of(&chunk) == digest).then_some(chunk)
+    }
+
+    fn pack(&mut self, id: u64, raw_size: usize) -> Option<&[u8]> {
+        let at = match self.packs.iter().position(|(known, _)| *known == id) {
+            Some(at) => at,
+            None => {
+                let frame = read::read_pack(self.connection, id).ok()?;
+                let raw = crate::codec::decompress(&frame, raw_size).ok()?;
+                if self.packs.len() >= PACKS_KEPT {
+                    self.packs.pop_front();
+                }
+                self.packs.push_back((id, raw));
+                self.packs.len() - 1
+            }
+        };
+        Some(&self.packs[at].1)
     }
 
     /// Marks every chunk, then takes the mark off those that an asset refers to.
@@ -173,20 +207,4 @@ impl Rebuild<'_> {
         }
         Ok(())
     }
-}
-
-/// The first chunk of an asset if it can be read and is what was sealed.
-fn first_chunk(connection: &Connection, asset: &Entry) -> Option<Vec<u8>> {
-    let records = read::manifest(connection, asset).ok()?;
-    let digest = read::record_digest(records.get(..RECORD_BYTES)?);
-    let location = read::locate_chunk(connection, &digest).ok()??;
-    let chunk = match location.codec {
-        crate::codec::Codec::Stored => read::read_stored(connection, &location).ok()?,
-        crate::codec::Codec::Zstd => {
-            let frame = read::read_pack(connection, location.pack).ok()?;
-            let raw = crate::codec::decompress(&frame, location.raw_size).ok()?;
-            raw[location.offset..location.offset + location.size].to_vec()
-        }
-    };
-    (Digest::of(&chunk) == digest).then_some(chunk)
 }
