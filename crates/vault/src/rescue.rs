@@ -144,7 +144,7 @@ pub fn rescue(
     }
     let (image, rows) = search(damaged, progress)?;
     let mut target = history::Target::new(out, options, &rows)?;
-    let salvaged = salvage(&image, rows, damaged, &mut target, progress)?;
+    let salvaged = salvage(&image, &rows, damaged, &mut target, progress)?;
     progress(RescueStep::Sealing);
     let same_history = target.seal(&salvaged)?;
     target.publish(out)?;
@@ -157,7 +157,7 @@ pub fn assess(
     progress: &mut dyn FnMut(RescueStep),
 ) -> Result<RescueReport, RescueError> {
     let (image, rows) = search(damaged, progress)?;
-    let salvaged = salvage(&image, rows, damaged, &mut content::Nowhere, progress)?;
+    let salvaged = salvage(&image, &rows, damaged, &mut content::Nowhere, progress)?;
     let same = history::is_unbroken(&salvaged);
     Ok(report(&salvaged, same))
 }
@@ -184,7 +184,7 @@ fn search(
 
 fn salvage(
     image: &Image,
-    rows: Rows,
+    rows: &Rows,
     damaged: &Path,
     sink: &mut dyn Sink,
     progress: &mut dyn FnMut(RescueStep),
@@ -212,7 +212,7 @@ fn salvage(
         let Some(descriptor) = gathered.descriptor() else {
             continue;
         };
-        let mended = mend::mend(image, &rows, &blocks, &gathered, descriptor).map_err(read)?;
+        let mended = mend::mend(image, rows, &blocks, &gathered, descriptor).map_err(read)?;
         for entry in content.take_in(&mended, sink)? {
             log_size = log_size.max(entry.seq + 1);
             if mended.healed_entries.contains(&entry.seq) {
@@ -230,7 +230,7 @@ fn salvage(
         }
     }
     content
-        .take_in_rest(image, &rows, sink)
+        .take_in_rest(image, rows, sink)
         .map_err(|error| match error {
             content::RestError::Read(source) => read(source),
             content::RestError::Sink(error) => error.into(),
@@ -298,7 +298,7 @@ fn outcome(salvaged: &Salvaged, entry: &Entry) -> Outcome {
 fn path_of(entries: &BTreeMap<u64, Entry>, entry: &Entry) -> String {
     let escaped = |entry: &Entry| {
         let name = entry.name.clone().and_then(|name| Name::new(name).ok());
-        name.map_or_else(|| "?".into(), |name| name.escaped().to_string())
+        name.map_or_else(|| "?".into(), |name| name.escaped())
     };
     let mut parts = vec![escaped(entry)];
     let mut at = entry.parent;

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Rescue, global: &Global, output: &Output) -> anyhow::Re
     let options = vault_choice::options(global, Access::Write);
     let bar = Bar::new(output, 0);
     let report = rescue::rescue(&args.damaged, &args.out, &options, &mut |step| {
-        show(&bar, step)
+        show(&bar, step);
     })?;
     let verified = {
         let options = vault_choice::options(global, Access::Read);
@@ -147,7 +147,7 @@ fn counts(report: &RescueReport) -> String {
     );
     if report.entries_lost > 0 {
         let entries = things(report.entries_lost, "entry", "entries");
-        text.push_str(&format!("; {entries} of the log are gone"));
+        text = format!("{text}; {entries} of the log are gone");
     }
     text
 }

@@ -372,7 +372,7 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            (state >> 32) as u8
+            state.to_le_bytes()[4]
         };
         (0..length).map(|_| next()).collect()
     }
@@ -380,7 +380,8 @@ mod tests {
     #[test]
     fn a_stripe_is_restored_from_its_capsules_and_what_is_left_of_its_objects() {
         let packs: Vec<Vec<u8>> = (0..12)
-            .map(|n| noise(n, 1_000 + 61_234 * n as usize))
+            .zip(0..)
+            .map(|(n, times)| noise(n, 1_000 + 61_234 * times))
             .collect();
         let records = noise(99, 36 * 2_000);
         let mut builder = Builder::default();

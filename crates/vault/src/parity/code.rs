@@ -152,7 +152,7 @@ mod tests {
     fn as_many_shards_as_there_is_parity_can_be_lost() {
         for (count, recovery, shard) in [(1, 1, 2), (1, 5, 700), (40, 7, SHARD), (700, 60, SHARD)] {
             let data: Vec<u8> = (0..count * shard)
-                .map(|i| (i * 7 + i / 256) as u8)
+                .map(|i| (i * 7 + i / 256).to_le_bytes()[0])
                 .collect();
             let parity = encode(&data, recovery, shard).expect("it encodes");
             let mut damaged = data.clone();

@@ -55,7 +55,7 @@ impl Split {
         let header = 1 + header_columns + varint_bytes(length as u64 * 2 + 12);
         let prefix = header + body;
         let local = local_bytes(prefix + length);
-        let local = if local > prefix { local - prefix } else { 0 };
+        let local = local.saturating_sub(prefix);
         let local = if local < length { local } else { length };
         Self {
             local,

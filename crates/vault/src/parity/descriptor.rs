@@ -37,12 +37,8 @@ impl Object {
         match self {
             Self::Entries { lengths, .. } => lengths.iter().map(|length| *length as usize).sum(),
             Self::Manifest { .. } => self.split().local,
-            Self::Pack { chunks, .. } => self.head_bytes(*chunks) + self.split().local,
+            Self::Pack { chunks, .. } => 32 + *chunks * CHUNK_RECORD + self.split().local,
         }
-    }
-
-    fn head_bytes(&self, chunks: usize) -> usize {
-        32 + chunks * CHUNK_RECORD
     }
 
     /// How its blob lies; nothing for entries.
@@ -121,9 +117,9 @@ impl Descriptor {
                     put(&mut out, 1);
                     put(&mut out, *first);
                     put(&mut out, lengths.len() as u64);
-                    lengths
-                        .iter()
-                        .for_each(|length| put(&mut out, u64::from(*length)));
+                    for length in lengths {
+                        put(&mut out, u64::from(*length));
+                    }
                 }
                 Object::Manifest { id, length } => {
                     put(&mut out, 2);
@@ -147,7 +143,9 @@ impl Descriptor {
                         *first_chunk,
                         *chunks as u64,
                     ];
-                    numbers.iter().for_each(|number| put(&mut out, *number));
+                    for number in numbers {
+                        put(&mut out, number);
+                    }
                 }
             }
         }

@@ -52,12 +52,11 @@ pub(super) struct Blocks(OnceCell<Vec<(u32, u32)>>);
 impl Blocks {
     /// Where a shard with this checksum lies, if anywhere.
     pub(super) fn find(&self, image: &Image, checksum: u32) -> io::Result<Option<At>> {
-        let index = match self.0.get() {
-            Some(index) => index,
-            None => {
-                let made = index(image)?;
-                self.0.get_or_init(|| made)
-            }
+        let index = if let Some(index) = self.0.get() {
+            index
+        } else {
+            let made = index(image)?;
+            self.0.get_or_init(|| made)
         };
         let at = index.partition_point(|(sum, _)| *sum < checksum);
         let found = index.get(at).filter(|(sum, _)| *sum == checksum);

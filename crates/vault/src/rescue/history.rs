@@ -157,10 +157,10 @@ impl Target {
         let mut transaction = writer.begin()?;
         let mut places: HashMap<u64, Seq> = HashMap::from([(0, Seq::VAULT)]);
         for entry in salvaged.entries.values() {
-            let Some(placed) = anew(&mut transaction, salvaged, entry, &mut places)? else {
+            let Some(new) = anew(&mut transaction, salvaged, entry, &mut places)? else {
                 continue;
             };
-            places.insert(entry.seq, placed.seq);
+            places.insert(entry.seq, new.seq);
             if transaction.shards() >= BULK_SHARDS {
                 transaction.commit()?;
                 transaction = writer.begin()?;
@@ -232,7 +232,7 @@ fn anew(
         seconds,
         nanoseconds: entry.modified_ns.unwrap_or(0),
     });
-    let placed = match kind {
+    let sealed = match kind {
         Kind::Collection => {
             let body = entry.body.is_some().then(place_body);
             transaction.collection(parent, name, body.as_ref(), sealed_at)?
@@ -269,7 +269,7 @@ fn anew(
         }
         Kind::Vault | Kind::Project | Kind::Repair => return Ok(None),
     };
-    Ok(Some(placed))
+    Ok(Some(sealed))
 }
 
 /// Where entries go whose place is gone.
@@ -281,7 +281,7 @@ fn orphanage(
     let lost = entry.parent.unwrap_or(0);
     let project = transaction.project(b"rescued", &PlaceBody::default(), entry.sealed_at)?;
     let name = format!("place {lost}");
-    let placed = transaction.collection(project.seq, name.as_bytes(), None, entry.sealed_at)?;
-    places.insert(lost, placed.seq);
-    Ok(placed.seq)
+    let orphanage = transaction.collection(project.seq, name.as_bytes(), None, entry.sealed_at)?;
+    places.insert(lost, orphanage.seq);
+    Ok(orphanage.seq)
 }

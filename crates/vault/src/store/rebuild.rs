@@ -145,17 +145,17 @@ impl Rebuild<'_> {
     }
 
     fn pack(&mut self, id: u64, raw_size: usize) -> Option<&[u8]> {
-        let at = match self.packs.iter().position(|(known, _)| *known == id) {
-            Some(at) => at,
-            None => {
-                let frame = read::read_pack(self.connection, id).ok()?;
-                let raw = crate::codec::decompress(&frame, raw_size).ok()?;
-                if self.packs.len() >= PACKS_KEPT {
-                    self.packs.pop_front();
-                }
-                self.packs.push_back((id, raw));
-                self.packs.len() - 1
+        let known = self.packs.iter().position(|(known, _)| *known == id);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let frame = read::read_pack(self.connection, id).ok()?;
+            let raw = crate::codec::decompress(&frame, raw_size).ok()?;
+            if self.packs.len() >= PACKS_KEPT {
+                self.packs.pop_front();
             }
+            self.packs.push_back((id, raw));
+            self.packs.len() - 1
         };
         Some(&self.packs[at].1)
     }
