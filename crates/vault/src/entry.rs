@@ -127,6 +127,92 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Reads a leaf as [`Entry::leaf`] writes it; `None` for anything else. What it reads encodes to the same bytes.
+    pub(crate) fn from_leaf(leaf: &[u8]) -> Option<Self> {
+        let mut columns = Columns(leaf.strip_prefix(LEAF_MAGIC)?);
+        let entry = Self {
+            seq: columns.integer()??.try_into().ok()?,
+            kind: columns.integer()??.try_into().ok()?,
+            version: columns.integer()??.try_into().ok()?,
+            parent: columns.unsigned()?,
+            sealed_at: columns.integer()??,
+            name: columns.blob()?,
+            modified_s: columns.integer()?,
+            modified_ns: columns.small()?,
+            executable: match columns.integer()? {
+                None => None,
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                Some(_) => return None,
+            },
+            size: columns.unsigned()?,
+            sha256: columns.digest()?,
+            crc32: columns.small()?,
+            manifest: columns.digest()?,
+            body: columns.blob()?,
+        };
+        (columns.0.is_empty() && entry.leaf() == leaf).then_some(entry)
+    }
+}
+
+/// A leaf's columns, read one after another. The outer `None` is a leaf that is none, the inner one NULL.
+struct Columns<'l>(&'l [u8]);
+
+#[expect(
+    clippy::option_option,
+    reason = "NULL and malformed are told apart and each ends another question mark"
+)]
+impl Columns<'_> {
+    fn integer(&mut self) -> Option<Option<i64>> {
+        match self.0.split_first()? {
+            (0, rest) => {
+                self.0 = rest;
+                Some(None)
+            }
+            (1, rest) => {
+                let (bytes, rest) = rest.split_first_chunk()?;
+                self.0 = rest;
+                Some(Some(i64::from_be_bytes(*bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    fn blob(&mut self) -> Option<Option<Vec<u8>>> {
+        match self.0.split_first()? {
+            (0, rest) => {
+                self.0 = rest;
+                Some(None)
+            }
+            (2, rest) => {
+                let (length, rest) = rest.split_first_chunk()?;
+                let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+                let (bytes, rest) = rest.split_at_checked(length)?;
+                self.0 = rest;
+                Some(Some(bytes.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    fn unsigned(&mut self) -> Option<Option<u64>> {
+        self.integer()?.map(u64::try_from).transpose().ok()
+    }
+
+    fn small(&mut self) -> Option<Option<u32>> {
+        self.integer()?.map(u32::try_from).transpose().ok()
+    }
+
+    fn digest(&mut self) -> Option<Option<Digest>> {
+        let bytes = self.blob()?;
+        bytes
+            .map(|bytes| Digest::try_from(bytes.as_slice()))
+            .transpose()
+            .ok()
+    }
+}
+
 struct Leaf(Vec<u8>);
 
 impl Leaf {
@@ -203,6 +289,32 @@ mod tests {
                 "00"
             )
         );
+    }
+
+    #[test]
+    fn a_leaf_reads_back_as_the_entry_it_was_made_of_and_nothing_else_reads() {
+        let entry = Entry {
+            seq: 7,
+            kind: 4,
+            version: 1,
+            parent: Some(2),
+            sealed_at: -1,
+            name: Some(b"a\xff".to_vec()),
+            modified_s: Some(-3),
+            modified_ns: Some(5),
+            executable: Some(true),
+            size: Some(9),
+            sha256: Some(Digest::EMPTY),
+            crc32: Some(u32::MAX),
+            manifest: None,
+            body: Some(Vec::new()),
+        };
+        let leaf = entry.leaf();
+        assert_eq!(Entry::from_leaf(&leaf), Some(entry));
+        for end in 0..leaf.len() {
+            assert_eq!(Entry::from_leaf(&leaf[..end]), None);
+        }
+        assert_eq!(Entry::from_leaf(&[leaf, vec![0]].concat()), None);
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub mod name;
 pub mod natural_order;
 pub mod paths;
 mod platform;
+pub mod prove;
 mod read;
 mod store;
 pub mod uploads;

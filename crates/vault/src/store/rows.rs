@@ -1,5 +1,7 @@
 //! Between rows and values: an entry's columns, its check against the leaf hash, and what its body says.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +123,9 @@ pub(crate) struct VaultBody {
     /// Parity in percent of what it protects, rounded down: see [`Parity`].
     pub(crate) parity: Parity,
     pub(crate) created_by: String,
+    /// SHA-256 of each document in the vault, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) documents: BTreeMap<String, String>,
 }
 
 impl VaultBody {

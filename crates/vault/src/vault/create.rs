@@ -36,6 +36,7 @@ pub(super) fn identity(
         public_key: public,
         parity: options.parity,
         created_by: concat!("compactvault ", env!("CARGO_PKG_VERSION")).into(),
+        documents: open::document_digests(),
     };
     Ok((id, secret, body))
 }
