@@ -1,11 +1,15 @@
 //! One module per command; here only which one runs.
 
 mod add;
+mod check_proof;
 mod checkpoint;
+mod consistency;
 mod export;
 mod get;
 mod init;
+mod log;
 mod ls;
+mod proof;
 mod reindex;
 mod serve;
 mod status;
@@ -34,6 +38,10 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Reindex(args) => reindex::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
         Command::Checkpoint(args) => checkpoint::run(&args, global, output),
+        Command::Proof(args) => proof::run(&args, global, output),
+        Command::CheckProof(args) => check_proof::run(&args, output),
+        Command::Consistency(args) => consistency::run(&args, global, output),
+        Command::Log(args) => log::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),
     }
 }

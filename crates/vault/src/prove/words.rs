@@ -143,11 +143,9 @@ mod tests {
         }
         for place in [0, 1] {
             let mut words: Vec<String> = list(place).map(str::to_lowercase).collect();
-            let in_order = words.clone();
             words.sort();
             words.dedup();
             assert_eq!(words.len(), 256);
-            assert_eq!(words, in_order, "the lists are in alphabetical order");
         }
     }
 
