@@ -181,9 +181,9 @@ fn finish(
 /// Writes the checkpoint where it was asked for; says where.
 pub(super) fn keep(dir: Option<&Path>, vault: &Vault) -> anyhow::Result<Option<PathBuf>> {
     let Some(dir) = dir else { return Ok(None) };
-    let kept = vault.keep_checkpoint(dir).context(
-        "everything is sealed, but its checkpoint was not written to --checkpoint-dir",
-    )?;
+    let kept = vault
+        .keep_checkpoint(dir)
+        .context("everything is sealed, but its checkpoint was not written to --checkpoint-dir")?;
     Ok(Some(kept.path))
 }
 

@@ -27,7 +27,10 @@ pub(crate) fn run(args: &Consistency, global: &Global, output: &Output) -> anyho
         output.line(BASE64_STANDARD.encode(hash.as_bytes()))?;
     }
     let entries = things(proof.new_size, "entry", "entries");
-    let verdict = format!("the log of {entries} begins with that of {}", proof.old_size);
+    let verdict = format!(
+        "the log of {entries} begins with that of {}",
+        proof.old_size
+    );
     output.remark(output.tone(Tone::Good, &verdict));
     output.result(|| {
         json!({

@@ -31,7 +31,9 @@ pub(super) fn sentence(comparison: &Comparison, output: &Output) -> String {
         ),
         Verdict::Damaged => (
             Tone::Bad,
-            format!("it covers {covered}; {damaged} damaged, and nothing shows that any was rewritten"),
+            format!(
+                "it covers {covered}; {damaged} damaged, and nothing shows that any was rewritten"
+            ),
         ),
         Verdict::Rewritten => (
             Tone::Bad,
