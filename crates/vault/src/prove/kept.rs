@@ -246,11 +246,12 @@ mod tests {
             (Some(vault), 1_204_418, root)
         );
         // Numbered words, without the vault, the size given beside them.
-        let numbered: String = words::encode(&root)
+        let numbered: Vec<String> = words::encode(&root)
             .iter()
             .enumerate()
             .map(|(at, word)| format!("{}. {word}\r\n", at + 1))
             .collect();
+        let numbered = numbered.concat();
         let kept = KeptCheckpoint::from_words(&numbered, Some(7)).expect("numbers are no words");
         assert_eq!((kept.vault, kept.size, kept.root), (None, 7, root));
         assert!(

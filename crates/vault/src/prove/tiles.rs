@@ -17,7 +17,8 @@ use crate::merkle::{Edge, SUBTREE_WIDTH};
 use crate::store::pool::Connection;
 use crate::store::prove;
 
-const WIDTH: usize = SUBTREE_WIDTH as usize;
+const WIDTH: usize = 256;
+const _: () = assert!(WIDTH as u64 == SUBTREE_WIDTH);
 
 /// What an export of tiles wrote.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
