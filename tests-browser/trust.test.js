@@ -30,6 +30,7 @@ describe('the checkpoint on the page', () => {
 
   after(async () => {
     await browser?.close();
+    await server?.stop();
   });
 
   it('is copied as it is', async () => {
@@ -42,10 +43,11 @@ describe('the checkpoint on the page', () => {
   });
 
   it('is downloaded so that verify --against takes it', async () => {
-    const file = await download(opened.page, () => opened.page.getByTestId('download-checkpoint').click(), temporaryFolder('kept'));
+    const { file } = await download(opened.page, () => opened.page.getByTestId('download-checkpoint').click(), temporaryFolder('kept'));
     const given = await opened.page.evaluate(async () => (await fetch('/api/checkpoint')).text());
     assert.equal(readFileSync(file, 'utf8'), given);
-    const said = run(['verify', '--against', file], server);
-    assert.match(said, /those that it covers/);
+    const said = run(['verify', '--state-dir', server.state, '--against', file], server);
+    assert.equal(said.status, 0, said.stderr);
+    assert.match(said.stdout, /those that it covers/);
   });
 });
