@@ -62,6 +62,14 @@ pub enum ProveError {
         /// The log's.
         log_size: u64,
     },
+    /// The log never had so many entries, or none were asked for.
+    #[error("there is no log of {size} entries: this one has {log_size}")]
+    NoSuchSize {
+        /// What was asked for.
+        size: u64,
+        /// The log's entries.
+        log_size: u64,
+    },
     /// The asset was sealed after the checkpoint.
     #[error(
         "the checkpoint covers {size} entries and is older than the asset, which is entry {index}"
@@ -141,7 +149,7 @@ impl ProveError {
             Self::OtherVault => "other_vault",
             Self::Rewritten { .. } => "history_rewritten",
             Self::RolledBack { .. } => "rolled_back",
-            Self::TooOld { .. } | Self::OtherSize { .. } => "other_size",
+            Self::NoSuchSize { .. } | Self::TooOld { .. } | Self::OtherSize { .. } => "other_size",
             Self::NotIncluded => "not_included",
             Self::FileDiffers { .. } => "file_differs",
             Self::File(_) | Self::Io { .. } => "io",
@@ -177,7 +185,7 @@ impl Log<'_> {
     }
 
     /// Fails unless the log begins with what the checkpoint covers.
-    fn require(&self, kept: &KeptCheckpoint) -> Result<(), ProveError> {
+    pub(crate) fn require(&self, kept: &KeptCheckpoint) -> Result<(), ProveError> {
         let found = self.compare(kept)?;
         match found.verdict {
             Verdict::Same => Ok(()),
@@ -232,7 +240,7 @@ impl Log<'_> {
             .map_err(ReadError::from)?;
         let log_size = store::size_ever(self.connection)?;
         if size == 0 || size > log_size {
-            return Err(ProveError::RolledBack { size, log_size });
+            return Err(ProveError::NoSuchSize { size, log_size });
         }
         let hashes = LogHashes::new(self.connection);
         let root = hashes.outcome(tlog_tiles::tree_hash(size, &hashes))?;

@@ -196,6 +196,14 @@ fn a_proof_is_checked_without_the_vault_and_fits_one_file_and_one_log() {
     place
         .run(["proof", "P/b/3", "--out", "r", "--at", "early"])
         .expect_code(1);
+    place
+        .run(["proof", "P/b/3", "--size", "100000"])
+        .expect_code(1);
+    let words = Place::with_vault().run(["checkpoint", "--words"]).stdout;
+    write(place.path("foreign"), words);
+    place
+        .run(["proof", "P/a/long", "--at", "foreign"])
+        .expect_code(14);
     place.run(["proof", "P/b/3", "--out", "r"]).expect_code(0);
     fs::rename(place.path("v.vault"), place.aside("gone")).expect("it moves");
     let check = |file: &str, proof: &str, checkpoint: &str| {
