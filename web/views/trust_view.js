@@ -22,7 +22,9 @@ export function trustView(root, { status }) {
       h('p', { class: 'hint' }, 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
       h('div', { class: 'buttons' },
         h('button', { type: 'button', 'data-testid': 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
-        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download'))),
+        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download')),
+      h('p', {}, 'Whether the vault still holds all that it covers: ', h('code', {}, 'compactvault verify --against checkpoint.txt')),
+      h('p', { class: 'hint' }, 'For paper and telephone: ', h('code', {}, 'compactvault checkpoint --words'))),
     h('section', {}, h('h2', {}, 'Verify every byte'),
       h('p', {}, 'On the machine that has the vault: ', h('code', {}, 'compactvault verify')),
       h('p', { class: 'hint' }, 'It hashes every chunk again and compares it with what was sealed.')));

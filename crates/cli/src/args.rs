@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Freeze(Freeze),
     Rescue(Rescue),
     Checkpoint(Checkpoint),
+    Proof(Proof),
+    CheckProof(CheckProof),
+    Consistency(Consistency),
+    Log(Log),
     Serve(Serve),
 }
 
@@ -146,6 +150,9 @@ pub(crate) struct Add {
     /// The name of what comes from standard input
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<OsString>,
+    /// Write the checkpoint there afterwards, best on another disk; older ones stay
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
 }
 
 /// List a project, a collection, or the whole vault
@@ -206,7 +213,15 @@ pub(crate) struct Export {
 ///
 /// Without an option every chunk is read and hashed, every manifest compared with its entry, every entry with the
 /// tree of the log. Changes nothing. All findings are listed.
+///
+/// With a checkpoint that was kept elsewhere it tells, too, whether the vault still begins with all that the
+/// checkpoint covers: exit code 12 if history was rewritten, 13 if the vault was rolled back, 14 if it is another one.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compactvault verify --deep
+  compactvault verify --against /media/stick/studio-1a2b3c4d-1204.checkpoint
+  compactvault verify --quick --against-words \"size 1204 tissue disruptive ...\"")]
 pub(crate) struct Verify {
     /// The vault, as --vault
     #[arg(value_name = "FILE")]
@@ -217,6 +232,15 @@ pub(crate) struct Verify {
     /// Put every file together, too, and compare its SHA-256 and CRC-32
     #[arg(long)]
     pub(crate) deep: bool,
+    /// Compare with a checkpoint that was kept: a note, or words as `checkpoint --words` prints them
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "against_words")]
+    pub(crate) against: Option<PathBuf>,
+    /// Compare with a checkpoint given as words; the size may stand among them: "size 42 tissue ..."
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) against_words: Option<String>,
+    /// The size that belongs to the words
+    #[arg(long, value_name = "ENTRIES", requires = "against_words")]
+    pub(crate) against_size: Option<u64>,
 }
 
 /// Show figures about a vault
@@ -294,7 +318,83 @@ pub(crate) struct Reindex {
 /// Keep it elsewhere: it tells later whether this vault still holds all it held. The note is a C2SP tlog-checkpoint;
 /// it is unsigned where the vault's key is not in the state folder.
 #[derive(Args, Debug)]
-pub(crate) struct Checkpoint {}
+pub(crate) struct Checkpoint {
+    /// Print size and root as 32 words of the PGP word list, for paper and telephone
+    #[arg(long)]
+    pub(crate) words: bool,
+}
+
+/// Write a proof that an asset is in the log
+///
+/// The proof is a C2SP tlog-proof with a checkpoint in it. `check-proof` checks it offline, without the vault, and
+/// docs/verify-log.py without this program. A proof fits one size of the log: --at or --size asks for an earlier one.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compactvault proof Glacier/Textures/ice.png --out ice.png.tlog-proof
+  compactvault proof 4711 --at kept.checkpoint     a proof for a checkpoint that was kept")]
+pub(crate) struct Proof {
+    /// A path in the vault, or an id: 4711 or #4711
+    #[arg(value_name = "PATH|ID")]
+    pub(crate) what: OsString,
+    /// The new file, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// For the log as this checkpoint has it
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "size")]
+    pub(crate) at: Option<PathBuf>,
+    /// For the log's first so many entries
+    #[arg(long, value_name = "ENTRIES")]
+    pub(crate) size: Option<u64>,
+}
+
+/// Check a file with its proof and a checkpoint, without the vault
+///
+/// Needs no vault and no network. The checkpoint is what is trusted: take one that was kept, not the one in the proof.
+#[derive(Args, Debug)]
+pub(crate) struct CheckProof {
+    /// The file that is said to be archived
+    pub(crate) file: PathBuf,
+    /// Its proof, as `proof` writes it
+    pub(crate) proof: PathBuf,
+    /// The checkpoint that is trusted: a note, or words
+    pub(crate) checkpoint: PathBuf,
+}
+
+/// Show that one checkpoint continues another
+///
+/// Compares both with the vault, makes the RFC 6962 consistency proof, checks it and prints its hashes.
+#[derive(Args, Debug)]
+pub(crate) struct Consistency {
+    /// The earlier checkpoint
+    pub(crate) old: PathBuf,
+    /// The later one
+    pub(crate) new: PathBuf,
+}
+
+/// Take the log out for other programs
+#[derive(Args, Debug)]
+pub(crate) struct Log {
+    #[command(subcommand)]
+    pub(crate) command: LogCommand,
+}
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    Export(LogExport),
+}
+
+/// Write the log as C2SP tlog-tiles
+///
+/// Into a new or empty folder, or one with an earlier state of this log, which is continued. Files that are there are
+/// never written over, but for `checkpoint` when it grew.
+#[derive(Args, Debug)]
+pub(crate) struct LogExport {
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tiles: PathBuf,
+}
 
 /// Serve the page and the HTTP API
 ///
@@ -317,6 +417,9 @@ pub(crate) struct Serve {
     /// How long requests and uploads may take to end when it is asked to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) drain: u64,
+    /// Write a checkpoint there after each import and at the end; older ones stay
+    #[arg(long, value_name = "DIR")]
+    pub(crate) checkpoint_dir: Option<PathBuf>,
     /// Serve the page from this folder, for working on it
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,

@@ -1,12 +1,16 @@
 //! One module per command; here only which one runs.
 
 mod add;
+mod check_proof;
 mod checkpoint;
+mod consistency;
 mod copy;
 mod export;
 mod get;
 mod init;
+mod log;
 mod ls;
+mod proof;
 mod reindex;
 mod rescue;
 mod serve;
@@ -39,6 +43,10 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Backup(args) => copy::backup(&args, global, output),
         Command::Freeze(args) => copy::freeze(&args, global, output),
         Command::Checkpoint(args) => checkpoint::run(&args, global, output),
+        Command::Proof(args) => proof::run(&args, global, output),
+        Command::CheckProof(args) => check_proof::run(&args, output),
+        Command::Consistency(args) => consistency::run(&args, global, output),
+        Command::Log(args) => log::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),
     }
 }

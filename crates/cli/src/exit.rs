@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use compactvault_server::ServeError;
 use compactvault_vault::export::ExportError;
 use compactvault_vault::paths::PlanError;
+use compactvault_vault::prove::{CheckpointError, ProveError, Verdict};
 use compactvault_vault::{
     ArchiveError, CopyError, IngestError, NameError, OpenError, ReadError, Severity, VerifyReport,
 };
@@ -25,6 +26,12 @@ pub(crate) enum Exit {
     Repairable = 10,
     /// Something sealed is not what it was.
     Lost = 11,
+    /// The log is another one than a kept checkpoint covers.
+    Rewritten = 12,
+    /// It is shorter than a kept checkpoint.
+    RolledBack = 13,
+    /// The checkpoint is of another vault.
+    OtherVault = 14,
     /// There is no vault, or it is not one.
     NoVault = 15,
     /// Another process has it.
@@ -76,6 +83,17 @@ pub(crate) fn of_report(report: &VerifyReport) -> Exit {
     }
 }
 
+/// What a kept checkpoint and verification together say: the graver of the two counts.
+pub(crate) fn of_comparison(verdict: Verdict, report: Exit) -> Exit {
+    match verdict {
+        Verdict::OtherVault => Exit::OtherVault,
+        Verdict::RolledBack => Exit::RolledBack,
+        Verdict::Rewritten => Exit::Rewritten,
+        Verdict::Damaged => Exit::Lost,
+        Verdict::Same => report,
+    }
+}
+
 /// The exit code of an error and its stable word.
 pub(crate) fn of_error(error: &anyhow::Error) -> (Exit, &'static str) {
     if crate::interrupt::was_interrupted() {
@@ -105,6 +123,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static
             _ => Exit::Error,
         };
         return Some((exit, error.code()));
+    }
+    if let Some(error) = cause.downcast_ref::<ProveError>() {
+        return Some(of_prove(error));
+    }
+    if let Some(error) = cause.downcast_ref::<CheckpointError>() {
+        return Some((Exit::Error, ProveError::from(error.clone()).code()));
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {
         return Some(of_open(error));
@@ -153,6 +177,17 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static
             (Exit::Error, "io")
         }
     })
+}
+
+fn of_prove(error: &ProveError) -> (Exit, &'static str) {
+    let exit = match error {
+        ProveError::OtherVault => Exit::OtherVault,
+        ProveError::RolledBack { .. } => Exit::RolledBack,
+        ProveError::Rewritten { .. } => Exit::Rewritten,
+        ProveError::Read(error) => of_read(error).0,
+        _ => Exit::Error,
+    };
+    (exit, error.code())
 }
 
 fn of_open(error: &OpenError) -> (Exit, &'static str) {
@@ -214,6 +249,9 @@ mod tests {
             Exit::Skipped,
             Exit::Repairable,
             Exit::Lost,
+            Exit::Rewritten,
+            Exit::RolledBack,
+            Exit::OtherVault,
             Exit::NoVault,
             Exit::Busy,
         ] {

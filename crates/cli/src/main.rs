@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod format;
 mod interrupt;
+mod kept;
 mod names;
 mod output;
 mod progress;

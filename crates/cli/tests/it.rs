@@ -5,12 +5,14 @@ mod it {
     mod copies;
     mod damage;
     mod docs;
+    mod forgers;
     mod harness;
     mod inputs;
     mod interrupts;
     mod json;
     mod names;
     mod processes;
+    mod prove;
     mod round_trip;
     mod serve;
     mod versions;

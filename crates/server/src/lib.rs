@@ -11,6 +11,7 @@ mod archive;
 mod assets;
 mod auth;
 mod blocking;
+mod checkpoints;
 mod clock;
 mod disposition;
 mod error;

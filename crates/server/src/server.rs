@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::assets::Web;
 use crate::auth::{Auth, random_id};
 use crate::blocking::Lane;
+use crate::checkpoints;
 use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
 use crate::host::Hosts;
@@ -32,6 +33,8 @@ pub struct ServerOptions {
     pub drain: Duration,
     /// Serve the page from this folder instead of the one embedded, for working on it.
     pub assets_dir: Option<PathBuf>,
+    /// Where a checkpoint is written after each import and at the end, if anywhere.
+    pub checkpoint_dir: Option<PathBuf>,
     /// How vaults are opened.
     pub vault: OpenOptions,
 }
@@ -86,6 +89,7 @@ pub struct ServerReport {
 /// A server without its sockets.
 pub struct Server {
     app: App,
+    checkpoint_dir: Option<PathBuf>,
 }
 
 impl Server {
@@ -106,10 +110,16 @@ impl Server {
         );
         let auth = Auth::new(options.password.as_deref(), &server_id);
         let app = App::new(auth, hosts, Web::new(options.assets_dir.clone()), shelf);
+        if let Some(dir) = &options.checkpoint_dir {
+            tokio::spawn(checkpoints::watch(app.clone(), dir.clone()));
+        }
         if app.shelf.vault().is_ok() {
             vault_was_chosen(&app).await;
         }
-        Ok(Self { app })
+        Ok(Self {
+            app,
+            checkpoint_dir: options.checkpoint_dir.clone(),
+        })
     }
 
     /// The token to sign in with, if there is no password.
@@ -161,6 +171,11 @@ impl Server {
             ) = drained;
         }
         self.app.lanes.close().await;
+        if let Some(dir) = self.checkpoint_dir {
+            let vault = vault.clone();
+            let kept = tokio::task::spawn_blocking(move || checkpoints::keep(&vault, &dir)).await;
+            kept.expect("keeping a checkpoint reports what goes wrong");
+        }
         let closed = tokio::task::spawn_blocking(move || vault.close()).await;
         closed.expect("closing a vault reports what goes wrong")?;
         Ok(report)

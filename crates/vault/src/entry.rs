@@ -128,29 +128,7 @@ impl Entry {
 
     /// The entry whose columns' encoding this is; `None` if it is no such encoding.
     pub(crate) fn from_columns(columns: &[u8]) -> Option<Self> {
-        let mut input = Columns(columns);
-        let entry = Self {
-            seq: input.integer()??.cast_unsigned(),
-            kind: u32::try_from(input.integer()??).ok()?,
-            version: u32::try_from(input.integer()??).ok()?,
-            parent: input.integer()?.map(i64::cast_unsigned),
-            sealed_at: input.integer()??,
-            name: input.blob()?,
-            modified_s: input.integer()?,
-            modified_ns: input.small()?,
-            executable: match input.integer()? {
-                None => None,
-                Some(0) => Some(false),
-                Some(1) => Some(true),
-                Some(_) => return None,
-            },
-            size: input.integer()?.map(i64::cast_unsigned),
-            sha256: input.digest()?,
-            crc32: input.small()?,
-            manifest: input.digest()?,
-            body: input.blob()?,
-        };
-        input.0.is_empty().then_some(entry)
+        Self::from_leaf(&[LEAF_MAGIC, columns].concat())
     }
 
     /// RFC 6962 leaf hash: SHA-256 of the byte 0 and the leaf.
@@ -161,6 +139,92 @@ impl Entry {
     /// The leaf hash of an encoded leaf.
     pub(crate) fn hash_of(leaf: &[u8]) -> Digest {
         Digest::new(tlog_tiles::record_hash(leaf).0)
+    }
+}
+
+impl Entry {
+    /// Reads a leaf as [`Entry::leaf`] writes it; `None` for anything else. What it reads encodes to the same bytes.
+    pub(crate) fn from_leaf(leaf: &[u8]) -> Option<Self> {
+        let mut columns = Columns(leaf.strip_prefix(LEAF_MAGIC)?);
+        let entry = Self {
+            seq: columns.integer()??.try_into().ok()?,
+            kind: columns.integer()??.try_into().ok()?,
+            version: columns.integer()??.try_into().ok()?,
+            parent: columns.unsigned()?,
+            sealed_at: columns.integer()??,
+            name: columns.blob()?,
+            modified_s: columns.integer()?,
+            modified_ns: columns.small()?,
+            executable: match columns.integer()? {
+                None => None,
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                Some(_) => return None,
+            },
+            size: columns.unsigned()?,
+            sha256: columns.digest()?,
+            crc32: columns.small()?,
+            manifest: columns.digest()?,
+            body: columns.blob()?,
+        };
+        (columns.0.is_empty() && entry.leaf() == leaf).then_some(entry)
+    }
+}
+
+/// A leaf's columns, read one after another. The outer `None` is a leaf that is none, the inner one NULL.
+struct Columns<'l>(&'l [u8]);
+
+#[expect(
+    clippy::option_option,
+    reason = "NULL and malformed are told apart and each ends another question mark"
+)]
+impl Columns<'_> {
+    fn integer(&mut self) -> Option<Option<i64>> {
+        match self.0.split_first()? {
+            (0, rest) => {
+                self.0 = rest;
+                Some(None)
+            }
+            (1, rest) => {
+                let (bytes, rest) = rest.split_first_chunk()?;
+                self.0 = rest;
+                Some(Some(i64::from_be_bytes(*bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    fn blob(&mut self) -> Option<Option<Vec<u8>>> {
+        match self.0.split_first()? {
+            (0, rest) => {
+                self.0 = rest;
+                Some(None)
+            }
+            (2, rest) => {
+                let (length, rest) = rest.split_first_chunk()?;
+                let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+                let (bytes, rest) = rest.split_at_checked(length)?;
+                self.0 = rest;
+                Some(Some(bytes.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    fn unsigned(&mut self) -> Option<Option<u64>> {
+        self.integer()?.map(u64::try_from).transpose().ok()
+    }
+
+    fn small(&mut self) -> Option<Option<u32>> {
+        self.integer()?.map(u32::try_from).transpose().ok()
+    }
+
+    fn digest(&mut self) -> Option<Option<Digest>> {
+        let bytes = self.blob()?;
+        bytes
+            .map(|bytes| Digest::try_from(bytes.as_slice()))
+            .transpose()
+            .ok()
     }
 }
 
@@ -191,66 +255,6 @@ impl Leaf {
                 self.0.extend_from_slice(&length.to_be_bytes());
                 self.0.extend_from_slice(bytes);
             }
-        }
-    }
-}
-
-/// Takes the columns of a leaf apart. The outer `None` says that it is none.
-struct Columns<'b>(&'b [u8]);
-
-impl Columns<'_> {
-    fn take(&mut self, length: usize) -> Option<&[u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "damaged, NULL and a value are three things"
-    )]
-    fn integer(&mut self) -> Option<Option<i64>> {
-        match self.take(1)? {
-            [0] => Some(None),
-            [1] => Some(Some(i64::from_be_bytes(self.take(8)?.try_into().ok()?))),
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "damaged, NULL and a value are three things"
-    )]
-    fn small(&mut self) -> Option<Option<u32>> {
-        match self.integer()? {
-            None => Some(None),
-            Some(value) => u32::try_from(value).ok().map(Some),
-        }
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "damaged, NULL and a value are three things"
-    )]
-    fn blob(&mut self) -> Option<Option<Vec<u8>>> {
-        match self.take(1)? {
-            [0] => Some(None),
-            [2] => {
-                let length = u32::from_be_bytes(self.take(4)?.try_into().ok()?);
-                Some(Some(self.take(usize::try_from(length).ok()?)?.to_vec()))
-            }
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "damaged, NULL and a value are three things"
-    )]
-    fn digest(&mut self) -> Option<Option<Digest>> {
-        match self.blob()? {
-            None => Some(None),
-            Some(bytes) => Digest::try_from(bytes.as_slice()).ok().map(Some),
         }
     }
 }
@@ -304,6 +308,32 @@ mod tests {
                 "00"
             )
         );
+    }
+
+    #[test]
+    fn a_leaf_reads_back_as_the_entry_it_was_made_of_and_nothing_else_reads() {
+        let entry = Entry {
+            seq: 7,
+            kind: 4,
+            version: 1,
+            parent: Some(2),
+            sealed_at: -1,
+            name: Some(b"a\xff".to_vec()),
+            modified_s: Some(-3),
+            modified_ns: Some(5),
+            executable: Some(true),
+            size: Some(9),
+            sha256: Some(Digest::EMPTY),
+            crc32: Some(u32::MAX),
+            manifest: None,
+            body: Some(Vec::new()),
+        };
+        let leaf = entry.leaf();
+        assert_eq!(Entry::from_leaf(&leaf), Some(entry));
+        for end in 0..leaf.len() {
+            assert_eq!(Entry::from_leaf(&leaf[..end]), None);
+        }
+        assert_eq!(Entry::from_leaf(&[leaf, vec![0]].concat()), None);
     }
 
     #[test]

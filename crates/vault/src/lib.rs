@@ -55,6 +55,7 @@ pub mod natural_order;
 mod parity;
 pub mod paths;
 mod platform;
+pub mod prove;
 mod read;
 pub mod rescue;
 mod salvage;

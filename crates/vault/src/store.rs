@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod open;
 pub(crate) mod parity;
 pub(crate) mod pool;
+pub(crate) mod prove;
 pub(crate) mod read;
 pub(crate) mod rebuild;
 pub(crate) mod rows;

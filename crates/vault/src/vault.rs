@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::checkpoint::{self, Checkpoint};
 use crate::entry::Kind;
 use crate::error::{IngestError, OpenError, ReadError};
-use crate::ids::{AssetId, CollectionId, ProjectId, Seq, VaultId};
+use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
 use crate::model::{
@@ -32,6 +32,7 @@ use crate::walk::Walk;
 
 mod copying;
 pub(crate) mod create;
+mod proving;
 
 /// What a vault is opened for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -433,14 +434,18 @@ impl Vault {
         let transaction = connection.unchecked_transaction()?;
         let (size, root) = log::last_root(&connection)?;
         drop(transaction);
+        Ok(self.note(size, root))
+    }
+
+    fn note(&self, size: u64, root: Digest) -> Checkpoint {
         let inner = &self.inner;
-        Ok(checkpoint::checkpoint(
+        checkpoint::checkpoint(
             inner.id,
             &inner.body.public_key,
             &inner.state_dir,
             size,
             root,
-        ))
+        )
     }
 
     /// Reads and compares everything, on all cores. `progress` is called from several threads, about once a

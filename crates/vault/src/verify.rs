@@ -18,6 +18,7 @@ use crate::store::rows::asset_from_entry;
 use crate::store::scan;
 use crate::store::{open, read};
 
+mod documents;
 mod packs;
 mod parity;
 mod whole;
@@ -63,7 +64,8 @@ pub enum Severity {
 pub struct Finding {
     /// What it means.
     pub severity: Severity,
-    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `manifest`, `asset`, `derived`, `parity`.
+    /// A stable word: `schema`, `structure`, `entry`, `log`, `pack`, `chunk`, `manifest`, `asset`, `derived`,
+    /// `document`, `parity`.
     pub area: &'static str,
     /// The entry it is about.
     pub entry: Option<Seq>,
@@ -230,6 +232,7 @@ impl Pass<'_> {
             }
         });
         self.noted("log", self.log(&connection));
+        self.noted("document", self.documents(&connection));
         if let Err(error) = self.derived(&connection) {
             self.repairable(
                 "derived",

@@ -3,7 +3,7 @@
 mod input;
 mod report;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use compactvault_vault::paths::{Plan, PlanOptions, Report, Watch};
@@ -77,7 +77,8 @@ pub(crate) fn run(args: &Add, global: &Global, output: &Output) -> anyhow::Resul
         drop(bar);
         archived.with_context(|| file.clone())?
     };
-    finish(&to, &plan, &report, &vault, output)
+    let dir = args.checkpoint_dir.as_deref();
+    finish(&to, &plan, &report, &vault, dir, output)
 }
 
 fn check_stdin(args: &Add, from_stdin: bool) -> Result<(), Usage> {
@@ -140,11 +141,14 @@ fn finish(
     plan: &Plan,
     report: &Report,
     vault: &Vault,
+    dir: Option<&Path>,
     output: &Output,
 ) -> anyhow::Result<Exit> {
     let checkpoint = vault.checkpoint()?;
+    let kept = keep(dir, vault);
     let file = vault.path().to_path_buf();
     vault.close()?;
+    let kept = kept?;
     let exit = if report.stopped {
         Exit::Error
     } else {
@@ -156,6 +160,7 @@ fn finish(
             plan: Some(plan),
             report,
             checkpoint: &checkpoint,
+            kept: kept.as_deref(),
             vault: &file,
             exit,
         },
@@ -171,6 +176,15 @@ fn finish(
         .into());
     }
     Ok(exit)
+}
+
+/// Writes the checkpoint where it was asked for; says where.
+pub(super) fn keep(dir: Option<&Path>, vault: &Vault) -> anyhow::Result<Option<PathBuf>> {
+    let Some(dir) = dir else { return Ok(None) };
+    let kept = vault
+        .keep_checkpoint(dir)
+        .context("everything is sealed, but its checkpoint was not written to --checkpoint-dir")?;
+    Ok(Some(kept.path))
 }
 
 fn exit_of(partial: bool) -> Exit {

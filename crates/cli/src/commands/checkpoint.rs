@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use compactvault_vault::prove::in_words;
 use serde_json::json;
 
 use crate::args::{Checkpoint, Global};
@@ -10,11 +11,18 @@ use crate::names::shown_path;
 use crate::output::Output;
 use crate::vault_choice;
 
-pub(crate) fn run(_: &Checkpoint, global: &Global, output: &Output) -> anyhow::Result<Exit> {
-    let (checkpoint, state) = vault_choice::look(global, None, |vault| {
-        Ok((vault.checkpoint()?, vault.state_dir().to_path_buf()))
+pub(crate) fn run(args: &Checkpoint, global: &Global, output: &Output) -> anyhow::Result<Exit> {
+    let (checkpoint, id, state) = vault_choice::look(global, None, |vault| {
+        Ok((
+            vault.checkpoint()?,
+            vault.id(),
+            vault.state_dir().to_path_buf(),
+        ))
     })?;
-    if !output.json {
+    let words = in_words(id, checkpoint.size, &checkpoint.root);
+    if args.words && !output.json {
+        io::stdout().lock().write_all(words.as_bytes())?;
+    } else if !output.json {
         // The note as it is: its bytes are what the signature is for.
         io::stdout().lock().write_all(checkpoint.note.as_bytes())?;
         if !checkpoint.signed {
@@ -27,6 +35,7 @@ pub(crate) fn run(_: &Checkpoint, global: &Global, output: &Output) -> anyhow::R
     output.result(|| {
         json!({
             "note": checkpoint.note,
+            "words": words,
             "signed": checkpoint.signed,
             "log_size": checkpoint.size,
             "root": checkpoint.root.to_string(),

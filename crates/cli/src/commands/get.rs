@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Get, global: &Global, output: &Output) -> anyhow::Resul
 }
 
 /// The asset at a path. A collection of the same name does not hide it here.
-fn find(vault: &Vault, path: &[Name]) -> anyhow::Result<AssetId> {
+pub(super) fn find(vault: &Vault, path: &[Name]) -> anyhow::Result<AssetId> {
     let shown = names::shown(path);
     match vault.resolve(path)? {
         Node::Asset(asset) => Ok(asset.id),

@@ -1,11 +1,15 @@
 //! `verify`: whether everything is what was sealed.
 
-use compactvault_vault::{Finding, Severity, VerifyLevel, VerifyReport};
+mod against;
+
+use compactvault_vault::prove::{Comparison, KeptCheckpoint, ProveError, Verdict};
+use compactvault_vault::{Finding, Severity, Vault, VerifyLevel, VerifyReport};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Verify};
 use crate::exit::{self, Exit};
 use crate::format::{bytes, things};
+use crate::kept;
 use crate::names::shown_path;
 use crate::output::{Output, Tone};
 use crate::progress::Bar;
@@ -19,15 +23,24 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         (_, true) => VerifyLevel::Deep,
         _ => VerifyLevel::Full,
     };
+    let kept = kept(args)?;
     let bar = Bar::new(output, 0);
     let looked = vault_choice::look(global, args.file.as_deref(), |vault| {
+        let comparison = kept.as_ref().map(|kept| vault.compare(kept)).transpose()?;
+        if let Some(comparison) = comparison
+            .as_ref()
+            .filter(|comparison| comparison.verdict == Verdict::OtherVault)
+        {
+            // Whether the wrong vault is intact was not the question.
+            return Err(other_vault(vault, comparison));
+        }
         let report = vault.verify(level, &|progress| {
             bar.set_total(progress.bytes_total);
             bar.set(progress.bytes_done, || "reading".into());
         })?;
-        Ok((report, vault.path().to_path_buf()))
+        Ok((report, comparison, vault.path().to_path_buf()))
     });
-    let (report, path) = match looked {
+    let (report, comparison, path) = match looked {
         Ok(looked) => looked,
         Err(error) => return unopened(error, args, global, output),
     };
@@ -41,14 +54,17 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         let more = things(report.findings_left_out, "more finding", "more findings");
         output.line(format_args!("… and {more}"))?;
     }
-    let mut exit = exit::of_report(&report);
-    let prospect = (exit == Exit::Lost)
+    let mut found = exit::of_report(&report);
+    let prospect = (found == Exit::Lost)
         .then(|| rescue::prospect(&path, output))
         .flatten();
     if let Some((better, how)) = &prospect {
-        exit = *better;
+        found = *better;
         output.line(how)?;
     }
+    let exit = comparison
+        .as_ref()
+        .map_or(found, |c| exit::of_comparison(c.verdict, found));
     output.line(format_args!(
         "{}: {} verification read {} in {seconds:.1} s",
         shown_path(&path),
@@ -57,7 +73,7 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
     ))?;
     let total = report.findings.len() as u64 + report.findings_left_out;
     let findings = things(total, "finding", "findings");
-    output.line(match exit {
+    output.line(match found {
         Exit::Done => output.tone(Tone::Good, "everything is as it was sealed"),
         Exit::Repairable => output.tone(
             Tone::Caution,
@@ -68,6 +84,9 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             &format!("{findings}; copy the file before anything else"),
         ),
     })?;
+    if let Some(comparison) = &comparison {
+        output.line(against::sentence(comparison, output))?;
+    }
     if report
         .findings
         .iter()
@@ -87,6 +106,7 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             "seconds": seconds,
             "findings": report.findings.iter().map(finding_json).collect::<Vec<_>>(),
             "findings_left_out": report.findings_left_out,
+            "against": comparison.as_ref().map(against::json),
             "exit_code": exit as u8,
         })
     })?;
@@ -122,6 +142,24 @@ fn unopened(
         })
     })?;
     Ok(exit)
+}
+
+/// The checkpoint to compare with, if one was given.
+fn kept(args: &Verify) -> anyhow::Result<Option<KeptCheckpoint>> {
+    match (&args.against, &args.against_words) {
+        (Some(path), _) => kept::checkpoint(path).map(Some),
+        (None, Some(words)) => Ok(Some(KeptCheckpoint::from_words(words, args.against_size)?)),
+        (None, None) => Ok(None),
+    }
+}
+
+fn other_vault(vault: &Vault, comparison: &Comparison) -> anyhow::Error {
+    let of = comparison.kept.vault.map(|id| id.to_string());
+    anyhow::Error::new(ProveError::OtherVault).context(format!(
+        "the checkpoint is of vault {}, this is vault {}",
+        of.unwrap_or_default(),
+        vault.id()
+    ))
 }
 
 fn word(level: VerifyLevel) -> &'static str {

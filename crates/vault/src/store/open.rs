@@ -29,6 +29,15 @@ const DOCUMENTS: [(&str, &str); 2] = [
     ("recovery.md", include_str!("../../../../docs/recovery.md")),
 ];
 
+/// SHA-256 of each document by its name, for entry 0 to seal.
+pub(crate) fn document_digests() -> std::collections::BTreeMap<String, String> {
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    DOCUMENTS
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), digest(text)))
+        .collect()
+}
+
 /// Before this version two connections could corrupt a WAL database by writing and checkpointing at the same
 /// moment (sqlite.org/wal.html, "The WAL-Reset Bug").
 const SQLITE_VERSION_MIN: i32 = 3_051_003;

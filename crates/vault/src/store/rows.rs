@@ -1,5 +1,7 @@
 //! Between rows and values: an entry's columns, its check against the leaf hash, and what its body says.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, types::ValueRef};
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +126,9 @@ pub(crate) struct VaultBody {
     /// The vault whose survivors were sealed anew in this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rescued_from: Option<String>,
+    /// SHA-256 of each document in the vault, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) documents: BTreeMap<String, String>,
 }
 
 impl VaultBody {

@@ -37,6 +37,7 @@ pub(crate) fn identity(
         parity: options.parity,
         created_by: concat!("compactvault ", env!("CARGO_PKG_VERSION")).into(),
         rescued_from: None,
+        documents: open::document_digests(),
     };
     Ok((id, secret, body))
 }

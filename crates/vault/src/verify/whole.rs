@@ -20,14 +20,17 @@ impl WholeCheck {
         self.size += bytes.len() as u64;
     }
 
+    /// Size, SHA-256 and CRC-32 of all that was taken in.
+    pub(crate) fn sums(self) -> (u64, Digest, u32) {
+        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
+        (self.size, sha256, self.crc32.finalize())
+    }
+
     /// Compares with what was sealed.
     pub fn finish(self, reader: &AssetReader) -> Result<(), ReadError> {
         let asset = reader.asset();
-        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
-        let same = self.size == asset.size
-            && sha256 == asset.sha256
-            && self.crc32.finalize() == asset.crc32;
-        if same {
+        let (size, sha256, crc32) = self.sums();
+        if size == asset.size && sha256 == asset.sha256 && crc32 == asset.crc32 {
             return Ok(());
         }
         Err(ReadError::Damaged {

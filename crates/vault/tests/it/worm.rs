@@ -328,3 +328,143 @@ fn after_closing_only_the_vault_is_there() {
         assert_eq!(home.files(), ["test.vault"], "after {:?}", options.access);
     }
 }
+
+/// A way around the triggers, by its name.
+type Attempt = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
+
+fn blob_write(connection: &Connection) -> rusqlite::Result<()> {
+    use std::io::Write as _;
+    let mut blob = connection.blob_open("main", "entry", "name", 4, false)?;
+    blob.write_all(b"F").expect("it is as long");
+    blob.close()
+}
+
+fn pack_blob_write(connection: &Connection) -> rusqlite::Result<()> {
+    use std::io::Write as _;
+    let mut blob = connection.blob_open("main", "pack", "data", 1, false)?;
+    blob.write_all(b"FFFF").expect("it is as long");
+    blob.close()
+}
+
+fn without_triggers(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(
+        rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        false,
+    )?;
+    connection.execute_batch("UPDATE entry SET sealed_at = 0 WHERE seq = 5")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "playing another program that opens the file is the point"
+)]
+fn attached(connection: &Connection) -> rusqlite::Result<()> {
+    let path = connection.path().expect("it is a file").to_owned();
+    let other = Connection::open_in_memory()?;
+    other.execute("ATTACH ?1 AS v", [path])?;
+    other.execute_batch("DELETE FROM v.entry WHERE seq = 5")
+}
+const AROUND: [Attempt; 22] = [
+    ("UPDATE", |c| {
+        c.execute_batch("UPDATE entry SET sealed_at = 0")
+    }),
+    ("UPDATE OR IGNORE", |c| {
+        c.execute_batch("UPDATE OR IGNORE entry SET sealed_at = 0")
+    }),
+    ("UPDATE OR REPLACE", |c| {
+        c.execute_batch("UPDATE OR REPLACE entry SET seq = 4 WHERE seq = 5")
+    }),
+    ("DELETE", |c| c.execute_batch("DELETE FROM chunk")),
+    ("upsert", |c| {
+        c.execute_batch(
+            "INSERT INTO root SELECT * FROM root WHERE 1 ON CONFLICT DO UPDATE SET sha256 = zeroblob(32)",
+        )
+    }),
+    ("REPLACE", |c| {
+        c.execute_batch("REPLACE INTO root SELECT size, zeroblob(32) FROM root")
+    }),
+    ("REPLACE without recursive triggers", |c| {
+        c.execute_batch(
+            "PRAGMA recursive_triggers = OFF; REPLACE INTO root SELECT size, zeroblob(32) FROM root",
+        )
+    }),
+    ("REPLACE on the second key", |c| {
+        c.execute_batch(
+            "REPLACE INTO manifest SELECT id + 1000, sha256, zeroblob(36) FROM manifest",
+        )
+    }),
+    ("a cascade", |c| {
+        c.execute_batch(
+            "PRAGMA foreign_keys = ON; CREATE TABLE p (id INTEGER PRIMARY KEY); INSERT INTO p VALUES (1); \
+             CREATE TABLE f (id INTEGER REFERENCES p (id) ON DELETE CASCADE); DELETE FROM p",
+        )
+    }),
+    ("blob_write to an entry", blob_write),
+    ("blob_write to a pack", pack_blob_write),
+    ("triggers switched off", without_triggers),
+    ("ATTACH", attached),
+    ("DROP TRIGGER and DELETE", |c| {
+        c.execute_batch("DROP TRIGGER pack_is_never_deleted; DELETE FROM pack WHERE id = 1")
+    }),
+    ("DROP TABLE", |c| c.execute_batch("DROP TABLE manifest")),
+    ("DROP INDEX", |c| {
+        c.execute_batch("DROP INDEX chunk_by_prefix")
+    }),
+    ("DROP COLUMN", |c| {
+        c.execute_batch("ALTER TABLE entry DROP COLUMN modified_s")
+    }),
+    ("ADD COLUMN", |c| {
+        c.execute_batch("ALTER TABLE entry ADD COLUMN extra BLOB")
+    }),
+    ("RENAME and another table", |c| {
+        c.execute_batch(
+            "ALTER TABLE root RENAME TO old; CREATE TABLE root (size INTEGER PRIMARY KEY, sha256 BLOB)",
+        )
+    }),
+    ("RENAME COLUMN", |c| {
+        c.execute_batch("ALTER TABLE entry RENAME COLUMN crc32 TO crc")
+    }),
+    ("writable_schema", |c| {
+        c.execute_batch(
+            "PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'entry_is_never_changed'",
+        )
+    }),
+    ("a temporary trigger", |c| {
+        c.execute_batch(
+            "CREATE TEMP TRIGGER t BEFORE INSERT ON main.root BEGIN DELETE FROM entry; END; \
+             INSERT INTO root VALUES (100000, zeroblob(32))",
+        )
+    }),
+];
+
+/// Every way around the triggers that `SQLite` knows, by somebody who has the file: refused, or found by verification.
+#[test]
+#[expect(clippy::print_stdout, reason = "the count is worth reading")]
+fn every_way_around_the_triggers_is_refused_or_detected() {
+    let home = Home::new();
+    filled(&home);
+    let intact = std::fs::read(home.file()).expect("the vault can be read");
+    let (mut refused, mut detected) = (0, 0);
+    for (name, attempt) in AROUND {
+        std::fs::write(home.file(), &intact).expect("it can be written");
+        let connection = plain(&home.file());
+        if attempt(&connection).is_err() {
+            drop(connection);
+            assert_eq!(verify(&home.open()).findings, [], "{name} left something");
+            refused += 1;
+            continue;
+        }
+        drop(connection);
+        let worst = Vault::open(&home.file(), &home.options()).map(|vault| verify(&vault).worst());
+        assert!(
+            matches!(worst, Ok(Some(Severity::Lost)) | Err(_)),
+            "{name} went unnoticed"
+        );
+        detected += 1;
+    }
+    println!(
+        "{} of {} ways around the triggers refused ({refused}) or detected ({detected})",
+        refused + detected,
+        AROUND.len()
+    );
+}

@@ -70,8 +70,10 @@ pub(super) fn run(
     })?;
     let sealed = ticket.wait().with_context(|| file.clone())?;
     let checkpoint = vault.checkpoint()?;
+    let kept = super::keep(args.checkpoint_dir.as_deref(), vault);
     let path = vault.path().to_path_buf();
     vault.close()?;
+    let kept = kept?;
     let new = u64::from(!sealed.already_archived);
     report::archived(
         &Archived {
@@ -85,6 +87,7 @@ pub(super) fn run(
                 ..Report::default()
             },
             checkpoint: &checkpoint,
+            kept: kept.as_deref(),
             vault: &path,
             exit: Exit::Done,
         },

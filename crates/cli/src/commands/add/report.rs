@@ -18,6 +18,8 @@ pub(super) struct Archived<'a> {
     pub(super) plan: Option<&'a Plan>,
     pub(super) report: &'a Report,
     pub(super) checkpoint: &'a Checkpoint,
+    /// Where its note was written, if that was asked for.
+    pub(super) kept: Option<&'a Path>,
     pub(super) vault: &'a Path,
     pub(super) exit: Exit,
 }
@@ -65,7 +67,13 @@ pub(super) fn archived(archived: &Archived<'_>, output: &Output) -> anyhow::Resu
     } else {
         "unsigned"
     };
-    output.line(format_args!("\nCheckpoint ({signed}), to keep elsewhere:"))?;
+    match archived.kept {
+        Some(path) => output.line(format_args!(
+            "\nCheckpoint ({signed}), written to {}:",
+            shown_path(path)
+        ))?,
+        None => output.line(format_args!("\nCheckpoint ({signed}), to keep elsewhere:"))?,
+    }
     output.line(format_args!("\n{}", checkpoint.note.trim_end()))?;
     output.result(|| {
         let mut map = Map::new();
@@ -88,6 +96,7 @@ pub(super) fn archived(archived: &Archived<'_>, output: &Output) -> anyhow::Resu
             "root": checkpoint.root.to_string(),
             "checkpoint": checkpoint.note,
             "signed": checkpoint.signed,
+            "checkpoint_file": archived.kept.map(|path| path.to_string_lossy()),
             "exit_code": archived.exit as u8,
         });
         join(map, figures)

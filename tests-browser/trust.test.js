@@ -1,0 +1,53 @@
+// The page hands out the checkpoint, whole: what is copied and what is downloaded is the note that the server gives, and the
+// command line finds the vault to be as it covers.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, describe, it } from 'node:test';
+
+import { download, launch, openPage } from './harness/browser.js';
+import { ArchivePage } from './harness/page.js';
+import { run, startServer, temporaryFolder } from './harness/server.js';
+
+describe('the checkpoint on the page', () => {
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+  /** @type {import('./harness/server.js').Server} */
+  let server;
+  /** @type {Awaited<ReturnType<typeof openPage>>} */
+  let opened;
+
+  before(async () => {
+    browser = await launch();
+    server = await startServer();
+    opened = await openPage(browser, server);
+    await new ArchivePage(opened.page, server.origin).create('Studio');
+    await opened.page.goto(`${server.origin}/trust`);
+    await opened.page.getByTestId('checkpoint').getByText('compactvault/').waitFor();
+  });
+
+  afterEach(() => opened.trouble.assertNone());
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  it('is copied as it is', async () => {
+    await opened.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await opened.page.getByTestId('copy-checkpoint').click();
+    await opened.page.getByText('Checkpoint copied.').waitFor();
+    const copied = await opened.page.evaluate(() => navigator.clipboard.readText());
+    const given = await opened.page.evaluate(async () => (await fetch('/api/checkpoint')).text());
+    assert.equal(copied, given);
+  });
+
+  it('is downloaded so that verify --against takes it', async () => {
+    const { file } = await download(opened.page, () => opened.page.getByTestId('download-checkpoint').click(), temporaryFolder('kept'));
+    const given = await opened.page.evaluate(async () => (await fetch('/api/checkpoint')).text());
+    assert.equal(readFileSync(file, 'utf8'), given);
+    const said = run(['verify', '--state-dir', server.state, '--against', file], server);
+    assert.equal(said.status, 0, said.stderr);
+    assert.match(said.stdout, /those that it covers/);
+  });
+});
