@@ -143,7 +143,7 @@ pub fn rescue(
         return Err(OpenError::Exists { path }.into());
     }
     let (image, rows) = search(damaged, progress)?;
-    let mut target = history::Target::new(out, options, &rows)?;
+    let mut target = history::Target::new(out, options, &image, &rows)?;
     let salvaged = salvage(&image, &rows, damaged, &mut target, progress)?;
     progress(RescueStep::Sealing);
     let same_history = target.seal(&salvaged)?;

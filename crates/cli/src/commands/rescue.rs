@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use compactvault_vault::rescue::{self, Outcome, RescueReport, RescueStep};
-use compactvault_vault::{Access, Vault, VerifyLevel};
+use compactvault_vault::{Access, Severity, Vault, VerifyLevel};
 use serde_json::json;
 
 use crate::args::{Global, Rescue};
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Rescue, global: &Global, output: &Output) -> anyhow::Re
         );
     }
     // What was lost is found again by verification; anything else there is news.
-    let unexpected = report.complete() && !verified.findings.is_empty();
+    let unexpected = report.complete() && verified.worst() == Some(Severity::Lost);
     let exit = if report.complete() && !unexpected {
         Exit::Done
     } else {
@@ -115,6 +115,9 @@ pub(crate) fn prospect(file: &Path, output: &Output) -> Option<(Exit, String)> {
     let bar = Bar::new(output, 0);
     let report = rescue::assess(file, &mut |step| show(&bar, step)).ok()?;
     drop(bar);
+    if report.entries == 0 {
+        return None;
+    }
     let exit = if report.complete() && report.same_history {
         Exit::Repairable
     } else {

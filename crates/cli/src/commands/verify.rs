@@ -3,7 +3,9 @@
 mod against;
 
 use compactvault_vault::prove::{Comparison, KeptCheckpoint, ProveError, Verdict};
-use compactvault_vault::{Finding, Severity, Vault, VerifyLevel, VerifyReport};
+use compactvault_vault::{
+    Finding, OpenError, ReadError, Severity, Vault, VerifyLevel, VerifyReport,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Verify};
@@ -40,27 +42,29 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         })?;
         Ok((report, comparison, vault.path().to_path_buf()))
     });
-    let (report, comparison, path) = match looked {
+    let (mut report, comparison, path) = match looked {
         Ok(looked) => looked,
         Err(error) => return unopened(error, args, global, output),
     };
     let seconds = bar.elapsed().as_secs_f64();
     drop(bar);
 
+    let mut found = exit::of_report(&report);
+    let prospect = (found == Exit::Lost)
+        .then(|| rescue::prospect(&path, output))
+        .flatten();
+    if let Some((Exit::Repairable, _)) = &prospect {
+        found = Exit::Repairable;
+        for finding in &mut report.findings {
+            finding.severity = Severity::Repairable;
+        }
+    }
     for finding in &report.findings {
         output.line(describe(finding, output))?;
     }
     if report.findings_left_out > 0 {
         let more = things(report.findings_left_out, "more finding", "more findings");
         output.line(format_args!("… and {more}"))?;
-    }
-    let mut found = exit::of_report(&report);
-    let prospect = (found == Exit::Lost)
-        .then(|| rescue::prospect(&path, output))
-        .flatten();
-    if let Some((better, how)) = &prospect {
-        found = *better;
-        output.line(how)?;
     }
     let exit = comparison
         .as_ref()
@@ -84,6 +88,9 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             &format!("{findings}; copy the file before anything else"),
         ),
     })?;
+    if let Some((_, how)) = &prospect {
+        output.line(how)?;
+    }
     if let Some(comparison) = &comparison {
         output.line(against::sentence(comparison, output))?;
     }
@@ -120,10 +127,17 @@ fn unopened(
     global: &Global,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    if !matches!(
-        exit::of_error(&error).0,
-        Exit::Lost | Exit::NoVault | Exit::Error
-    ) {
+    // What is another vault, a newer one or a wrong checkpoint is not damaged; a damaged WAL says itself what to do.
+    let damaged = error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(OpenError::Damaged { .. } | OpenError::NotAVault { .. } | OpenError::Store { .. })
+        ) || matches!(
+            cause.downcast_ref(),
+            Some(ReadError::Damaged { .. } | ReadError::Store { .. })
+        )
+    });
+    if !damaged {
         return Err(error);
     }
     let file = vault_choice::choose(global, args.file.as_deref())?;

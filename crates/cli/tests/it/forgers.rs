@@ -188,23 +188,26 @@ fn all_are_caught(forgeries: &[Forgery]) {
     let against = ["verify", "--against", "kept"];
     victim.run(against).expect_code(0);
     let mut caught = 0;
+    let mut wrong = Vec::new();
     for (name, code, change) in forgeries {
         fs::write(victim.path("v.vault"), &intact).expect("it is written");
         forge(&victim.path("v.vault"), change);
         let ran = victim.run(against);
-        assert_eq!(
-            ran.code,
-            Some(*code),
-            "{name}: {}\n{}",
-            ran.text(),
-            ran.stderr
-        );
+        if ran.code != Some(*code) {
+            wrong.push(format!(
+                "{name}: {:?} instead of {code}: {}",
+                ran.code,
+                ran.text()
+            ));
+            continue;
+        }
         caught += 1;
     }
     println!(
         "{caught} of {} forgeries caught with the right exit code",
         forgeries.len()
     );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 const ASSET: &str = "(SELECT min(seq) + 20 FROM entry WHERE kind = 4)";
@@ -258,7 +261,7 @@ fn a_row_changed_in_any_column_is_damage_and_with_all_hashes_made_to_fit_it_is_r
 #[test]
 fn damage_is_never_called_rewriting_nor_rewriting_damage() {
     all_are_caught(&[
-        ("a leaf hash", 11, |c| {
+        ("a leaf hash", 10, |c| {
             run(
                 c,
                 &format!("UPDATE entry SET leaf = zeroblob(32) WHERE seq = {ASSET}"),
@@ -420,7 +423,7 @@ fn every_other_sealed_table_and_the_schema_are_held_to_the_log() {
             .expect("it can be changed");
     }
     all_are_caught(&[
-        ("a manifest that points at another chunk", 11, |c| {
+        ("a manifest that points at another chunk", 10, |c| {
             run(
                 c,
                 &format!(
@@ -438,44 +441,44 @@ fn every_other_sealed_table_and_the_schema_are_held_to_the_log() {
             point_elsewhere(c);
             rehash(c);
         }),
-        ("the last root", 11, |c| {
+        ("the last root", 10, |c| {
             run(
                 c,
                 "UPDATE root SET sha256 = zeroblob(32) WHERE size = (SELECT max(size) FROM root)",
             );
         }),
-        ("an older root", 11, |c| {
+        ("an older root", 10, |c| {
             run(
                 c,
                 "UPDATE root SET sha256 = zeroblob(32) WHERE size = (SELECT min(size) FROM root)",
             );
         }),
-        ("a subtree", 11, |c| {
+        ("a subtree", 10, |c| {
             run(c, "UPDATE subtree SET sha256 = zeroblob(32)");
         }),
-        ("a document", 11, |c| {
+        ("a document", 10, |c| {
             run(c, "UPDATE document SET text = text || ' ' WHERE id = 1");
         }),
-        ("a document's name", 11, |c| {
+        ("a document's name", 10, |c| {
             run(c, "UPDATE document SET name = 'other' WHERE id = 1");
         }),
-        ("a document dropped", 11, |c| {
+        ("a document dropped", 10, |c| {
             run(c, "DELETE FROM document WHERE id = 1");
         }),
-        ("a document added", 11, |c| {
+        ("a document added", 10, |c| {
             run(c, "INSERT INTO document (name, text) VALUES ('a', 'b')");
         }),
-        ("a table added", 11, |c| run(c, "CREATE TABLE extra (id)")),
-        ("a trigger added", 11, |c| {
+        ("a table added", 10, |c| run(c, "CREATE TABLE extra (id)")),
+        ("a trigger added", 10, |c| {
             run(
                 c,
                 "CREATE TRIGGER extra AFTER INSERT ON entry BEGIN SELECT 1; END",
             );
         }),
-        ("a column added", 11, |c| {
+        ("a column added", 10, |c| {
             run(c, "ALTER TABLE entry ADD COLUMN extra BLOB");
         }),
-        ("a check taken out of the schema", 11, |c| {
+        ("a check taken out of the schema", 10, |c| {
             run(
                 c,
                 "PRAGMA writable_schema = ON; \
@@ -495,7 +498,7 @@ fn a_dropped_trigger_a_foreign_vault_and_an_older_copy_are_caught() {
         &plain(&victim.path("v.vault")),
         "DROP TRIGGER pack_is_never_deleted",
     );
-    victim.run(against).expect_code(11);
+    victim.run(against).expect_code(10);
     fs::write(victim.path("v.vault"), &older).expect("it is written");
 
     // Rolled back to a copy from before.

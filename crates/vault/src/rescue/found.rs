@@ -13,6 +13,9 @@ use crate::salvage::image::Image;
 /// Rows that claim to be the same are few: stale copies, or rows of a vault that was archived.
 const CANDIDATES_MAX: usize = 8;
 
+/// Documents of one vault and of those archived in it, far more than there are.
+const DOCUMENTS_MAX: usize = 1000;
+
 /// A pack's row; its data is still in the file.
 #[derive(Clone, PartialEq)]
 pub(super) struct PackRow {
@@ -37,6 +40,8 @@ pub(super) struct Rows {
     pub(super) chunks: BTreeMap<u64, Vec<ChunkRow>>,
     pub(super) packs: BTreeMap<u64, Vec<PackRow>>,
     pub(super) roots: BTreeMap<u64, Vec<Digest>>,
+    /// Names and texts.
+    pub(super) documents: Vec<(String, Blob)>,
     stripes: BTreeMap<u64, Vec<Blob>>,
     /// How often each vault's id was met.
     vaults: HashMap<VaultId, u64>,
@@ -102,7 +107,12 @@ impl Rows {
                 }
                 self.stripes.entry(stripe).or_default().push(data);
             }
-            Row::Subtree { .. } | Row::Document { .. } => {}
+            Row::Document { name, text, .. } => {
+                if self.documents.len() < DOCUMENTS_MAX {
+                    self.documents.push((name, text));
+                }
+            }
+            Row::Subtree { .. } => {}
         }
     }
 

@@ -9,10 +9,12 @@ use super::found::Rows;
 use super::{RescueError, Salvaged};
 use crate::entry::{Entry, Kind};
 use crate::error::{IngestError, OpenError};
-use crate::ids::Seq;
+use crate::ids::{Digest, Seq};
 use crate::media::{HEAD_BYTES, Media};
 use crate::model::Timestamp;
 use crate::parity::plan::BULK_SHARDS;
+use crate::salvage::carve;
+use crate::salvage::image::Image;
 use crate::store::files;
 use crate::store::open::{self, FileMode};
 use crate::store::rows::{PlaceBody, VaultBody};
@@ -58,9 +60,16 @@ struct Pending {
 }
 
 impl Target {
-    pub(super) fn new(out: &Path, options: &OpenOptions, rows: &Rows) -> Result<Self, RescueError> {
+    pub(super) fn new(
+        out: &Path,
+        options: &OpenOptions,
+        image: &Image,
+        rows: &Rows,
+    ) -> Result<Self, RescueError> {
+        // A vault that was archived in this one has an entry 0, too; the parity says whose is whose.
+        let ours = |body: &VaultBody| rows.vault().is_none_or(|id| body.id() == Some(id));
         let bodies = rows.entries.get(&0).into_iter().flatten();
-        let body = bodies.into_iter().find_map(body_of);
+        let body = bodies.filter_map(body_of).find(ours);
         let path = files::beside(out, &format!("-rescue-{}", std::process::id()));
         // Which identity it gets is known at the end; parity needs it from the first pack on.
         let protection = Protection {
@@ -69,8 +78,9 @@ impl Target {
                 .and_then(VaultBody::id)
                 .or_else(|| rows.vault())
                 .unwrap_or(crate::ids::VaultId::new([0; 16])),
-            parity: body.map_or(options.parity, |body| body.parity),
+            parity: body.as_ref().map_or(options.parity, |body| body.parity),
         };
+        let documents = body.map_or_else(open::documents, |body| documents(image, rows, &body));
         let mut target = Self {
             path,
             options: options.clone(),
@@ -83,7 +93,7 @@ impl Target {
             mode: FileMode::Shared,
             lock_timeout: Duration::ZERO,
         };
-        let connection = open::initialise(&target.path)?;
+        let connection = open::initialise(&target.path, &documents)?;
         target.writer = Some(Writer::new(connection, reopen, protection));
         Ok(target)
     }
@@ -204,6 +214,22 @@ impl Drop for Target {
             let _ = std::fs::remove_file(files::beside(&self.path, suffix));
         }
     }
+}
+
+/// The documents that entry 0 seals: this program's where they are the same, else as they were found.
+fn documents(image: &Image, rows: &Rows, body: &VaultBody) -> Vec<(String, String)> {
+    let found = rows.documents.iter().filter_map(|(name, blob)| {
+        let (bytes, _) = carve::read_blob(image, blob).ok()?;
+        Some((name.clone(), String::from_utf8(bytes).ok()?))
+    });
+    let candidates: Vec<(String, String)> = open::documents().into_iter().chain(found).collect();
+    let sealed = |(name, digest): (&String, &String)| {
+        let same = |(known, text): &&(String, String)| {
+            known == name && Digest::of(text.as_bytes()).to_string() == *digest
+        };
+        candidates.iter().find(same).cloned()
+    };
+    body.documents.iter().filter_map(sealed).collect()
 }
 
 /// Seals a survivor in a log that is not its own.

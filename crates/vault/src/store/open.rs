@@ -29,6 +29,14 @@ const DOCUMENTS: [(&str, &str); 2] = [
     ("recovery.md", include_str!("../../../../docs/recovery.md")),
 ];
 
+/// What a vault that this program makes holds for people who have nothing else, as (name, text).
+pub(crate) fn documents() -> Vec<(String, String)> {
+    DOCUMENTS
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
 /// SHA-256 of each document by its name, for entry 0 to seal.
 pub(crate) fn document_digests() -> std::collections::BTreeMap<String, String> {
     let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
@@ -103,7 +111,10 @@ pub(crate) fn writer(
 }
 
 /// Writes the schema into a new, empty file; the caller gives the file its name when it is complete.
-pub(crate) fn initialise(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn initialise(
+    path: &Path,
+    documents: &[(String, String)],
+) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -118,7 +129,7 @@ pub(crate) fn initialise(path: &Path) -> Result<Connection, OpenError> {
         harden(&connection, Duration::ZERO, limits::WRITER_CACHE_BYTES)?;
         set_durable(&connection, FileMode::Shared)?;
         connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
-        for (name, text) in DOCUMENTS {
+        for (name, text) in documents {
             connection.execute(
                 "INSERT INTO document (name, text) VALUES (?1, ?2)",
                 [name, text],
@@ -364,7 +375,7 @@ mod tests {
     fn made() -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("test.vault");
-        let connection = initialise(&path).expect("a vault can be made");
+        let connection = initialise(&path, &[]).expect("a vault can be made");
         connection
             .execute_batch("INSERT INTO root VALUES (1, zeroblob(32))")
             .expect("appending is what it is for");

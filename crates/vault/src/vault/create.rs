@@ -57,7 +57,11 @@ pub(crate) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenEr
         vault: body.id().expect("it was just made"),
         parity: body.parity,
     };
-    let mut writer = Writer::new(open::initialise(temporary)?, reopen, protection);
+    let mut writer = Writer::new(
+        open::initialise(temporary, &open::documents())?,
+        reopen,
+        protection,
+    );
     let mut transaction = writer.begin().map_err(store)?;
     let body = serde_json::to_vec(body).expect("plain text is valid JSON");
     let now = Timestamp::from_system(SystemTime::now()).map_or(0, Timestamp::unix_ms);
