@@ -216,8 +216,8 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Takes in a capsule; one that contradicts those before it is left out.
-    pub(crate) fn add(&mut self, capsule: &Capsule<'_>) {
+    /// Takes in a capsule; one that contradicts those before it is left out, and the answer is `false`.
+    pub(crate) fn add(&mut self, capsule: &Capsule<'_>) -> bool {
         let header = *self.header.get_or_insert(capsule.header);
         let common = |header: Header| {
             let rest = (header.pieces_needed, header.piece_bytes, header.rows);
@@ -235,7 +235,7 @@ impl Gathered {
             )
         };
         if common(header) != common(capsule.header) {
-            return;
+            return false;
         }
         self.pieces
             .insert(capsule.header.row, capsule.piece.to_vec());
@@ -247,6 +247,7 @@ impl Gathered {
                 found.push(shard.to_vec());
             }
         }
+        true
     }
 
     /// What the capsules found so far agree on.

@@ -19,7 +19,7 @@ const SLICE: usize = 512;
 pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u8>, Error> {
     let count = data.len() / shard;
     let mut parity = vec![0; recovery * shard];
-    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(count, shard)
         .into_par_iter()
         .with_max_len(1)
         .map_init(
@@ -66,7 +66,7 @@ pub(crate) fn restore(
         return Ok(());
     }
     let source: &[u8] = data;
-    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(good.len(), shard)
         .into_par_iter()
         .with_max_len(1)
         .map(|range| {
@@ -127,10 +127,16 @@ pub(crate) fn try_out(data: &[u8], parity: &[u8], shard: usize) -> Result<(), Er
     Ok(())
 }
 
-fn slices(shard: usize) -> Vec<Range<usize>> {
+fn slices(count: usize, shard: usize) -> Vec<Range<usize>> {
+    // What is small is done in one go: starting threads would take longer.
+    let slice = if count * shard < 1024 * 1024 {
+        shard
+    } else {
+        SLICE
+    };
     (0..shard)
-        .step_by(SLICE)
-        .map(|at| at..(at + SLICE).min(shard))
+        .step_by(slice)
+        .map(|at| at..(at + slice).min(shard))
         .collect()
 }
 
@@ -141,7 +147,11 @@ pub(crate) fn checksum(shard: &[u8]) -> u32 {
 
 /// Checksums of the shards that lie one after the other in `bytes`.
 pub(crate) fn checksums(bytes: &[u8]) -> Vec<u32> {
-    bytes.par_chunks(SHARD).map(checksum).collect()
+    bytes
+        .par_chunks(SHARD)
+        .with_min_len(64)
+        .map(checksum)
+        .collect()
 }
 
 #[cfg(test)]

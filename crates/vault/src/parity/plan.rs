@@ -39,7 +39,7 @@ pub(crate) fn parity_shards(
     let share = (weighted * parity.per_32()).div_ceil(32);
     let data = extent.aligned + extent.shared;
     if !settled {
-        return share + (2 + data / 4).min(SETTLED_EXTRA);
+        return share + 1 + (data / 128).min(SETTLED_EXTRA / 2);
     }
     // Gaps are promised for the default share: 2 % of the file, which is at most a quarter larger than what is protected,
     // or 3 MiB.
@@ -114,21 +114,18 @@ pub(crate) fn merges(stripes: &[Stripe]) -> Vec<Vec<Stripe>> {
     plan
 }
 
-/// Small stripes that should be merged in passing, before there are too many; none if there are few.
+/// Small stripes that should be merged in passing, before there are too many; none if there are few. Sizes go up in
+/// steps, so that no byte is merged more than a few times.
 pub(crate) fn crowded(stripes: &[Stripe]) -> Vec<Stripe> {
-    /// Below this a stripe is one commit's: 4 MiB.
-    const TINY_SHARDS: usize = 1024;
-    const TINY_MAX: usize = 64;
-    let tiny: Vec<Stripe> = of(stripes, |shards| shards < TINY_SHARDS);
-    if tiny.len() >= TINY_MAX {
-        return bounded(tiny);
-    }
-    let middle: Vec<Stripe> = of(stripes, |shards| {
-        (TINY_SHARDS..SETTLED_SHARDS).contains(&shards)
-    });
-    let sum: usize = middle.iter().map(|stripe| stripe.shards).sum();
-    if sum >= BULK_SHARDS || middle.len() >= TINY_MAX {
-        return bounded(middle);
+    /// Below 1 MiB, 16 MiB, and what may stay, with how many there may be.
+    const STEPS: [(usize, usize); 3] = [(256, 48), (4096, 8), (SETTLED_SHARDS, 3)];
+    let mut from = 0;
+    for (below, most) in STEPS {
+        let step = of(stripes, |shards| (from..below).contains(&shards));
+        if step.len() >= most {
+            return bounded(step);
+        }
+        from = below;
     }
     Vec::new()
 }

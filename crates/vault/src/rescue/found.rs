@@ -134,14 +134,15 @@ impl Rows {
         self.stripes.keys().copied()
     }
 
-    /// Reads the capsules of a stripe.
+    /// Reads the capsules of a stripe. There can be several stripes of one number if a transaction that was never
+    /// committed left some behind.
     pub(super) fn gather(
         &self,
         image: &Image,
         stripe: u64,
         vault: VaultId,
-    ) -> io::Result<Gathered> {
-        let mut gathered = Gathered::default();
+    ) -> io::Result<Vec<Gathered>> {
+        let mut stripes: Vec<Gathered> = Vec::new();
         for blob in self.stripes.get(&stripe).into_iter().flatten() {
             // Where a wrong number led elsewhere, the page behind is the right one.
             for (bytes, _) in [
@@ -150,12 +151,19 @@ impl Rows {
             ] {
                 let capsule = Capsule::parse(&bytes);
                 let ours = |c: &Capsule<'_>| c.header.vault == vault && c.header.stripe == stripe;
-                if let Some(capsule) = capsule.filter(ours) {
-                    gathered.add(&capsule);
+                let Some(capsule) = capsule.filter(ours) else {
+                    continue;
+                };
+                if !stripes.iter_mut().any(|known| known.add(&capsule))
+                    && stripes.len() < CANDIDATES_MAX
+                {
+                    let mut another = Gathered::default();
+                    another.add(&capsule);
+                    stripes.push(another);
                 }
             }
         }
-        Ok(gathered)
+        Ok(stripes)
     }
 }
 

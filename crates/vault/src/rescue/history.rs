@@ -54,7 +54,7 @@ pub(super) struct Target {
 struct Pending {
     codec: crate::codec::Codec,
     raw_size: u64,
-    sha256: crate::ids::Digest,
+    sha256: Digest,
     data: Vec<u8>,
     chunks: Vec<crate::parity::builder::ChunkRecord>,
 }

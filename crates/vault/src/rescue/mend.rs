@@ -89,6 +89,14 @@ pub(super) fn mend(
         .collect();
     let healed_entries = doubtful_entries(&mending);
     let whole = missing == 0 || mending.restore(gathered);
+    tracing::debug!(
+        stripe = gathered.header().map_or(0, |header| header.stripe),
+        shards = mending.descriptor().data_shards(),
+        missing,
+        parity = gathered.good_parity(mending.descriptor()).len(),
+        whole,
+        "put a stripe together"
+    );
     Ok(Mended {
         mending,
         was_good,

@@ -37,7 +37,8 @@ impl Transaction<'_> {
         }
         // A bulk import's stripes are large enough to stay.
         let settled = self.shards() >= plan::SETTLED_SHARDS;
-        self.writer.put_stripe(settled, 0).map(Some)
+        let id = parity::next_stripe(&self.writer.connection)?;
+        self.writer.put_stripe(id, settled, false, 0).map(Some)
     }
 }
 
@@ -50,7 +51,7 @@ impl Writer {
         }
         let stripes = self.stripes()?.to_vec();
         for group in plan::merges(&stripes) {
-            self.merge(&group)?;
+            self.merge(&group, true)?;
         }
         Ok(())
     }
@@ -62,7 +63,7 @@ impl Writer {
         }
         let group = plan::crowded(self.stripes()?);
         if group.len() > 1 {
-            self.merge(&group)?;
+            self.merge(&group, false)?;
         }
         Ok(())
     }
@@ -76,11 +77,8 @@ impl Writer {
 
     /// Replaces the stripes of `group` by one over the same objects, in one transaction, after proving that the new one
     /// holds what it should.
-    fn merge(&mut self, group: &[Stripe]) -> Result<(), IngestError> {
+    fn merge(&mut self, group: &[Stripe], settled: bool) -> Result<(), IngestError> {
         let total = self.stripes()?.iter().map(|stripe| stripe.shards).sum();
-        let settled = group.iter().map(|s| s.shards).sum::<usize>() >= plan::SETTLED_SHARDS
-            || group.len() == self.stripes()?.len()
-            || total < plan::SETTLED_SHARDS * 4;
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         // Another process may have merged them in the meantime.
         let there = parity::stripes(&self.connection, self.protection.vault)?;
@@ -136,18 +134,25 @@ impl Writer {
                 return Ok(None);
             }
         }
+        // Numbers are never used again: what is left of a stripe in a freed page must not pass for another.
+        let id = parity::next_stripe(&self.connection)?;
         for stripe in group {
             self.connection
                 .prepare_cached("DELETE FROM derived_parity WHERE stripe = ?1")?
                 .execute([stripe.id])?;
         }
         self.parity = builder;
-        self.put_stripe(settled, total).map(Some)
+        self.put_stripe(id, settled, true, total).map(Some)
     }
 
     /// Inserts a stripe's capsules; a settled one is read back and compared.
-    fn put_stripe(&mut self, settled: bool, total: usize) -> Result<Stripe, IngestError> {
-        let id = parity::next_stripe(&self.connection)?;
+    fn put_stripe(
+        &mut self,
+        id: u64,
+        settled: bool,
+        merged: bool,
+        total: usize,
+    ) -> Result<Stripe, IngestError> {
         let Protection { vault, parity } = self.protection;
         let finished = self.parity.finish(vault, id, parity, settled, total);
         self.parity.clear();
@@ -163,7 +168,7 @@ impl Writer {
             }
         }
         let shards = stripe.descriptor.data_shards();
-        if settled {
+        if settled || merged {
             let expected = stripe.descriptor.checksums.len() - shards;
             drop(stripe.capsules);
             let gathered = parity::gather(&self.connection, id)?;
