@@ -101,6 +101,8 @@ const BANS: &[Ban] = &[
             "crates/vault/src/name.rs",
             "crates/vault/src/media.rs",
             "crates/vault/src/media",
+            "crates/vault/src/parity.rs",
+            "crates/vault/src/parity",
         ],
         except: &[],
         words: &[
@@ -111,6 +113,59 @@ const BANS: &[Ban] = &[
             "Instant::now",
         ],
         reason: "base and pure modules know no files, clocks or threads; bytes in, values out",
+    },
+    Ban {
+        places: &["crates/vault/src/parity.rs", "crates/vault/src/parity"],
+        except: &[],
+        words: &[
+            "std::io",
+            "File::",
+            "Connection",
+            "store::pool",
+            "store::read",
+            "store::write",
+            "salvage",
+            "rescue",
+        ],
+        reason: "parity is pure: what it heals may come from SQL or from bare pages, so it knows neither",
+    },
+    Ban {
+        places: &["crates/vault/src/salvage.rs", "crates/vault/src/salvage"],
+        except: &[],
+        words: &[
+            "Connection",
+            "store::pool",
+            "store::read",
+            "store::write",
+            "store::open",
+            "parity::",
+            "rescue::",
+        ],
+        reason: "salvage reads bare files where SQLite cannot; it finds rows and leaves it to rescue what they are worth",
+    },
+    Ban {
+        places: &["crates/vault/src/salvage.rs", "crates/vault/src/salvage"],
+        // Tests make the files that are salvaged.
+        except: &[
+            "crates/vault/src/salvage/tests.rs",
+            "crates/vault/src/salvage/tests",
+        ],
+        words: &[
+            "fs::write",
+            "fs::remove_file",
+            "fs::rename",
+            "OpenOptions",
+            "File::create",
+            "File::create_new",
+            "write_all_at",
+        ],
+        reason: "salvage only reads: a damaged file that is written to may lose what was left",
+    },
+    Ban {
+        places: &["crates/vault/src/rescue.rs", "crates/vault/src/rescue"],
+        except: &[],
+        words: &["Connection", "store::pool", "OpenFlags"],
+        reason: "rescue reads the old vault by salvage and writes the new one by the store's Writer, as ingest does",
     },
     Ban {
         places: &["crates"],
@@ -238,6 +293,31 @@ mod tests {
                 "let t = std::time::Instant::now();",
             ),
             ("crates/server/src/lib.rs", "let x = unsafe { y() };"),
+            ("crates/vault/src/parity.rs", "use std::io;"),
+            (
+                "crates/vault/src/parity/code.rs",
+                "std::fs::read(path).expect(\"x\");",
+            ),
+            ("crates/vault/src/parity/cut.rs", "use crate::store::read;"),
+            (
+                "crates/vault/src/parity/builder.rs",
+                "let sql = \"SELECT 1\";",
+            ),
+            ("crates/vault/src/salvage/page.rs", "use rusqlite::Row;"),
+            (
+                "crates/vault/src/salvage/shape.rs",
+                "let sql = \"PRAGMA x\";",
+            ),
+            (
+                "crates/vault/src/salvage/carve.rs",
+                "use crate::parity::SHARD;",
+            ),
+            (
+                "crates/vault/src/salvage/image.rs",
+                "fs::remove_file(path).ok();",
+            ),
+            ("crates/vault/src/rescue/mend.rs", "use rusqlite::Row;"),
+            ("crates/vault/src/rescue.rs", "use crate::store::pool;"),
         ];
         for (path, text) in planted {
             assert_eq!(words_found(path, text), 1, "{path}: {text}");
@@ -272,6 +352,18 @@ mod tests {
             (
                 "crates/vault/tests/it/worm.rs",
                 "use rusqlite::Connection; Connection::open(p);",
+            ),
+            (
+                "crates/vault/src/salvage/image.rs",
+                "use std::fs::File; let file = File::open(path)?;",
+            ),
+            (
+                "crates/vault/src/parity/cut.rs",
+                "use crate::store::PAGE_BYTES;",
+            ),
+            (
+                "crates/vault/src/rescue/history.rs",
+                "use crate::store::write::Writer;",
             ),
             ("crates/vault/src/lib.rs", "#![deny(unsafe_code)]"),
             (
