@@ -292,16 +292,21 @@ impl Ingest {
 
     /// Merges small stripes of parity and copies the WAL into the file, between two commits.
     pub(crate) fn upkeep(&self) -> Result<(), IngestError> {
-        self.chore(EntryKind::Upkeep)
+        self.chore(EntryKind::Upkeep).map(|_| ())
     }
 
     /// Makes all derived data again, between two commits.
     pub(crate) fn rebuild(&self) -> Result<(), IngestError> {
-        self.chore(EntryKind::Rebuild)
+        self.chore(EntryKind::Rebuild).map(|_| ())
     }
 
-    /// Has the committer do something that adds no entry.
-    fn chore(&self, kind: EntryKind) -> Result<(), IngestError> {
+    /// Says in the log what was restored; gives the entry.
+    pub(crate) fn repair(&self, body: Vec<u8>) -> Result<Seq, IngestError> {
+        Ok(self.chore(EntryKind::Repair(body))?.seq)
+    }
+
+    /// Has the committer do something that nobody hands in.
+    fn chore(&self, kind: EntryKind) -> Result<Sealed, IngestError> {
         let ticket = self.hand_in(Entry {
             place: PlaceId::Project(crate::ids::ProjectId::new(Seq::VAULT)),
             folders: Vec::new(),
@@ -309,7 +314,7 @@ impl Ingest {
             name: None,
             ticket: Ticket::new(),
         })?;
-        ticket.wait().map(|_| ())
+        ticket.wait()
     }
 
     /// Takes nothing more, commits what waits, ends the thread and gives its connection back; `None` if that

@@ -55,6 +55,7 @@ mod parity;
 pub mod paths;
 mod platform;
 mod read;
+pub mod scrub;
 mod store;
 pub mod uploads;
 mod vault;
@@ -73,6 +74,9 @@ pub use model::{
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};
 pub use store::files::{FileState, probe};
+pub use scrub::{
+    Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed,
+};
 pub use uploads::{
     Completed, Completion, DrainReport, PartWriter, UploadError, UploadState, UploadStatus, Uploads,
 };

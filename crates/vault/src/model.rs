@@ -331,6 +331,10 @@ pub struct Status {
     pub root: Digest,
     /// Whether copying the file now copies everything (no WAL holds commits of its own).
     pub safe_to_copy: bool,
+    /// Entries that say what healing restored.
+    pub repairs: u64,
+    /// When scrubbing last found its parts good.
+    pub verified: crate::scrub::LastVerified,
 }
 
 /// How much Reed-Solomon parity a vault keeps over what it seals, chosen when it is made.

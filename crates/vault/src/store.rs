@@ -5,6 +5,7 @@
 
 pub(crate) mod derived;
 pub(crate) mod files;
+pub(crate) mod heal;
 pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod open;
@@ -12,6 +13,7 @@ pub(crate) mod parity;
 pub(crate) mod pool;
 pub(crate) mod read;
 pub(crate) mod rebuild;
+pub(crate) mod remains;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod write;

@@ -17,6 +17,7 @@ use crate::model::{
 use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
+use crate::scrub::{ScrubOptions, ScrubProgress, ScrubReport};
 use crate::store::derived;
 use crate::store::files::{self, OpenFile};
 use crate::store::open;
@@ -408,6 +409,10 @@ impl Vault {
             unreferenced_chunks: fact(Fact::Unreferenced),
             root,
             safe_to_copy: wal_bytes == 0,
+            repairs: (entries.saturating_sub(1))
+                .saturating_sub(fact(Fact::Projects) + fact(Fact::Collections))
+                .saturating_sub(fact(Fact::Assets) + fact(Fact::Links)),
+            verified: crate::scrub::last_verified(&connection, fact(Fact::Packs)),
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)
@@ -437,6 +442,18 @@ impl Vault {
         progress: &(dyn Fn(VerifyProgress) + Sync),
     ) -> Result<VerifyReport, ReadError> {
         crate::verify::verify(&self.inner.reading, level, progress)
+    }
+
+    /// Verifies the vault part by part, those first whose turn was longest ago, and heals what parity can restore.
+    /// Only bytes that are proven to be what was sealed are written; an entry of the log says which. Blocks until the
+    /// budget is used up, all parts are done, or `options.stop` says so. Durable part by part: a run that is killed
+    /// leaves whole transactions, and the next one goes on.
+    pub fn scrub(
+        &self,
+        options: &ScrubOptions,
+        progress: &(dyn Fn(ScrubProgress) + Sync),
+    ) -> Result<ScrubReport, IngestError> {
+        crate::scrub::scrub(&self.inner.reading, self.ingest()?, options, progress)
     }
 
     /// Growth of the log since the last call, whoever caused it; the first call tells only the size. Cheap enough

@@ -383,6 +383,7 @@ fn place_entry(
             });
         }
         EntryKind::Project(body) => return transaction.project(name, &body, sealed_at),
+        EntryKind::Repair(body) => return Ok(transaction.repair(body, sealed_at)?),
         _ => {}
     }
     let parent = folders(transaction, &entry, sealed_at)?;
