@@ -1,6 +1,6 @@
 //! Parts from 1 on: packs and their chunk rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::stripes::Key;
 use super::{Ended, PART_PACKS, Scrub};
@@ -49,7 +49,13 @@ impl Scrub<'_> {
             }
             self.rest()?;
         }
-        self.heal(connection, &keys)
+        let healed = self.report.healed.len();
+        self.heal(connection, &keys)?;
+        if self.report.healed.len() > healed {
+            // The figures may have been made again while these rows were damaged.
+            self.lists(connection, &BTreeSet::new())?;
+        }
+        Ok(())
     }
 
     pub(super) fn pack(

@@ -117,7 +117,7 @@ impl Scrub<'_> {
     }
 
     /// The lists against the entries.
-    fn lists(
+    pub(super) fn lists(
         &mut self,
         connection: &Connection,
         complained: &BTreeSet<&'static str>,

@@ -283,6 +283,11 @@ fn allow_healing(context: AuthContext<'_>) -> Authorization {
             Authorization::Allow
         }
         AuthAction::Reindex { .. } => Authorization::Allow,
+        // These ask how the pages are used.
+        AuthAction::Pragma {
+            pragma_name: "freelist_count" | "page_count" | "integrity_check",
+            ..
+        } => Authorization::Allow,
         _ => allow_appends(context),
     }
 }

@@ -251,12 +251,10 @@ pub(crate) fn names_manifest(connection: &Connection, digest: &Digest) -> rusqli
     statement.exists([digest.as_bytes()])
 }
 
-/// A stripe as its capsules say, and the rows that hold it.
+/// A stripe as its capsules say.
 #[derive(Debug, Default)]
 pub(crate) struct Capsules {
     pub(crate) gathered: Gathered,
-    /// All rows of this stripe's number, those among them that are no capsules of it, too.
-    pub(crate) rows: Vec<i64>,
     /// Rows that could not be read, or hold no capsule of this stripe.
     pub(crate) bad: usize,
 }
@@ -277,10 +275,7 @@ pub(crate) fn capsule_rows(connection: &Connection) -> Result<BTreeMap<u64, Vec<
 
 /// Reads the capsules in some rows.
 pub(crate) fn capsules(connection: &Connection, stripe: u64, rows: &[i64]) -> Capsules {
-    let mut capsules = Capsules {
-        rows: rows.to_vec(),
-        ..Capsules::default()
-    };
+    let mut capsules = Capsules::default();
     for &id in rows {
         let bytes = blob(connection, "derived_parity", "data", id.cast_unsigned());
         let bytes = bytes.map(|remains| remains.bytes).unwrap_or_default();
