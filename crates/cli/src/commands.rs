@@ -7,6 +7,7 @@ mod get;
 mod init;
 mod ls;
 mod reindex;
+mod scrub;
 mod serve;
 mod status;
 mod verify;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
     let default = || {
         Command::Serve(Serve {
             drain: 30,
+            scrub_budget: 10,
             ..Serve::default()
         })
     };
@@ -32,6 +34,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(&args, global, output),
         Command::Verify(args) => verify::run(&args, global, output),
         Command::Reindex(args) => reindex::run(&args, global, output),
+        Command::Scrub(args) => scrub::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
         Command::Checkpoint(args) => checkpoint::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),

@@ -24,6 +24,7 @@ mod pieces;
 mod range;
 mod receive;
 mod routes;
+mod scrub;
 mod serve;
 mod server;
 mod shelf;

@@ -32,6 +32,8 @@ pub struct ServerOptions {
     pub drain: Duration,
     /// Serve the page from this folder instead of the one embedded, for working on it.
     pub assets_dir: Option<PathBuf>,
+    /// Share of the time spent on scrubbing while nothing is uploaded, in percent; `None` for no scrubbing.
+    pub scrub: Option<u8>,
     /// How vaults are opened.
     pub vault: OpenOptions,
 }
@@ -105,7 +107,8 @@ impl Server {
             |vault| vault.id().to_string()[..16].to_owned(),
         );
         let auth = Auth::new(options.password.as_deref(), &server_id);
-        let app = App::new(auth, hosts, Web::new(options.assets_dir.clone()), shelf);
+        let web = Web::new(options.assets_dir.clone());
+        let app = App::new(auth, hosts, web, shelf, options.scrub);
         if app.shelf.vault().is_ok() {
             vault_was_chosen(&app).await;
         }
@@ -181,6 +184,9 @@ pub(crate) async fn vault_was_chosen(app: &App) {
         Err(error) => tracing::warn!(error = error.message(), "events may be incomplete"),
     }
     tokio::spawn(watch(app.clone()));
+    if let Some(pace) = app.scrub {
+        tokio::spawn(crate::scrub::scrub(app.clone(), pace));
+    }
 }
 
 async fn watch(app: App) {

@@ -73,10 +73,8 @@ pub use model::{
 };
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};
+pub use scrub::{Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed};
 pub use store::files::{FileState, probe};
-pub use scrub::{
-    Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed,
-};
 pub use uploads::{
     Completed, Completion, DrainReport, PartWriter, UploadError, UploadState, UploadStatus, Uploads,
 };

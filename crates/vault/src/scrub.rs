@@ -249,27 +249,24 @@ impl Scrub<'_> {
     }
 
     fn part(&mut self, connection: &Connection, part: u64) -> Result<(), Ended> {
-        let (healed, unhealed) = (self.report.healed.len(), self.report.unhealed.len());
+        let (told, left) = (self.report.healed.len(), self.report.unhealed.len());
         let outcome = if part == 0 {
             self.structure(connection)
         } else {
             self.packs(connection, part)
         };
         // What was restored is told even if the rest of the part was not reached.
-        if self.report.healed.len() > healed {
-            self.tell(healed);
+        if self.report.healed.len() > told {
+            self.tell(told);
         }
         // Connections are not kept over pauses: others may want the file for themselves.
-        let healer = self.healer.take();
+        let opened = self.healer.take();
         outcome?;
         self.report.parts_done += 1;
-        if self.report.unhealed.len() > unhealed {
+        if self.report.unhealed.len() > left {
             self.report.parts_damaged.push(part);
         } else {
-            let healer = match healer {
-                Some(healer) => healer,
-                None => self.new_healer()?,
-            };
+            let healer = opened.map_or_else(|| self.new_healer(), Ok)?;
             match healer.mark(part, now_unix_ms()) {
                 Ok(()) => {}
                 Err(HealError::Other(error)) => return Err(error.into()),
@@ -309,7 +306,13 @@ impl Scrub<'_> {
         }
     }
 
-    fn unhealed(&mut self, remedy: Remedy, table: &str, id: Option<u64>, detail: impl Into<String>) {
+    fn unhealed(
+        &mut self,
+        remedy: Remedy,
+        table: &str,
+        id: Option<u64>,
+        detail: impl Into<String>,
+    ) {
         self.report.unhealed.push(Unhealed {
             remedy,
             table: table.into(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::harness::Place;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "",
     "init",
     "add",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 11] = [
     "get",
     "export",
     "verify",
+    "scrub",
     "reindex",
     "status",
     "checkpoint",

@@ -66,6 +66,7 @@ pub(crate) fn options(folder: &Path) -> ServerOptions {
         allowed_hosts: Vec::new(),
         drain: Duration::from_secs(10),
         assets_dir: None,
+        scrub: None,
         vault: vault_options(folder),
     }
 }

@@ -67,9 +67,9 @@ impl Scrub<'_> {
             for &seq in bad.iter().filter(|seq| !restored.contains_key(seq)) {
                 guesses.extend(remains::entry(connection, seq).map(|(entry, _)| (seq, entry)));
             }
-            let guessed = self::survey(connection, size, &guesses)?;
-            if guessed.last_good_root == size {
-                (restored, survey) = (guesses, guessed);
+            let other = self::survey(connection, size, &guesses)?;
+            if other.last_good_root == size {
+                (restored, survey) = (guesses, other);
             }
         }
         let mut change = LogChange {

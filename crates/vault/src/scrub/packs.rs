@@ -33,7 +33,10 @@ impl Scrub<'_> {
                     chunks.entry(pack).or_default().push(record);
                 }
                 // A row that is missing or belongs elsewhere: that of the pack before, or of one of the next.
-                _ => keys.extend((before..=(before + 1).min(last)).map(|id| (Key::Pack(id), false))),
+                _ => {
+                    let around = before..=(before + 1).min(last);
+                    keys.extend(around.map(|id| (Key::Pack(id), false)));
+                }
             }
         }
         for id in first..=last {

@@ -12,9 +12,9 @@ use crate::parity::builder::Builder;
 use crate::parity::descriptor::{Descriptor, Object};
 use crate::parity::plan::{BULK_SHARDS, SETTLED_SHARDS};
 use crate::store::heal::{HealError, Healed, NewStripe};
+use crate::store::parity;
 use crate::store::pool::Connection;
 use crate::store::remains::{self, Reach};
-use crate::store::parity;
 
 /// What is wrong with the parity, as of one snapshot.
 struct Survey {
@@ -66,7 +66,13 @@ impl Scrub<'_> {
         if self.report.parity == Parity::Off {
             return Ok(());
         }
-        self.cover(connection, next, &survey.unreadable, &survey.uncovered, survey.shards)
+        self.cover(
+            connection,
+            next,
+            &survey.unreadable,
+            &survey.uncovered,
+            survey.shards,
+        )
     }
 
     fn new_stripe(&self, stripe: u64, settled: bool, vault_shards: usize) -> NewStripe {
@@ -105,7 +111,8 @@ impl Scrub<'_> {
         for (stripe, rows) in rows {
             let capsules = remains::capsules(connection, stripe, &rows);
             let gathered = &capsules.gathered;
-            let (Some(descriptor), Some(header)) = (gathered.descriptor(), gathered.header()) else {
+            let (Some(descriptor), Some(header)) = (gathered.descriptor(), gathered.header())
+            else {
                 survey.unreadable.extend(rows);
                 continue;
             };
@@ -156,15 +163,15 @@ impl Scrub<'_> {
             let settled = extent.aligned + extent.shared >= SETTLED_SHARDS;
             let shards = vault_shards.max(extent.aligned + extent.shared);
             let new = self.new_stripe(next, settled, shards);
-            let writes = !builder.is_empty();
             let outcome = self.healer()?.parity(remove, &mut builder, new);
-            let removed_last = !writes && outcome.is_ok();
-            if outcome.is_err() {
-                return self.note_stripe(next, outcome);
-            }
+            let written = matches!(outcome, Ok(Some(_)));
+            let failed = outcome.is_err();
             self.note_stripe(next, outcome)?;
+            if failed {
+                break;
+            }
             remove = &[];
-            next += u64::from(!removed_last);
+            next += u64::from(written);
             self.rest()?;
         }
         Ok(())
@@ -204,7 +211,10 @@ impl Scrub<'_> {
                 let rows = remains::chunks(connection, first, count);
                 let records: Option<Vec<_>> = rows
                     .into_iter()
-                    .map(|row| row.filter(|(pack, _)| *pack == id).map(|(_, record)| record))
+                    .map(|row| {
+                        row.filter(|(pack, _)| *pack == id)
+                            .map(|(_, record)| record)
+                    })
                     .collect();
                 let Some(records) = records else {
                     return Ok(());
@@ -241,12 +251,16 @@ fn read_again(connection: &Connection, descriptor: &Descriptor) -> Option<Builde
 }
 
 fn keys_of(descriptor: &Descriptor) -> impl Iterator<Item = Key> {
-    descriptor.objects.iter().flat_map(|object| match object {
-        Object::Entries { first, lengths } => {
-            let end = first + lengths.len() as u64;
-            (*first..end).map(Key::Entry as fn(u64) -> Key)
-        }
-        Object::Manifest { id, .. } => (*id..id + 1).map(Key::Manifest as fn(u64) -> Key),
-        Object::Pack { id, .. } => (*id..id + 1).map(Key::Pack as fn(u64) -> Key),
-    })
+    let keys = |key: fn(u64) -> Key, ids: std::ops::Range<u64>| ids.map(key);
+    descriptor
+        .objects
+        .iter()
+        .flat_map(move |object| match object {
+            Object::Entries { first, lengths } => {
+                let end = first + lengths.len() as u64;
+                keys(Key::Entry, *first..end)
+            }
+            Object::Manifest { id, .. } => keys(Key::Manifest, *id..*id + 1),
+            Object::Pack { id, .. } => keys(Key::Pack, *id..*id + 1),
+        })
 }

@@ -123,7 +123,7 @@ impl Stripe {
     pub(super) fn mend(
         connection: &Connection,
         gathered: &Gathered,
-        descriptor: Descriptor,
+        descriptor: &Descriptor,
     ) -> Self {
         let mut mending = Mending::new(descriptor.clone());
         let mut unreadable = false;
@@ -253,7 +253,7 @@ impl Scrub<'_> {
         let rows = self.atlas(connection)?.stripes.get(&stripe).cloned();
         let capsules = remains::capsules(connection, stripe, &rows.unwrap_or_default());
         let descriptor = capsules.gathered.descriptor();
-        Ok(descriptor.map(|descriptor| Stripe::mend(connection, &capsules.gathered, descriptor)))
+        Ok(descriptor.map(|descriptor| Stripe::mend(connection, &capsules.gathered, &descriptor)))
     }
 
     /// Heals manifests and packs. `certain` ones are known to differ; others may turn out to be good.
@@ -306,7 +306,8 @@ impl Scrub<'_> {
                 let detail = "its pages cannot be reached, and parity alone is too little";
                 self.unhealed(Remedy::Rescue, table, Some(id), detail);
             } else if certain {
-                let detail = "it differs from what was sealed, and more is damaged than parity restores";
+                let detail =
+                    "it differs from what was sealed, and more is damaged than parity restores";
                 self.unhealed(Remedy::None, table, Some(id), detail);
             }
             return Ok(());

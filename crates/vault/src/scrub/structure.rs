@@ -32,7 +32,9 @@ impl Scrub<'_> {
             let outcome = self.healer()?.reindex(table);
             // One that stays broken is told of at the end.
             if outcome.is_ok() {
-                self.report.healed.push(Healed::whole(&format!("index of {table}")));
+                self.report
+                    .healed
+                    .push(Healed::whole(&format!("index of {table}")));
             }
         }
         let reach = remains::reach(connection);
@@ -102,14 +104,12 @@ impl Scrub<'_> {
                 Err(_) => vec![None; missing.len()],
             };
             for (id, pack) in missing.into_iter().zip(packs) {
-                match pack {
-                    Some(pack) => {
-                        keys.insert(Key::Pack(pack), true);
-                    }
-                    None => {
-                        let detail = "it cannot be read or contradicts its neighbours, and no parity covers it";
-                        self.unhealed(Remedy::None, "chunk", Some(id), detail);
-                    }
+                if let Some(pack) = pack {
+                    keys.insert(Key::Pack(pack), true);
+                } else {
+                    let detail =
+                        "it cannot be read or contradicts its neighbours, and no parity covers it";
+                    self.unhealed(Remedy::None, "chunk", Some(id), detail);
                 }
             }
         }
@@ -133,9 +133,8 @@ impl Scrub<'_> {
             let _snapshot = remains::snapshot(connection)?;
             let mut wrong = false;
             let entries = scan::entries(connection, |row| {
-                wrong |= row.is_ok_and(|(entry, _)| {
-                    scan::listing_problem(connection, &entry).is_some()
-                });
+                wrong |=
+                    row.is_ok_and(|(entry, _)| scan::listing_problem(connection, &entry).is_some());
                 Ok(())
             });
             if entries.is_err() {

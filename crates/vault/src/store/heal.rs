@@ -147,25 +147,25 @@ impl Healer {
                 )));
             }
             let mut bytes = 0;
-            match data {
-                Some(data) => {
-                    let split = Split::manifest(records.len());
-                    bytes += put_ranges(connection, ("manifest", "records"), id, &data, records, split)?;
-                    if there != Some(digest) {
-                        prove_chain(connection, &data, records, split)?;
-                        connection
-                            .prepare_cached("UPDATE manifest SET sha256 = ?2 WHERE id = ?1")?
-                            .execute(params![id, digest.as_bytes()])?;
-                        bytes += 32;
-                    }
-                }
-                None => {
+            if let Some(data) = data {
+                let split = Split::manifest(records.len());
+                let column = ("manifest", "records");
+                bytes += put_ranges(connection, column, id, &data, records, split)?;
+                if there != Some(digest) {
+                    prove_chain(connection, &data, records, split)?;
                     connection
-                        .prepare_cached("INSERT INTO manifest (id, sha256, records) VALUES (?1, ?2, ?3)")?
-                        .execute(params![id, digest.as_bytes(), records])?;
-                    bytes += 32 + records.len() as u64;
-                    require_dense(connection, "SELECT count(*) = max(id) FROM manifest")?;
+                        .prepare_cached("UPDATE manifest SET sha256 = ?2 WHERE id = ?1")?
+                        .execute(params![id, digest.as_bytes()])?;
+                    bytes += 32;
                 }
+            } else {
+                connection
+                    .prepare_cached(
+                        "INSERT INTO manifest (id, sha256, records) VALUES (?1, ?2, ?3)",
+                    )?
+                    .execute(params![id, digest.as_bytes(), records])?;
+                bytes += 32 + records.len() as u64;
+                require_dense(connection, "SELECT count(*) = max(id) FROM manifest")?;
             }
             let back = remains::manifest_records(connection, id);
             let good = remains::manifest_digest(connection, id) == Some(digest)

@@ -282,9 +282,9 @@ fn allow_healing(context: AuthContext<'_>) -> Authorization {
         AuthAction::Update { table_name, .. } if !table_name.starts_with("sqlite_") => {
             Authorization::Allow
         }
-        AuthAction::Reindex { .. } => Authorization::Allow,
-        // These ask how the pages are used.
-        AuthAction::Pragma {
+        // The pragmas ask how the pages are used.
+        AuthAction::Reindex { .. }
+        | AuthAction::Pragma {
             pragma_name: "freelist_count" | "page_count" | "integrity_check",
             ..
         } => Authorization::Allow,
@@ -426,7 +426,12 @@ mod tests {
     fn the_healing_connection_replaces_columns_and_neither_deletes_nor_alters() {
         let (_folder, path) = made();
         let healer = healer(&path, FileMode::Shared, Duration::ZERO).expect("it opens");
-        let healing = ["UPDATE entry", "UPDATE OR IGNORE pack", "INSERT INTO entry SELECT", "REINDEX"];
+        let healing = [
+            "UPDATE entry",
+            "UPDATE OR IGNORE pack",
+            "INSERT INTO entry SELECT",
+            "REINDEX",
+        ];
         for statement in REFUSED {
             let before = fingerprint(&healer).expect("it can be read");
             let may = healing.iter().any(|start| statement.starts_with(start));

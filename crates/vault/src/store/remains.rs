@@ -290,8 +290,8 @@ pub(crate) fn capsules(connection: &Connection, stripe: u64, rows: &[i64]) -> Ca
 /// When each part was last found good, as (part, Unix milliseconds).
 pub(crate) fn marks(connection: &Connection) -> Vec<(u64, i64)> {
     let read = || -> rusqlite::Result<Vec<(u64, i64)>> {
-        let mut statement =
-            connection.prepare_cached("SELECT part, verified_at FROM derived_scrub ORDER BY part")?;
+        let mut statement = connection
+            .prepare_cached("SELECT part, verified_at FROM derived_scrub ORDER BY part")?;
         let rows = statement.query_map([], |row| {
             Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?))
         })?;

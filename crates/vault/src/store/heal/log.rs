@@ -25,7 +25,10 @@ pub(crate) struct LogChange {
 
 impl LogChange {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.roots.is_empty() && self.subtrees.is_empty() && !self.last_root
+        self.entries.is_empty()
+            && self.roots.is_empty()
+            && self.subtrees.is_empty()
+            && !self.last_root
     }
 }
 
@@ -136,7 +139,9 @@ fn put_digest(
         .execute(params![id, digest.as_bytes()])?;
     if replaced == 0 {
         connection
-            .prepare_cached(&format!("INSERT INTO {table} ({key}, sha256) VALUES (?1, ?2)"))?
+            .prepare_cached(&format!(
+                "INSERT INTO {table} ({key}, sha256) VALUES (?1, ?2)"
+            ))?
             .execute(params![id, digest.as_bytes()])?;
     }
     Ok(())
