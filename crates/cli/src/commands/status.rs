@@ -1,9 +1,10 @@
 //! `status`: figures about a vault.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use compactvault_vault::{Status, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{Global, Status as Args};
 use crate::exit::Exit;
@@ -87,39 +88,42 @@ pub(crate) fn run(args: &Args, global: &Global, output: &Output) -> anyhow::Resu
         output.tone(Tone::Caution, why)
     };
     line("safe to copy", safe)?;
-    output.result(|| {
-        json!({
-            "vault": path.to_string_lossy(),
-            "id": status.vault.to_string(),
-            "created_unix_ms": status.created_unix_ms,
-            "format": status.format,
-            "read_only": cannot_add,
-            "projects": status.projects,
-            "collections": status.collections,
-            "assets": status.assets,
-            "links": status.links,
-            "log_size": status.entries,
-            "root": status.root.to_string(),
-            "chunks": status.chunks,
-            "packs": status.packs,
-            "unreferenced_chunks": status.unreferenced_chunks,
-            "logical_bytes": status.logical_bytes,
-            "unique_bytes": status.unique_bytes,
-            "stored_bytes": status.stored_bytes,
-            "file_bytes": status.file_bytes,
-            "saved_by_deduplication_bytes": saved.deduplication,
-            "saved_by_compression_bytes": saved.compression,
-            "safe_to_copy": status.safe_to_copy,
-            "repairs": status.repairs,
-            "last_verified": {
-                "parts": status.verified.parts,
-                "parts_never": status.verified.never,
-                "oldest_unix_ms": status.verified.oldest_unix_ms,
-                "newest_unix_ms": status.verified.newest_unix_ms,
-            },
-        })
-    })?;
+    output.result(|| as_json(&status, &path, cannot_add.as_deref()))?;
     Ok(Exit::Done)
+}
+
+fn as_json(status: &Status, path: &Path, cannot_add: Option<&str>) -> Value {
+    let saved = Saved::of(status);
+    json!({
+        "vault": path.to_string_lossy(),
+        "id": status.vault.to_string(),
+        "created_unix_ms": status.created_unix_ms,
+        "format": status.format,
+        "read_only": cannot_add,
+        "projects": status.projects,
+        "collections": status.collections,
+        "assets": status.assets,
+        "links": status.links,
+        "log_size": status.entries,
+        "root": status.root.to_string(),
+        "chunks": status.chunks,
+        "packs": status.packs,
+        "unreferenced_chunks": status.unreferenced_chunks,
+        "logical_bytes": status.logical_bytes,
+        "unique_bytes": status.unique_bytes,
+        "stored_bytes": status.stored_bytes,
+        "file_bytes": status.file_bytes,
+        "saved_by_deduplication_bytes": saved.deduplication,
+        "saved_by_compression_bytes": saved.compression,
+        "safe_to_copy": status.safe_to_copy,
+        "repairs": status.repairs,
+        "last_verified": {
+            "parts": status.verified.parts,
+            "parts_never": status.verified.never,
+            "oldest_unix_ms": status.verified.oldest_unix_ms,
+            "newest_unix_ms": status.verified.newest_unix_ms,
+        },
+    })
 }
 
 /// How long ago the part was verified whose turn was longest ago.
