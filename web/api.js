@@ -20,7 +20,9 @@
  *   read_only: string | null, projects: number, collections: number, assets: number, links: number, entries: number,
  *   chunks: number, packs: number, logical_bytes: number, unique_bytes: number, stored_bytes: number, file_bytes: number,
  *   saved_by_dedup_bytes: number, saved_by_compression_bytes: number, unreferenced_chunks: number,
- *   log: {size: number, root: string}, safe_to_copy: boolean, uploads_unfinished: number}} Status
+ *   log: {size: number, root: string}, safe_to_copy: boolean,
+ *   last_verified: {oldest_unix_ms: ?number, newest_unix_ms: ?number, parts: number, parts_never: number, repairs: number},
+ *   uploads_unfinished: number}} Status
  * @typedef {{name: string, size_bytes: number, modified: string, modified_unix_ms: number,
  *   state: 'ok' | 'newer' | 'original' | 'not_a_vault'}} VaultFile
  */

@@ -48,6 +48,7 @@ export function trustView(root, { status }) {
       ['In the file', bytes(now.file_bytes)],
       ['Saved', `${bytes(Math.max(0, now.logical_bytes - now.stored_bytes))}${now.logical_bytes > now.stored_bytes ? share : ''}`, `${bytes(now.saved_by_dedup_bytes)} equal, ${bytes(now.saved_by_compression_bytes)} compressed`],
       ['Safe to copy', now.safe_to_copy ? 'yes' : 'not while served'],
+      ['Last verified', lastVerified(now.last_verified), now.last_verified.repairs > 0 ? `${count(now.last_verified.repairs)} times damage was healed` : undefined],
       ['Created', dayAndTime(now.vault.created_unix_ms)],
       ['Unfinished uploads', count(now.uploads_unfinished)],
       ['Format', count(now.vault.format), `CompactVault ${now.version}`],
@@ -71,4 +72,15 @@ export function trustView(root, { status }) {
     problem.textContent = error.message;
   });
   return () => status.removeEventListener('change', draw);
+}
+
+/**
+ * How long ago the part was checked whose turn was longest ago.
+ * @param {import('../api.js').Status['last_verified']} verified
+ */
+function lastVerified(verified) {
+  if (verified.oldest_unix_ms === null) return 'not yet';
+  const days = Math.max(1, Math.ceil((Date.now() - verified.oldest_unix_ms) / 86_400_000));
+  const within = `within ${count(days)} ${days === 1 ? 'day' : 'days'}`;
+  return verified.parts_never === 0 ? `everything ${within}` : `${count(verified.parts - verified.parts_never)} of ${count(verified.parts)} parts ${within}`;
 }

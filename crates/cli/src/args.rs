@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -22,6 +23,7 @@ Examples:
   compactvault export Glacier --out glacier           take a project out
   compactvault verify --deep                          check every byte
   compactvault backup /media/disk/studio.vault        make a verified copy
+  compactvault scrub --budget 30m                     check and heal, oldest first
 
 Environment:
   COMPACTVAULT_VAULT     the vault, where --vault does not name one
@@ -85,6 +87,7 @@ pub(crate) enum Command {
     Get(Get),
     Export(Export),
     Verify(Verify),
+    Scrub(Scrub),
     Reindex(Reindex),
     Status(Status),
     Backup(Backup),
@@ -303,6 +306,42 @@ pub(crate) struct Rescue {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// Check the vault part by part, and heal from parity what is damaged
+///
+/// Begins with what was checked longest ago and goes on where the last scrub ended. Only bytes that are proven to be
+/// what was sealed are put back, and an entry of the log says which. Nothing else is written to sealed rows.
+///
+/// Exit code 0 says that all that was read is good, or was healed and reads back as sealed; 10 that damage remains
+/// which a rescue can treat; 11 that more is damaged than parity restores.
+#[derive(Args, Debug)]
+pub(crate) struct Scrub {
+    /// The vault, as --vault
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Begin nothing new after this time, such as 45s, 30m or 2h [default: until everything was checked]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) budget: Option<Duration>,
+    /// Share of the time to work, in percent; the rest is left to others
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) pace: u8,
+}
+
+/// A number of seconds, minutes or hours.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 3600,
+        _ => 1,
+    };
+    let number = text.strip_suffix(['s', 'm', 'h']).unwrap_or(text);
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "give a number with s, m or h, such as 30m".into())
+}
+
 /// Make lists, counts and orders again from what is sealed
 ///
 /// Mends what verify calls repairable in the area derived. Nothing sealed is touched.
@@ -420,6 +459,12 @@ pub(crate) struct Serve {
     /// Write a checkpoint there after each import and at the end; older ones stay
     #[arg(long, value_name = "DIR")]
     pub(crate) checkpoint_dir: Option<PathBuf>,
+    /// Do not check the vault while nothing else happens
+    #[arg(long)]
+    pub(crate) no_scrub: bool,
+    /// Share of the time to spend on checking while nothing else happens, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) scrub_budget: u8,
     /// Serve the page from this folder, for working on it
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
@@ -430,6 +475,16 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("90", 90), ("45s", 45), ("30m", 1800), ("2h", 7200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "m", "1d", "-1s", "1.5h", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -13,6 +13,7 @@ mod ls;
 mod proof;
 mod reindex;
 mod rescue;
+mod scrub;
 mod serve;
 mod status;
 mod verify;
@@ -27,6 +28,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
     let default = || {
         Command::Serve(Serve {
             drain: 30,
+            scrub_budget: 10,
             ..Serve::default()
         })
     };
@@ -39,6 +41,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Verify(args) => verify::run(&args, global, output),
         Command::Rescue(args) => rescue::run(&args, global, output),
         Command::Reindex(args) => reindex::run(&args, global, output),
+        Command::Scrub(args) => scrub::run(&args, global, output),
         Command::Status(args) => status::run(&args, global, output),
         Command::Backup(args) => copy::backup(&args, global, output),
         Command::Freeze(args) => copy::freeze(&args, global, output),

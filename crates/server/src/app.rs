@@ -55,11 +55,14 @@ pub(crate) struct Shared {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
     pub(crate) limits: Limits,
+    /// Share of the time for scrubbing, in percent.
+    pub(crate) scrub: Option<u8>,
     /// The table of routes without its handlers.
     patterns: Vec<(Method, &'static str)>,
 }
 
-/// How much may go on at once.
+/// How much may go on at once. Clones share it.
+#[derive(Clone)]
 pub(crate) struct Limits {
     requests: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
@@ -86,6 +89,11 @@ impl Limits {
         acquire(&self.downloads)
     }
 
+    /// Whether a part of an upload is being received.
+    pub(crate) fn is_receiving(&self) -> bool {
+        self.parts.available_permits() < PARTS_MAX
+    }
+
     /// A place among the parts that are being received.
     pub(crate) fn part(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         acquire(&self.parts)
@@ -107,7 +115,7 @@ impl std::ops::Deref for App {
 
 impl App {
     /// State around a shelf.
-    pub(crate) fn new(auth: Auth, hosts: Hosts, web: Web, shelf: Shelf) -> Self {
+    pub(crate) fn new(auth: Auth, hosts: Hosts, web: Web, shelf: Shelf, scrub: Option<u8>) -> Self {
         let table = routes::table();
         Self(Arc::new(Shared {
             auth,
@@ -118,6 +126,7 @@ impl App {
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
             limits: Limits::new(),
+            scrub,
             patterns: table
                 .into_iter()
                 .map(|route| (route.method, route.path))

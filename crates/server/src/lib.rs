@@ -25,6 +25,7 @@ mod pieces;
 mod range;
 mod receive;
 mod routes;
+mod scrub;
 mod serve;
 mod server;
 mod shelf;

@@ -35,6 +35,8 @@ pub struct ServerOptions {
     pub assets_dir: Option<PathBuf>,
     /// Where a checkpoint is written after each import and at the end, if anywhere.
     pub checkpoint_dir: Option<PathBuf>,
+    /// Share of the time spent on scrubbing while nothing is uploaded, in percent; `None` for no scrubbing.
+    pub scrub: Option<u8>,
     /// How vaults are opened.
     pub vault: OpenOptions,
 }
@@ -109,7 +111,8 @@ impl Server {
             |vault| vault.id().to_string()[..16].to_owned(),
         );
         let auth = Auth::new(options.password.as_deref(), &server_id);
-        let app = App::new(auth, hosts, Web::new(options.assets_dir.clone()), shelf);
+        let web = Web::new(options.assets_dir.clone());
+        let app = App::new(auth, hosts, web, shelf, options.scrub);
         if let Some(dir) = &options.checkpoint_dir {
             tokio::spawn(checkpoints::watch(app.clone(), dir.clone()));
         }
@@ -196,6 +199,9 @@ pub(crate) async fn vault_was_chosen(app: &App) {
         Err(error) => tracing::warn!(error = error.message(), "events may be incomplete"),
     }
     tokio::spawn(watch(app.clone()));
+    if let Some(pace) = app.scrub {
+        tokio::spawn(crate::scrub::scrub(app.clone(), pace));
+    }
 }
 
 async fn watch(app: App) {

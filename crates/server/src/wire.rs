@@ -302,7 +302,17 @@ pub(crate) struct Status {
     unreferenced_chunks: u64,
     log: Log,
     safe_to_copy: bool,
+    last_verified: LastVerified,
     uploads_unfinished: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct LastVerified {
+    oldest_unix_ms: Option<i64>,
+    newest_unix_ms: Option<i64>,
+    parts: u64,
+    parts_never: u64,
+    repairs: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -353,6 +363,13 @@ impl Status {
                 root: STANDARD.encode(status.root.as_bytes()),
             },
             safe_to_copy: status.safe_to_copy,
+            last_verified: LastVerified {
+                oldest_unix_ms: status.verified.oldest_unix_ms,
+                newest_unix_ms: status.verified.newest_unix_ms,
+                parts: status.verified.parts,
+                parts_never: status.verified.never,
+                repairs: status.repairs,
+            },
             uploads_unfinished,
         }
     }

@@ -169,6 +169,8 @@ struct Gathering {
 const BULK_BYTES: usize = BATCH_BYTES_MAX / 2;
 /// How long a bulk batch that is not full may wait.
 const BULK_LINGER: Duration = Duration::from_millis(250);
+/// Quiet time after which small stripes of parity are merged.
+const IDLE: Duration = Duration::from_secs(10);
 
 impl Ingest {
     /// Starts the committer thread on `writer`. The vault at `path` is watched for free space.
@@ -292,16 +294,21 @@ impl Ingest {
 
     /// Merges small stripes of parity and copies the WAL into the file, between two commits.
     pub(crate) fn upkeep(&self) -> Result<(), IngestError> {
-        self.chore(EntryKind::Upkeep)
+        self.chore(EntryKind::Upkeep).map(|_| ())
     }
 
     /// Makes all derived data again, between two commits.
     pub(crate) fn rebuild(&self) -> Result<(), IngestError> {
-        self.chore(EntryKind::Rebuild)
+        self.chore(EntryKind::Rebuild).map(|_| ())
     }
 
-    /// Has the committer do something that adds no entry.
-    fn chore(&self, kind: EntryKind) -> Result<(), IngestError> {
+    /// Says in the log what was restored; gives the entry.
+    pub(crate) fn repair(&self, body: Vec<u8>) -> Result<Seq, IngestError> {
+        Ok(self.chore(EntryKind::Repair(body))?.seq)
+    }
+
+    /// Has the committer do something that nobody hands in.
+    fn chore(&self, kind: EntryKind) -> Result<Sealed, IngestError> {
         let ticket = self.hand_in(Entry {
             place: PlaceId::Project(crate::ids::ProjectId::new(Seq::VAULT)),
             folders: Vec::new(),
@@ -309,7 +316,7 @@ impl Ingest {
             name: None,
             ticket: Ticket::new(),
         })?;
-        ticket.wait().map(|_| ())
+        ticket.wait()
     }
 
     /// Takes nothing more, commits what waits, ends the thread and gives its connection back; `None` if that
@@ -462,8 +469,8 @@ impl Shared {
         }
     }
 
-    /// The next batch worth committing; `None` when the end has come and nothing is left.
-    fn next_batch(&self) -> Option<Batch> {
+    /// The next batch worth committing. Says so if nothing came for [`IDLE`], should that be of interest.
+    fn next_batch(&self, tell_idle: bool) -> Next {
         let mut gathering = self.lock();
         loop {
             let batch = &gathering.batch;
@@ -480,6 +487,15 @@ impl Shared {
                 if waited.timed_out() && gathering.batch.entries() > 0 {
                     break;
                 }
+            } else if tell_idle {
+                let (guard, waited) = self
+                    .work
+                    .wait_timeout(gathering, IDLE)
+                    .unwrap_or_else(PoisonError::into_inner);
+                gathering = guard;
+                if waited.timed_out() && gathering.batch.is_empty() && !gathering.closing {
+                    return Next::Idle;
+                }
             } else {
                 gathering = self
                     .work
@@ -490,8 +506,20 @@ impl Shared {
         let batch = std::mem::take(&mut gathering.batch);
         drop(gathering);
         self.room.notify_all();
-        (!batch.is_empty()).then_some(batch)
+        if batch.is_empty() {
+            Next::End
+        } else {
+            Next::Batch(batch)
+        }
     }
+}
+
+/// What the committer is to do.
+enum Next {
+    Batch(Batch),
+    /// Nothing came for a while.
+    Idle,
+    End,
 }
 
 impl Shared {
@@ -518,8 +546,18 @@ impl Shared {
 }
 
 fn commit_batches(shared: &Shared, mut committer: commit::Committer) -> Writer {
-    while let Some(batch) = shared.next_batch() {
-        committer.commit(batch, &|| shared.next_of_bulk());
+    let mut unsettled = false;
+    loop {
+        match shared.next_batch(unsettled) {
+            Next::Batch(batch) => {
+                committer.commit(batch, &|| shared.next_of_bulk());
+                unsettled = true;
+            }
+            Next::Idle => {
+                committer.settle();
+                unsettled = false;
+            }
+            Next::End => return committer.into_writer(),
+        }
     }
-    committer.into_writer()
 }

@@ -59,6 +59,7 @@ pub mod prove;
 mod read;
 pub mod rescue;
 mod salvage;
+pub mod scrub;
 mod store;
 pub mod uploads;
 mod vault;
@@ -77,6 +78,7 @@ pub use model::{
 };
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};
+pub use scrub::{Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed};
 pub use store::files::{FileState, probe};
 pub use uploads::{
     Completed, Completion, DrainReport, PartWriter, UploadError, UploadState, UploadStatus, Uploads,

@@ -333,6 +333,10 @@ pub struct Status {
     pub safe_to_copy: bool,
     /// Why it does not and what to do instead, a sentence without a full stop; `None` if it does.
     pub copy_hindrance: Option<String>,
+    /// Entries that say what healing restored.
+    pub repairs: u64,
+    /// When scrubbing last found its parts good.
+    pub verified: crate::scrub::LastVerified,
 }
 
 /// How much Reed-Solomon parity a vault keeps over what it seals, chosen when it is made.

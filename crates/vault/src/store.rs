@@ -8,6 +8,7 @@ pub(crate) mod derived;
 #[cfg(test)]
 pub(crate) mod dump;
 pub(crate) mod files;
+pub(crate) mod heal;
 pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod open;
@@ -16,6 +17,7 @@ pub(crate) mod pool;
 pub(crate) mod prove;
 pub(crate) mod read;
 pub(crate) mod rebuild;
+pub(crate) mod remains;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod wal;

@@ -27,12 +27,12 @@ use crate::store::wal::Elsewhere;
 use crate::store::write::{Protection, Reopen, Writer};
 use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
-use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
 use crate::walk::Walk;
 
 mod copying;
 pub(crate) mod create;
 mod proving;
+mod upkeep;
 
 /// What a vault is opened for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -423,6 +423,10 @@ impl Vault {
             root,
             safe_to_copy: copy_hindrance.is_none(),
             copy_hindrance,
+            repairs: (entries.saturating_sub(1))
+                .saturating_sub(fact(Fact::Projects) + fact(Fact::Collections))
+                .saturating_sub(fact(Fact::Assets) + fact(Fact::Links)),
+            verified: crate::scrub::last_verified(&connection, fact(Fact::Packs)),
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)
@@ -446,16 +450,6 @@ impl Vault {
             size,
             root,
         )
-    }
-
-    /// Reads and compares everything, on all cores. `progress` is called from several threads, about once a
-    /// mebibyte.
-    pub fn verify(
-        &self,
-        level: VerifyLevel,
-        progress: &(dyn Fn(VerifyProgress) + Sync),
-    ) -> Result<VerifyReport, ReadError> {
-        crate::verify::verify(&self.inner.reading, level, progress)
     }
 
     /// Growth of the log since the last call, whoever caused it; the first call tells only the size. Cheap enough
@@ -520,17 +514,6 @@ impl Vault {
             .inner
             .uploads
             .get_or_init(|| Uploads::open(self.path(), self.state_dir(), Arc::clone(ingest))))
-    }
-
-    /// Makes all derived data again from what is sealed: what mends findings in the area `derived`. Reads every entry
-    /// and the head of every asset. Nothing sealed is touched.
-    pub fn rebuild_derived(&self) -> Result<(), IngestError> {
-        self.ingest()?.rebuild()
-    }
-
-    /// Copies the WAL into the file, brings derived data up to date and merges small stripes of parity. Nothing sealed is touched.
-    pub fn upkeep(&self) -> Result<(), IngestError> {
-        self.ingest()?.upkeep()
     }
 }
 

@@ -222,10 +222,7 @@ impl Pass<'_> {
         }
         scan::structure(&connection, |table, message| {
             let detail = format!("table {table}: {message}");
-            let index_only = message.contains("missing from index")
-                || message.contains("wrong # of entries in index")
-                || message.contains("non-unique entry in index");
-            if table.starts_with("derived_") || index_only {
+            if table.starts_with("derived_") || scan::is_about_an_index(&message) {
                 self.repairable("structure", None, detail);
             } else {
                 self.lost("structure", None, detail);

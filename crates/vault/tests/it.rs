@@ -23,6 +23,7 @@ mod it {
     mod recovery;
     mod refusals;
     mod round_trip;
+    mod scrub;
     mod support;
     mod uploads;
     mod varied;

@@ -38,6 +38,7 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
         drain: Duration::from_secs(args.drain),
         assets_dir: args.assets,
         checkpoint_dir: args.checkpoint_dir,
+        scrub: (!args.no_scrub).then_some(args.scrub_budget),
         vault: vault_choice::options(global, Access::Write),
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();

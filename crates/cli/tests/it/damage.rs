@@ -128,3 +128,31 @@ fn a_list_changed_behind_the_vault_s_back_is_named_and_made_again() {
     assert_eq!(place.run(["ls", "P/src"]).expect_code(0).text(), before);
     assert_eq!(place.names(), ["src", "v.vault"]);
 }
+
+#[test]
+fn a_scrub_heals_what_was_flipped_and_says_so() {
+    let place = Place::with_vault();
+    let bytes = noise(1, 3_000_000);
+    write(place.path("src/precious.bin"), &bytes);
+    place.run(["add", "--to", "P", "src"]).expect_code(0);
+    let status = place.run(["status"]).text();
+    assert!(status.contains("last verified never"), "{status}");
+    flip(&place, &bytes[2_000_000..2_000_032]);
+    place.run(["verify"]).expect_code(11);
+    place.run(["scrub", "--budget", "0s"]).expect_code(0);
+    place.run(["verify"]).expect_code(11);
+
+    let scrubbed = place.run(["--json", "scrub", "--budget", "30m", "--pace", "90"]);
+    let report = scrubbed.expect_code(0).json();
+    assert_eq!(report["healed"][0]["table"], "pack", "{report:#}");
+    assert_eq!(report["repairs"].as_array().expect("a list").len(), 1);
+    assert_eq!(place.names(), ["src", "v.vault"], "no file is left");
+    place.run(["verify", "--deep"]).expect_code(0);
+    let status = place.run(["status"]).text();
+    assert!(status.contains("everything within 1 day"), "{status}");
+    assert!(status.contains("healed 1 time"), "{status}");
+    let again = place.run(["scrub"]);
+    assert!(again.expect_code(0).text().contains("as it was sealed"));
+    place.run(["scrub", "--pace", "0"]).expect_code(2);
+    place.run(["scrub", "--budget", "soon"]).expect_code(2);
+}

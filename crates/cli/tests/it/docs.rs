@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::harness::Place;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "",
     "init",
     "add",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 19] = [
     "get",
     "export",
     "verify",
+    "scrub",
     "reindex",
     "status",
     "backup",

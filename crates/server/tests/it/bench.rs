@@ -67,6 +67,7 @@ pub(crate) fn options(folder: &Path) -> ServerOptions {
         drain: Duration::from_secs(10),
         assets_dir: None,
         checkpoint_dir: None,
+        scrub: None,
         vault: vault_options(folder),
     }
 }

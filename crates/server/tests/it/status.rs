@@ -69,6 +69,34 @@ async fn figures_add_up() {
 }
 
 #[tokio::test]
+async fn the_vault_is_scrubbed_while_nothing_else_happens_and_status_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::on(dir, |options| options.scrub = Some(50)).await;
+    let verified = || async { bench.get("/api/status").await.json()["last_verified"].clone() };
+    let before = verified().await;
+    assert_eq!(
+        (&before["parts_never"], &before["oldest_unix_ms"]),
+        (&before["parts"], &json!(null))
+    );
+    let mut after = before;
+    for _ in 0..600 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        after = verified().await;
+        if after["parts_never"] == 0 {
+            break;
+        }
+    }
+    assert_eq!(
+        (&after["parts_never"], &after["repairs"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(after["oldest_unix_ms"].as_i64().unwrap() <= after["newest_unix_ms"].as_i64().unwrap());
+    let started = std::time::Instant::now();
+    bench.close().await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[tokio::test]
 async fn events_tell_of_commits_whoever_made_them() {
     let bench = Bench::new().await;
     let (project, collection) = bench.place("P", "C").await;

@@ -53,6 +53,8 @@ pub(super) enum EntryKind {
     Upkeep,
     /// Make all derived data again before anything else.
     Rebuild,
+    /// Say in the log what was restored: the body of an entry.
+    Repair(Vec<u8>),
 }
 
 /// What an asset consists of.

@@ -87,6 +87,13 @@ impl Committer {
         Ok(())
     }
 
+    /// Merges small stripes of parity while there is nothing else to do.
+    pub(super) fn settle(&mut self) {
+        if self.trusted().is_ok() {
+            self.keep_parity(true);
+        }
+    }
+
     /// Merges stripes when there are many, or when there is nothing better to do. A failure costs space and not safety.
     fn keep_parity(&mut self, settle: bool) {
         let merged = if settle {
@@ -383,6 +390,7 @@ fn place_entry(
             });
         }
         EntryKind::Project(body) => return transaction.project(name, &body, sealed_at),
+        EntryKind::Repair(body) => return Ok(transaction.repair(body, sealed_at)?),
         _ => {}
     }
     let parent = folders(transaction, &entry, sealed_at)?;

@@ -110,6 +110,23 @@ pub(crate) fn writer(
     Ok(connection)
 }
 
+/// The connection that puts restored bytes back: as [`writer`], with the triggers of this one connection switched off,
+/// since they refuse to change what is sealed, be it damaged or not. The authorizer still knows no DELETE of sealed rows,
+/// no DDL and no attaching; that the bytes are those that were sealed is for `heal` to prove before it commits.
+pub(crate) fn healer(
+    path: &Path,
+    mode: FileMode,
+    lock_timeout: Duration,
+) -> Result<Connection, OpenError> {
+    let mut connection = writer(path, mode, lock_timeout)?;
+    let mut allow = || -> rusqlite::Result<()> {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+        connection.authorizer(Some(allow_healing))
+    };
+    allow().map_err(|error| translate(path, &error))?;
+    Ok(connection)
+}
+
 /// Writes the schema into a new, empty file; the caller gives the file its name when it is complete.
 pub(crate) fn initialise(
     path: &Path,
@@ -296,6 +313,22 @@ fn allow_appends(context: AuthContext<'_>) -> Authorization {
     }
 }
 
+/// What the healing connection may do beyond [`allow_appends`]: replace the columns of a row, and remake an index.
+fn allow_healing(context: AuthContext<'_>) -> Authorization {
+    match context.action {
+        AuthAction::Update { table_name, .. } if !table_name.starts_with("sqlite_") => {
+            Authorization::Allow
+        }
+        // The pragmas ask how the pages are used.
+        AuthAction::Reindex { .. }
+        | AuthAction::Pragma {
+            pragma_name: "freelist_count" | "page_count" | "integrity_check",
+            ..
+        } => Authorization::Allow,
+        _ => allow_appends(context),
+    }
+}
+
 /// `SQLite` URIs take percent-encoded bytes, so any path can be written as one.
 pub(crate) fn file_uri(path: &Path, immutable: bool) -> String {
     use std::fmt::Write as _;
@@ -424,6 +457,31 @@ mod tests {
             fingerprint(&reader).expect("it can be read"),
             expected_fingerprint()
         );
+    }
+
+    #[test]
+    fn the_healing_connection_replaces_columns_and_neither_deletes_nor_alters() {
+        let (_folder, path) = made();
+        let healer = healer(&path, FileMode::Shared, Duration::ZERO).expect("it opens");
+        let healing = [
+            "UPDATE entry",
+            "UPDATE OR IGNORE pack",
+            "INSERT INTO entry SELECT",
+            "REINDEX",
+        ];
+        for statement in REFUSED {
+            let before = fingerprint(&healer).expect("it can be read");
+            let may = healing.iter().any(|start| statement.starts_with(start));
+            assert_eq!(healer.execute_batch(statement).is_ok(), may, "{statement}");
+            assert_eq!(fingerprint(&healer).expect("it can be read"), before);
+        }
+        healer
+            .execute_batch("UPDATE root SET sha256 = zeroblob(32) WHERE size = 1")
+            .expect("its triggers are off");
+        drop(healer);
+        let other = writer(&path, FileMode::Shared, Duration::ZERO).expect("it opens");
+        let replaced = other.execute_batch("REPLACE INTO root VALUES (1, zeroblob(32))");
+        assert!(replaced.is_err(), "those of other connections are on");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// A connection as services hold it: to hand back to this layer, never to speak SQL on.
 pub(crate) use rusqlite::Connection;
 
-use super::open::{FileMode, reader};
-use crate::error::ReadError;
+use super::heal::Healer;
+use super::open::{FileMode, healer, reader};
+use crate::error::{OpenError, ReadError};
 use crate::limits::READERS_MAX;
 
 /// A pool of `query_only` connections to one vault. Shared between threads.
@@ -98,6 +99,11 @@ impl Pool {
         reader(&self.path, self.mode, self.lock_timeout).map_err(|error| ReadError::Store {
             detail: error.to_string(),
         })
+    }
+
+    /// The means to put restored bytes back; a connection of its own that does not count.
+    pub(crate) fn healer(&self) -> Result<Healer, OpenError> {
+        healer(&self.path, self.mode, self.lock_timeout).map(Healer::new)
     }
 
     /// Refuses further loans, waits for what is lent, and closes all connections.

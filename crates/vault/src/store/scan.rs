@@ -55,6 +55,13 @@ pub(crate) fn structure(connection: &Connection, mut found: impl FnMut(&'static 
     }
 }
 
+/// Whether a message of `SQLite`'s check says no more than that an index differs from its table.
+pub(crate) fn is_about_an_index(message: &str) -> bool {
+    message.contains("missing from index")
+        || message.contains("wrong # of entries in index")
+        || message.contains("non-unique entry in index")
+}
+
 /// Calls `visit` with every entry in order and the leaf hash stored with it; a row that cannot be read is passed as
 /// the error it is.
 pub(crate) fn entries(

@@ -370,6 +370,22 @@ impl Transaction<'_> {
         })
     }
 
+    /// Says what healing restored.
+    pub(crate) fn repair(&mut self, body: Vec<u8>, sealed_at: i64) -> rusqlite::Result<Placement> {
+        let entry = Entry {
+            kind: Kind::Repair.number(),
+            version: 1,
+            sealed_at,
+            body: Some(body),
+            ..Entry::default()
+        };
+        let seq = self.append(entry)?;
+        Ok(Placement {
+            seq,
+            existed: false,
+        })
+    }
+
     /// Entry 0 of a new vault.
     pub(crate) fn vault(&mut self, body: Vec<u8>, sealed_at: i64) -> Result<(), IngestError> {
         assert_eq!(self.log_size(), 0, "a vault has one vault entry, the first");

@@ -1,0 +1,41 @@
+//! Looking after a vault: verifying, healing, and what can be made again.
+
+use super::Vault;
+use crate::error::{IngestError, ReadError};
+use crate::scrub::{ScrubOptions, ScrubProgress, ScrubReport};
+use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport};
+
+impl Vault {
+    /// Reads and compares everything, on all cores. `progress` is called from several threads, about once a
+    /// mebibyte.
+    pub fn verify(
+        &self,
+        level: VerifyLevel,
+        progress: &(dyn Fn(VerifyProgress) + Sync),
+    ) -> Result<VerifyReport, ReadError> {
+        crate::verify::verify(&self.inner.reading, level, progress)
+    }
+
+    /// Verifies the vault part by part, those first whose turn was longest ago, and heals what parity can restore.
+    /// Only bytes that are proven to be what was sealed are written; an entry of the log says which. Blocks until the
+    /// budget is used up, all parts are done, or `options.stop` says so. Durable part by part: a run that is killed
+    /// leaves whole transactions, and the next one goes on.
+    pub fn scrub(
+        &self,
+        options: &ScrubOptions,
+        progress: &(dyn Fn(ScrubProgress) + Sync),
+    ) -> Result<ScrubReport, IngestError> {
+        crate::scrub::scrub(&self.inner.reading, self.ingest()?, options, progress)
+    }
+
+    /// Makes all derived data again from what is sealed: what mends findings in the area `derived`. Reads every entry
+    /// and the head of every asset. Nothing sealed is touched.
+    pub fn rebuild_derived(&self) -> Result<(), IngestError> {
+        self.ingest()?.rebuild()
+    }
+
+    /// Copies the WAL into the file, brings derived data up to date and merges small stripes of parity. Nothing sealed is touched.
+    pub fn upkeep(&self) -> Result<(), IngestError> {
+        self.ingest()?.upkeep()
+    }
+}
