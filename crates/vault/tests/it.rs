@@ -18,6 +18,7 @@ mod it {
     mod ingest;
     mod listing;
     mod log;
+    mod matrix;
     mod processes;
     #[cfg(unix)]
     mod recovery;
