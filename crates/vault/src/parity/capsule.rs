@@ -250,6 +250,14 @@ impl Gathered {
         true
     }
 
+    /// Takes in a shard that was found without its capsule; the descriptor says whether it is one.
+    pub(crate) fn add_shard(&mut self, number: u32, shard: &[u8]) {
+        let found = self.shards.entry(number).or_default();
+        if found.len() < READINGS_MAX {
+            found.push(shard.to_vec());
+        }
+    }
+
     /// What the capsules found so far agree on.
     pub(crate) fn header(&self) -> Option<&Header> {
         self.header.as_ref()

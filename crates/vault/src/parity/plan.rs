@@ -15,6 +15,9 @@ const GAP_SHARDS: usize = 768 + 32;
 /// Parity shards on top of what the share asks for, so that chance alone does not undo a small stripe.
 const SETTLED_EXTRA: usize = 16;
 
+/// And at most so many more for stripes of middling size, whose share leaves little room for a bad draw.
+const SPREAD_EXTRA: usize = 64;
+
 /// What a stripe has to protect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
@@ -44,7 +47,8 @@ pub(crate) fn parity_shards(
     // Gaps are promised for the default share: 2 % of the file, which is at most a quarter larger than what is protected,
     // or 3 MiB.
     let gap = GAP_SHARDS.min(vault_shards.max(data).div_ceil(36)) * parity.per_32() / 2;
-    (share + SETTLED_EXTRA).max(gap)
+    // A block that is lost takes up to two parity shards with it, and a capsule whose head is lost takes all of its own.
+    (share + SETTLED_EXTRA + (data / 64).min(SPREAD_EXTRA)).max(gap)
 }
 
 /// A stripe as far as merging is concerned.

@@ -1,14 +1,15 @@
 //! What is left of a damaged vault: every row that was carved, sorted by what it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use crate::entry::Entry;
 use crate::ids::{Digest, VaultId};
 use crate::parity::builder::ChunkRecord;
-use crate::parity::capsule::{Capsule, Gathered, Header};
+use crate::parity::capsule::{Capsule, Gathered, HEADER, Header};
+use crate::parity::{SHARD, code};
 use crate::salvage::carve::{self, Blob, Found, Row};
-use crate::salvage::image::Image;
+use crate::salvage::image::{Image, PAGE};
 
 /// Rows that claim to be the same are few: stale copies, or rows of a vault that was archived.
 const CANDIDATES_MAX: usize = 8;
@@ -143,9 +144,10 @@ impl Rows {
         vault: VaultId,
     ) -> io::Result<Vec<Gathered>> {
         let mut stripes: Vec<Gathered> = Vec::new();
+        let mut chains: Vec<Chains> = Vec::new();
         for blob in self.stripes.get(&stripe).into_iter().flatten() {
             // Where a wrong number led elsewhere, the page behind is the right one.
-            for (bytes, _) in [
+            for (bytes, chain) in [
                 carve::read_blob(image, blob)?,
                 carve::read_blob_in_one_piece(image, blob)?,
             ] {
@@ -154,16 +156,113 @@ impl Rows {
                 let Some(capsule) = capsule.filter(ours) else {
                     continue;
                 };
-                if !stripes.iter_mut().any(|known| known.add(&capsule))
-                    && stripes.len() < CANDIDATES_MAX
-                {
-                    let mut another = Gathered::default();
-                    another.add(&capsule);
-                    stripes.push(another);
+                let known = stripes.iter_mut().position(|known| known.add(&capsule));
+                let at = match known {
+                    Some(at) => at,
+                    None if stripes.len() < CANDIDATES_MAX => {
+                        let mut another = Gathered::default();
+                        another.add(&capsule);
+                        stripes.push(another);
+                        chains.push(Chains::default());
+                        stripes.len() - 1
+                    }
+                    None => continue,
+                };
+                chains[at].note(&capsule.header, blob, &chain);
+            }
+        }
+        for (gathered, chains) in stripes.iter_mut().zip(&mut chains) {
+            chains.fill(image, gathered)?;
+        }
+        Ok(stripes)
+    }
+}
+
+/// Where the capsules of a stripe lie. They were written one after the other, so that one whose own page is gone is
+/// found behind the one before it.
+#[derive(Default)]
+struct Chains {
+    /// First and last overflow page, by row.
+    pages: BTreeMap<u16, (u32, u32)>,
+    /// Bytes of a full capsule in its own page, and in all.
+    full: Option<(usize, usize)>,
+}
+
+impl Chains {
+    fn note(&mut self, header: &Header, blob: &Blob, chain: &[u32]) {
+        if let (Some(first), Some(last)) = (chain.first(), chain.last()) {
+            self.pages.entry(header.row).or_insert((*first, *last));
+            if header.row + 1 < header.rows {
+                self.full.get_or_insert((blob.local.len(), blob.length));
+            }
+        }
+    }
+
+    /// Looks for the shards of capsules that were not found.
+    fn fill(&mut self, image: &Image, gathered: &mut Gathered) -> io::Result<()> {
+        let (Some(header), Some((local, length))) = (gathered.header().copied(), self.full) else {
+            return Ok(());
+        };
+        let Some(descriptor) = gathered.descriptor() else {
+            return Ok(());
+        };
+        let data = descriptor.data_shards();
+        let per_row = usize::from(header.shards.max(1));
+        let before = HEADER + header.piece_bytes as usize;
+        let pages = length.saturating_sub(local).div_ceil(PAGE - 4);
+        let parity = gathered.good_parity(&descriptor);
+        let good: HashSet<usize> = parity.into_iter().map(|(number, _)| number).collect();
+        let of_row = |row: u16| usize::from(row) * per_row..(usize::from(row) + 1) * per_row;
+        // A chain of which no shard is good led elsewhere.
+        self.pages
+            .retain(|row, _| of_row(*row).any(|number| good.contains(&number)));
+        for row in 0..header.rows {
+            let is_there = of_row(row).skip(1).any(|number| good.contains(&number));
+            if is_there || pages == 0 {
+                continue;
+            }
+            let span = u32::try_from(pages).unwrap_or(u32::MAX);
+            let behind = row.checked_sub(1).and_then(|row| self.pages.get(&row));
+            let ahead = self.pages.get(&(row + 1));
+            // A page of rows may lie between two capsules.
+            let candidates = behind
+                .into_iter()
+                .flat_map(|(_, last)| [last.saturating_add(1), last.saturating_add(2)])
+                .chain(ahead.into_iter().flat_map(|(first, _)| {
+                    [first.saturating_sub(span), first.saturating_sub(span + 1)]
+                }));
+            for first in candidates.collect::<Vec<_>>() {
+                let mut bytes = vec![0; pages * PAGE];
+                if first < 2 || first.saturating_add(span - 1) > image.pages() {
+                    continue;
+                }
+                image.read_pages(first, &mut bytes)?;
+                let content: Vec<u8> = bytes
+                    .chunks_exact(PAGE)
+                    .flat_map(|page| &page[4..])
+                    .copied()
+                    .collect();
+                let mut fits = false;
+                for n in 0..per_row {
+                    let number = usize::from(row) * per_row + n;
+                    let shard = (before + n * SHARD)
+                        .checked_sub(local)
+                        .and_then(|at| content.get(at..at + SHARD));
+                    let expected = descriptor.checksums.get(data + number);
+                    if let (Some(shard), Ok(number)) = (shard, u32::try_from(number))
+                        && expected == Some(&code::checksum(shard))
+                    {
+                        gathered.add_shard(number, shard);
+                        fits = true;
+                    }
+                }
+                if fits {
+                    self.pages.insert(row, (first, first + span - 1));
+                    break;
                 }
             }
         }
-        Ok(stripes)
+        Ok(())
     }
 }
 

@@ -241,6 +241,15 @@ fn mode_of(
     })
 }
 
+/// Why a file that ends in the middle of a page must not be written; nothing while a WAL lies beside it, whose commits
+/// may be on their way into the file.
+pub(crate) fn why_cut_off(path: &Path) -> Option<String> {
+    let bytes = fs::metadata(path).ok()?.len();
+    let whole = bytes.is_multiple_of(u64::from(super::PAGE_BYTES));
+    let wal = fs::metadata(beside(path, "-wal")).is_ok_and(|wal| wal.len() > 0);
+    (!whole && !wal).then(|| "the file ends in the middle of a page: its end was cut off".into())
+}
+
 /// The path with `suffix` appended to its last component, as `SQLite` names its side files.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

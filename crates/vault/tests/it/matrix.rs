@@ -174,7 +174,19 @@ fn a_vault_of_large_files_survives_what_is_promised() {
         Case::beyond(Damage::Blocks(8.0), 1),
         Case::beyond(Damage::Tail(10.0), 1),
     ];
-    survive("large files", Subject::large(), &cases);
+    survive("large files", Subject::large(true), &cases);
+    // Killed, or closed, before the stripes of single commits were merged: no promise yet, but no silence either.
+    let cases = [
+        Case::promised(Damage::Structure, 1),
+        Case::beyond(Damage::Blocks(1.0), 1),
+        Case::beyond(Damage::Blocks(4.0), 1),
+        Case::beyond(Damage::Gap, 1),
+    ];
+    survive(
+        "large files, stripes unmerged",
+        Subject::large(false),
+        &cases,
+    );
 }
 
 #[test]

@@ -165,7 +165,8 @@ impl Subject {
                 // A vault that opens for reading only, because its schema or header differs, has said so.
                 Ok(said)
                     if ["open", "status"].contains(&question.as_str())
-                        && (said.contains("the schema differs")
+                        && (said.contains("its end was cut off")
+                            || said.contains("the schema differs")
                             || said.contains("header differs")) =>
                 {
                     errors += 1;
@@ -398,7 +399,10 @@ pub(super) fn export(
                 folders.push(path);
                 continue;
             } else if metadata.is_symlink() {
-                format!("link to {:?}", fs::read_link(&path).expect("it is a link"))
+                format!(
+                    "link to {}",
+                    fs::read_link(&path).expect("it is a link").display()
+                )
             } else {
                 let bytes = fs::read(&path).expect("it can be read");
                 let modified = metadata.modified().expect("it has one");
@@ -409,7 +413,7 @@ pub(super) fn export(
                 format!("{} {time:?} {readonly:?}", Digest::of(&bytes))
             };
             let name = path.strip_prefix(folder).expect("it is below");
-            files.insert(format!("{name:?}"), what);
+            files.insert(name.display().to_string(), what);
         }
     }
     fs::remove_dir_all(folder).expect("it can be removed");

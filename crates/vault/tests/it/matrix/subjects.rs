@@ -37,7 +37,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    fn new(parity: Parity, fill: impl FnOnce(&Vault)) -> Self {
+    fn new(parity: Parity, settled: bool, fill: impl FnOnce(&Vault)) -> Self {
         let home = Home::new();
         let options = OpenOptions {
             parity,
@@ -45,6 +45,11 @@ impl Subject {
         };
         let vault = Vault::create(&home.file(), &options).expect("a vault can be created");
         fill(&vault);
+        // What the program does behind every import: the stripes of single commits become large ones, and only these
+        // keep the promise.
+        if settled {
+            vault.upkeep().expect("nothing is wrong");
+        }
         let questions = Questions::of(&vault);
         let known = known(&vault)
             .into_iter()
@@ -77,12 +82,12 @@ impl Subject {
 
     /// Something of everything; 2 MB.
     pub(super) fn varied(parity: Parity) -> Self {
-        Self::new(parity, fill)
+        Self::new(parity, true, fill)
     }
 
     /// 300 files of a few bytes, each in a commit of its own.
     pub(super) fn tiny() -> Self {
-        Self::new(Parity::default(), |vault| {
+        Self::new(Parity::default(), true, |vault| {
             let place = place(vault);
             for n in 0..300 {
                 add(vault, place, &format!("{n}"), &prose(n, 20 + n as usize));
@@ -92,7 +97,7 @@ impl Subject {
 
     /// 20 MB: text, noise, versions, times and execute bits; in bulk, and then one by one.
     pub(super) fn mixed() -> Self {
-        Self::new(Parity::default(), |vault| {
+        Self::new(Parity::default(), true, |vault| {
             let place = place(vault);
             let ingest = vault.ingest().expect("the vault takes things in");
             ingest.set_bulk(true);
@@ -129,8 +134,8 @@ impl Subject {
     }
 
     /// Three files of 10 MB that do not compress.
-    pub(super) fn large() -> Self {
-        Self::new(Parity::default(), |vault| {
+    pub(super) fn large(settled: bool) -> Self {
+        Self::new(Parity::default(), settled, |vault| {
             let place = place(vault);
             for n in 0..3 {
                 add(

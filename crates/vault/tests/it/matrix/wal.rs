@@ -65,9 +65,14 @@ fn a_rescue_with_a_damaged_wal_brings_back_what_both_files_hold() {
                 _ => assert_eq!(there, right.get(&asset.seq.get()), "{what}: {}", asset.path),
             }
         }
-        for seq in right.keys().filter(|seq| !found.contains_key(seq)) {
-            panic!("{what}: asset {seq} is gone: {report:?}");
-        }
+        let gone: Vec<_> = right
+            .keys()
+            .filter(|seq| !found.contains_key(seq))
+            .collect();
+        assert!(
+            gone.is_empty(),
+            "{what}: assets {gone:?} are gone: {report:?}"
+        );
         if report.complete() {
             whole += 1;
             let checkpoint = rescued.checkpoint().expect("it is intact");
