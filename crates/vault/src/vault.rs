@@ -155,7 +155,7 @@ impl Vault {
         if mode != FileMode::NetworkExclusive {
             pool.adopt(connection);
         }
-        read_only = read_only.or(why).or_else(|| files::why_cut_off(&path));
+        read_only = read_only.or(why);
         let body: VaultBody = entry
             .body
             .as_deref()

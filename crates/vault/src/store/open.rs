@@ -184,6 +184,12 @@ pub(crate) fn why_read_only(connection: &Connection) -> rusqlite::Result<Option<
                 .into(),
         ));
     }
+    let cut_off = connection
+        .path()
+        .and_then(|path| super::files::why_cut_off(Path::new(path)));
+    if cut_off.is_some() {
+        return Ok(cut_off);
+    }
     let text =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0));
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
