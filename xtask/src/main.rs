@@ -8,6 +8,7 @@
 )]
 
 mod corpus;
+mod damage;
 mod process;
 mod steps;
 mod summary;
@@ -39,6 +40,8 @@ enum Task {
     Test(TestOptions),
     /// Upload a real folder to a real server, kill it on the way, and compare every byte that comes back
     Corpus(CorpusOptions),
+    /// Damage a vault of a real folder on purpose, rescue it, and compare every byte that comes back
+    Damage(DamageOptions),
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -66,6 +69,19 @@ struct CorpusOptions {
     kills: u32,
 }
 
+#[derive(Args)]
+struct DamageOptions {
+    /// The folder to archive; from 256 MiB on it shows what is promised for large vaults
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Tries of each promised sort of damage
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    cases: u64,
+    /// Where the random cases begin
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let root = workspace_root();
     Ok(match Cli::parse().task {
@@ -91,6 +107,11 @@ fn main() -> anyhow::Result<ExitCode> {
                     kills,
                 },
             )?;
+            ExitCode::SUCCESS
+        }
+        Task::Damage(DamageOptions { dir, cases, seed }) => {
+            let binary = corpus::build(&root)?;
+            damage::run(&binary, &damage::Plan { dir, cases, seed })?;
             ExitCode::SUCCESS
         }
         Task::Tidy => {
