@@ -28,7 +28,7 @@ pub(crate) struct Extent {
 }
 
 /// Parity shards of a stripe. A lost block takes one aligned shard with it, but two and more shared ones, since rows lie
-/// across the blocks' ends: these are weighted 2.25-fold.
+/// across the blocks' ends: these are weighted threefold.
 pub(crate) fn parity_shards(
     parity: Parity,
     extent: Extent,
@@ -38,7 +38,7 @@ pub(crate) fn parity_shards(
     if parity == Parity::Off {
         return 0;
     }
-    let weighted = extent.aligned + extent.shared * 9 / 4;
+    let weighted = extent.aligned + extent.shared * 3;
     let share = (weighted * parity.per_32()).div_ceil(32);
     let data = extent.aligned + extent.shared;
     if !settled {
