@@ -124,7 +124,7 @@ pub(crate) fn prospect(file: &Path, output: &Output) -> Option<(Exit, String)> {
         Exit::Lost
     };
     let how = format!(
-        "`compactvault rescue {} --out NEW.vault` brings back: {}",
+        "`compactvault scrub` heals in place what it can reach; `compactvault rescue {} --out NEW.vault` brings back: {}",
         shown_path(file),
         counts(&report)
     );

@@ -138,9 +138,9 @@ fn a_scrub_heals_what_was_flipped_and_says_so() {
     let status = place.run(["status"]).text();
     assert!(status.contains("last verified never"), "{status}");
     flip(&place, &bytes[2_000_000..2_000_032]);
-    place.run(["verify"]).expect_code(11);
+    place.run(["verify"]).expect_code(10);
     place.run(["scrub", "--budget", "0s"]).expect_code(0);
-    place.run(["verify"]).expect_code(11);
+    place.run(["verify"]).expect_code(10);
 
     let scrubbed = place.run(["--json", "scrub", "--budget", "30m", "--pace", "90"]);
     let report = scrubbed.expect_code(0).json();
