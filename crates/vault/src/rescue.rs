@@ -207,14 +207,14 @@ fn salvage(
         let (done, of) = (done as u64, stripes.len() as u64);
         progress(RescueStep::Restoring { done, of });
         let Some(vault) = vault else { break };
-        for gathered in rows.gather(image, stripe, vault).map_err(read)? {
+        for mut found in rows.gather(image, stripe, vault).map_err(read)? {
             // Without its descriptor a stripe is of no use; rows that are whole need none.
-            let Some(descriptor) = gathered.descriptor() else {
-                let capsules = gathered.found();
+            let Some(descriptor) = found.gathered.descriptor() else {
+                let capsules = found.gathered.found();
                 tracing::debug!(stripe, capsules, "a stripe's descriptor is gone");
                 continue;
             };
-            let mended = mend::mend(image, rows, &blocks, &gathered, descriptor).map_err(read)?;
+            let mended = mend::mend(image, rows, &blocks, &mut found, descriptor).map_err(read)?;
             for entry in content.take_in(&mended, sink)? {
                 log_size = log_size.max(entry.seq + 1);
                 if mended.healed_entries.contains(&entry.seq) {

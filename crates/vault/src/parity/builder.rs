@@ -178,15 +178,17 @@ impl Builder {
         self.aligned
             .resize(self.aligned.len().next_multiple_of(SHARD), 0);
         let data = &self.aligned;
-        let coded = code::encode(data, recovery, SHARD)?;
+        let mut coded = code::encode(data, recovery, SHARD)?;
         if settled {
             code::try_out(data, &coded, SHARD)?;
         }
+        let tails = capsule::cut_tails(&mut coded);
         let mut checksums = code::checksums(data);
         checksums.extend(code::checksums(&coded));
         let descriptor = Descriptor {
             objects: std::mem::take(&mut self.objects),
             checksums,
+            tails,
         };
         let capsules = capsule::write(vault, stripe, settled, &descriptor, &coded)?;
         Ok(Stripe {
@@ -205,7 +207,8 @@ pub(crate) struct Mark {
 /// A stripe as it is written.
 pub(crate) struct Stripe {
     pub(crate) descriptor: Descriptor,
-    pub(crate) capsules: Vec<Vec<u8>>,
+    /// With the ids of their rows.
+    pub(crate) capsules: Vec<(i64, Vec<u8>)>,
 }
 
 /// The data shards of a stripe as they are found, to be mended.
@@ -325,6 +328,7 @@ impl Mending {
             return false;
         };
         let parity = gathered.good_parity(&self.descriptor);
+        let parity: Vec<_> = parity.iter().map(|(n, bytes)| (*n, &**bytes)).collect();
         let missing = self.good.iter().filter(|good| !**good).count();
         if parity.len() < missing {
             return false;
@@ -408,7 +412,7 @@ mod tests {
             .finish(vault, 3, Parity::Percent6, true, 0)
             .expect("it encodes");
         let mut gathered = Gathered::default();
-        for (row, bytes) in stripe.capsules.iter().enumerate() {
+        for (row, (_, bytes)) in stripe.capsules.iter().enumerate() {
             // Three of four descriptor pieces may be missing here, and one of six parity shards.
             if row % 6 != 1 {
                 gathered.add(&Capsule::parse(bytes).expect("it is whole"));

@@ -1,20 +1,29 @@
 //! A row of `derived_parity`: some parity shards, and a piece of the stripe's descriptor.
 //!
-//! The descriptor is itself cut into pieces and coded, so that some of the capsules (a half, in small stripes a quarter
-//! or one) suffice to read it. Fields are big-endian; docs/vault-format.md lists them.
+//! The descriptor is itself cut into pieces and coded, so that some of the capsules (a quarter, in small stripes one)
+//! suffice to read it. Fields are big-endian; docs/vault-format.md lists them.
+//!
+//! Aligned capsules keep header and piece in the leaf page and fill overflow pages with shards, so that a lost block is
+//! one lost shard, and a shard is found by its checksum when its row is lost. Stripes of few parity shards have them
+//! in the leaf page, next to the piece.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::SHARD;
-use super::code;
+use super::cut::{LOCAL_MAX, LOCAL_MIN, OVERFLOW_BYTES};
 use super::descriptor::Descriptor;
+use super::{BLOCKS, SHARD, TAIL, code};
 use crate::ids::VaultId;
 
 /// What every capsule begins with.
 pub(crate) const MAGIC: &[u8; 8] = b"CVPARITY";
 const VERSION: u8 = 1;
+/// Bits of a row's id that number the capsules of a stripe.
+const ROW_BITS: u32 = 16;
 /// Bytes before the piece.
-pub(crate) const HEADER: usize = 70;
+pub(crate) const HEADER: usize = 74;
+/// Parity shards from which they are aligned; below, pages of their own would cost more than they protect.
+pub(crate) const ALIGNED_FROM: usize = 16;
 /// Longest descriptor that is believed.
 const DESCRIPTOR_MAX: u32 = 64 * 1024 * 1024;
 
@@ -25,6 +34,8 @@ pub(crate) struct Header {
     pub(crate) stripe: u64,
     /// Written for the long term, with all the parity that merging gives.
     pub(crate) settled: bool,
+    /// Whether the shards lie in overflow pages, one a block.
+    pub(crate) aligned: bool,
     pub(crate) data_shards: u32,
     pub(crate) parity_shards: u32,
     pub(crate) row: u16,
@@ -35,6 +46,8 @@ pub(crate) struct Header {
     pub(crate) descriptor_crc32: u32,
     pub(crate) pieces_needed: u16,
     pub(crate) piece_bytes: u32,
+    /// Where the first shard begins in the row's data.
+    pub(crate) shards_at: u32,
 }
 
 /// A capsule whose header and piece are as they were written; its shards have their checksums in the descriptor.
@@ -50,7 +63,7 @@ impl Header {
         let mut out = Vec::with_capacity(HEADER + piece.len());
         out.extend_from_slice(MAGIC);
         out.push(VERSION);
-        out.push(u8::from(self.settled));
+        out.push(u8::from(self.settled) | u8::from(self.aligned) << 1);
         out.extend_from_slice(self.vault.as_bytes());
         out.extend_from_slice(&self.stripe.to_be_bytes());
         out.extend_from_slice(&self.data_shards.to_be_bytes());
@@ -63,6 +76,7 @@ impl Header {
         out.extend_from_slice(&self.descriptor_crc32.to_be_bytes());
         out.extend_from_slice(&self.pieces_needed.to_be_bytes());
         out.extend_from_slice(&self.piece_bytes.to_be_bytes());
+        out.extend_from_slice(&self.shards_at.to_be_bytes());
         let mut crc = crc32fast::Hasher::new();
         crc.update(&out);
         crc.update(piece);
@@ -90,12 +104,13 @@ impl Header {
                 .iter()
                 .fold(0_u64, |n, byte| n << 8 | u64::from(*byte))
         };
-        let settled = number(take(1)) == 1;
+        let flags = number(take(1));
         let vault = VaultId::new(take(16).try_into().ok()?);
         let mut next = |length: usize| number(take(length));
         Some(Self {
             vault,
-            settled,
+            settled: flags & 1 != 0,
+            aligned: flags & 2 != 0,
             stripe: next(8),
             data_shards: next(4) as u32,
             parity_shards: next(4) as u32,
@@ -107,6 +122,7 @@ impl Header {
             descriptor_crc32: next(4) as u32,
             pieces_needed: next(2) as u16,
             piece_bytes: next(4) as u32,
+            shards_at: next(4) as u32,
         })
     }
 
@@ -118,7 +134,9 @@ impl Header {
             && self.descriptor_bytes <= DESCRIPTOR_MAX
             && self.piece_bytes.is_multiple_of(2)
             && needed * u64::from(self.piece_bytes) >= u64::from(self.descriptor_bytes)
-            && u64::from(self.piece_bytes) <= u64::from(DESCRIPTOR_MAX)
+            && self.piece_bytes <= DESCRIPTOR_MAX
+            && self.shards_at as usize >= HEADER + self.piece_bytes as usize
+            && self.shards_at as usize <= HEADER + self.piece_bytes as usize + SHARD
             && self.data_shards as usize <= super::DATA_SHARDS_MAX
             && self.parity_shards as usize <= super::DATA_SHARDS_MAX
             && u64::from(self.first_shard) + u64::from(self.shards) <= u64::from(self.parity_shards)
@@ -130,9 +148,9 @@ impl<'b> Capsule<'b> {
     pub(crate) fn parse(bytes: &'b [u8]) -> Option<Self> {
         let header = Header::decode(bytes).filter(Header::is_possible)?;
         let piece = bytes.get(HEADER..HEADER + header.piece_bytes as usize)?;
-        let shards = &bytes[HEADER + piece.len()..];
+        // Fewer where the file ends before.
+        let shards = bytes.get(header.shards_at as usize..).unwrap_or_default();
         let intact = header.encode(piece) == bytes[..HEADER]
-            // Fewer where the file ends before.
             && shards.len() <= usize::from(header.shards) * SHARD;
         intact.then_some(Self {
             header,
@@ -140,30 +158,81 @@ impl<'b> Capsule<'b> {
             shards,
         })
     }
+
+    /// The shards with their numbers, filled up with zeros to whole blocks.
+    fn shards(&self) -> impl Iterator<Item = (u32, Vec<u8>)> {
+        let mut rest = self.shards;
+        let numbers = self.header.first_shard..;
+        numbers
+            .take(self.header.shards.into())
+            .map_while(move |number| {
+                let (block, after) = rest.split_at_checked(self.header.bytes_of(number))?;
+                rest = after;
+                let mut shard = block.to_vec();
+                shard.resize(SHARD, 0);
+                Some((number, shard))
+            })
+    }
 }
 
-/// Writes a stripe's capsules.
+impl Header {
+    /// Bytes of a parity shard that its block has room for.
+    pub(crate) fn bytes_of(&self, number: u32) -> usize {
+        if self.aligned && (number as usize).is_multiple_of(BLOCKS) {
+            SHARD - TAIL
+        } else {
+            SHARD
+        }
+    }
+
+    /// The row that holds a stripe's capsule.
+    pub(crate) fn row_id(&self) -> i64 {
+        row_id(self.stripe, self.row)
+    }
+}
+
+/// The row of `derived_parity` that holds a capsule. Stripes are numbered from 1.
+pub(crate) fn row_id(stripe: u64, row: u16) -> i64 {
+    (stripe << ROW_BITS).cast_signed() | i64::from(row)
+}
+
+/// The stripe that a row of `derived_parity` belongs to.
+pub(crate) fn stripe_of(row: i64) -> u64 {
+    row.cast_unsigned() >> ROW_BITS
+}
+
+/// Cuts off what blocks have no room for, where parity is aligned; gives that.
+pub(crate) fn cut_tails(parity: &mut [u8]) -> Vec<[u8; TAIL]> {
+    if parity.len() < ALIGNED_FROM * SHARD {
+        return Vec::new();
+    }
+    let firsts = parity.chunks_exact_mut(SHARD).step_by(BLOCKS);
+    firsts
+        .map(|shard| {
+            let tail = shard.last_chunk_mut().expect("a shard is longer");
+            std::mem::take(tail)
+        })
+        .collect()
+}
+
+/// Writes a stripe's capsules, with the ids of their rows. Tails are cut off `parity` already.
 pub(crate) fn write(
     vault: VaultId,
     stripe: u64,
     settled: bool,
     descriptor: &Descriptor,
     parity: &[u8],
-) -> Result<Vec<Vec<u8>>, reed_solomon_simd::Error> {
+) -> Result<Vec<(i64, Vec<u8>)>, reed_solomon_simd::Error> {
     let parity_shards = parity.len() / SHARD;
-    // Eight shards and their share of the descriptor fill two overflow pages; small stripes spread theirs, since a
-    // page that is lost should take little with it.
+    let aligned = !descriptor.tails.is_empty();
+    // Each row costs two kilobytes at least once it has overflow pages; but a small stripe needs some rows.
     let per_row = match parity_shards {
-        0..16 => 1,
-        16..128 => 2,
-        _ => 8,
+        0..ALIGNED_FROM => 1,
+        ALIGNED_FROM..128 => BLOCKS,
+        _ => 4 * BLOCKS,
     };
     let rows = parity_shards.div_ceil(per_row);
-    let needed = if rows >= 16 {
-        rows / 2
-    } else {
-        (rows / 4).max(1)
-    };
+    let needed = (rows / 4).max(1);
     let bytes = descriptor.encode();
     let piece = bytes.len().div_ceil(needed).next_multiple_of(2);
     let mut pieces = bytes.clone();
@@ -179,10 +248,12 @@ pub(crate) fn write(
     let capsules = parity.chunks(per_row * SHARD).zip(all).enumerate();
     Ok(capsules
         .map(|(row, (shards, piece))| {
+            let before = HEADER + piece.len();
             let header = Header {
                 vault,
                 stripe,
                 settled,
+                aligned,
                 data_shards: number(descriptor.data_shards()),
                 parity_shards: number(parity_shards),
                 row: small(row),
@@ -193,14 +264,30 @@ pub(crate) fn write(
                 descriptor_crc32: crc32fast::hash(&bytes),
                 pieces_needed: small(needed),
                 piece_bytes: number(piece.len()),
+                shards_at: number(if aligned { first_page(before) } else { before }),
             };
             let mut capsule = header.encode(piece);
-            capsule.reserve_exact(piece.len() + shards.len());
+            capsule.reserve_exact(header.shards_at as usize - HEADER + shards.len());
             capsule.extend_from_slice(piece);
-            capsule.extend_from_slice(shards);
-            capsule
+            capsule.resize(header.shards_at as usize, 0);
+            for (number, shard) in (header.first_shard..).zip(shards.chunks_exact(SHARD)) {
+                capsule.extend_from_slice(&shard[..header.bytes_of(number)]);
+            }
+            (header.row_id(), capsule)
         })
         .collect())
+}
+
+/// Where in a capsule that fills whole pages behind it with shards the first such page begins, if `before` bytes
+/// precede the shards.
+fn first_page(before: usize) -> usize {
+    // What precedes the data in its record: the header's length, a NULL for the id, and three bytes that say how long the
+    // data is, which is true from 8 KiB to 1 MiB.
+    const RECORD: usize = 5;
+    let local = before + RECORD;
+    let pages = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
+    let local = local.saturating_sub(pages * OVERFLOW_BYTES).max(LOCAL_MIN);
+    local + pages * OVERFLOW_BYTES - RECORD
 }
 
 /// Readings of one shard that are kept.
@@ -239,22 +326,17 @@ impl Gathered {
         }
         self.pieces
             .insert(capsule.header.row, capsule.piece.to_vec());
-        for (number, shard) in
-            (capsule.header.first_shard..).zip(capsule.shards.chunks_exact(SHARD))
-        {
-            let found = self.shards.entry(number).or_default();
-            if found.len() < READINGS_MAX && !found.iter().any(|known| known == shard) {
-                found.push(shard.to_vec());
-            }
+        for (number, shard) in capsule.shards() {
+            self.add_shard(number, shard);
         }
         true
     }
 
-    /// Takes in a shard that was found without its capsule; the descriptor says whether it is one.
-    pub(crate) fn add_shard(&mut self, number: u32, shard: &[u8]) {
+    /// Takes in a parity shard, filled up with zeros to a whole block; the descriptor says whether it is one.
+    pub(crate) fn add_shard(&mut self, number: u32, shard: Vec<u8>) {
         let found = self.shards.entry(number).or_default();
-        if found.len() < READINGS_MAX {
-            found.push(shard.to_vec());
+        if found.len() < READINGS_MAX && !found.contains(&shard) {
+            found.push(shard);
         }
     }
 
@@ -303,7 +385,7 @@ impl Gathered {
     }
 
     /// The parity shards that are as they were written, with their numbers.
-    pub(crate) fn good_parity(&self, descriptor: &Descriptor) -> Vec<(usize, &[u8])> {
+    pub(crate) fn good_parity(&self, descriptor: &Descriptor) -> Vec<(usize, Cow<'_, [u8]>)> {
         let data = descriptor.data_shards();
         self.shards
             .iter()
@@ -313,8 +395,36 @@ impl Gathered {
                 let good = found
                     .iter()
                     .find(|bytes| code::checksum(bytes) == *expected)?;
-                Some((number, good.as_slice()))
+                let mut shard = Cow::Borrowed(good.as_slice());
+                if number.is_multiple_of(BLOCKS)
+                    && let Some(tail) = descriptor.tails.get(number / BLOCKS)
+                {
+                    shard.to_mut()[SHARD - TAIL..].copy_from_slice(tail);
+                }
+                Some((number, shard))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parity::cut::Split;
+
+    #[test]
+    fn shards_of_aligned_capsules_fill_overflow_pages() {
+        for before in [
+            74, 100, 2_000, 2_026, 2_027, 9_000, 16_344, 16_345, 18_000, 40_000,
+        ] {
+            let at = first_page(before);
+            assert!(at >= before && at <= before + SHARD, "{before} {at}");
+            for pages in [1, 4] {
+                let length = at + pages * OVERFLOW_BYTES;
+                let split = Split::capsule(length);
+                assert_eq!(split.overflow % OVERFLOW_BYTES, 0, "{before} {at}");
+                assert_eq!((at - split.local) % OVERFLOW_BYTES, 0, "{before} {at}");
+            }
+        }
     }
 }

@@ -11,14 +11,20 @@ pub(crate) const OVERFLOW_BYTES: usize = PAGE - 4;
 
 /// How many of a record's `payload` bytes lie in the leaf page.
 pub(crate) const fn local_bytes(payload: usize) -> usize {
-    let most = PAGE - 35;
-    if payload <= most {
+    if payload <= LOCAL_MAX {
         return payload;
     }
-    let least = (PAGE - 12) * 32 / 255 - 23;
-    let fitting = least + (payload - least) % OVERFLOW_BYTES;
-    if fitting <= most { fitting } else { least }
+    let fitting = LOCAL_MIN + (payload - LOCAL_MIN) % OVERFLOW_BYTES;
+    if fitting <= LOCAL_MAX {
+        fitting
+    } else {
+        LOCAL_MIN
+    }
 }
+
+/// The shortest part in the leaf page that a record with overflow pages can have, and the longest.
+pub(crate) const LOCAL_MIN: usize = (PAGE - 12) * 32 / 255 - 23;
+pub(crate) const LOCAL_MAX: usize = PAGE - 35;
 
 /// Bytes of a variable-length integer.
 pub(crate) const fn varint_bytes(value: u64) -> usize {
@@ -75,6 +81,12 @@ impl Split {
     /// `manifest.records`.
     pub(crate) const fn manifest(length: usize) -> Self {
         Self::of(2, 32, length)
+    }
+
+    /// `derived_parity.data`.
+    #[cfg(test)]
+    pub(crate) const fn capsule(length: usize) -> Self {
+        Self::of(1, 0, length)
     }
 
     /// Lengths of the pieces of the overflow part, one a block of the file.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::cut::Split;
 use super::plan::Extent;
-use super::{DATA_SHARDS_MAX, SHARD};
+use super::{BLOCKS, DATA_SHARDS_MAX, SHARD, TAIL};
 
 /// Bytes of a chunk row in a pack's head: SHA-256, offset, size.
 pub(crate) const CHUNK_RECORD: usize = 40;
@@ -74,6 +74,9 @@ pub(crate) struct Descriptor {
     pub(crate) objects: Vec<Object>,
     /// Of every data shard, aligned ones first, then of every parity shard.
     pub(crate) checksums: Vec<u32>,
+    /// The last bytes of every fourth parity shard, from the first on, which have no place in its block; none if
+    /// parity is not aligned. Their checksums are those of the block, with zeros in place of these.
+    pub(crate) tails: Vec<[u8; TAIL]>,
 }
 
 impl Descriptor {
@@ -153,6 +156,7 @@ impl Descriptor {
         for checksum in &self.checksums {
             out.extend_from_slice(&checksum.to_be_bytes());
         }
+        out.extend_from_slice(self.tails.as_flattened());
         out
     }
 
@@ -195,17 +199,24 @@ impl Descriptor {
             }
             objects.push(object);
         }
-        let checksums = bounded(input, bytes.len())?;
-        if input.len() != checksums * 4 {
-            return None;
-        }
-        let checksums = input
+        let count = bounded(input, bytes.len() / 4)?;
+        let (checksums, tails) = input.split_at_checked(count * 4)?;
+        let checksums = checksums
             .chunks_exact(4)
             .map(|bytes| u32::from_be_bytes(bytes.try_into().expect("four bytes")))
             .collect();
-        let descriptor = Self { objects, checksums };
+        let (tails, rest) = tails.as_chunks();
+        let descriptor = Self {
+            objects,
+            checksums,
+            tails: tails.to_vec(),
+        };
         let data = descriptor.data_shards();
-        (data <= DATA_SHARDS_MAX && descriptor.checksums.len() >= data).then_some(descriptor)
+        let parity = count.checked_sub(data)?;
+        let fits = data <= DATA_SHARDS_MAX
+            && (tails.is_empty() || tails.len() == parity.div_ceil(BLOCKS))
+            && rest.is_empty();
+        fits.then_some(descriptor)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How much parity a stripe gets, and which stripes are merged.
 
-use super::DATA_SHARDS_MAX;
+use super::capsule::ALIGNED_FROM;
+use super::{BLOCKS, DATA_SHARDS_MAX};
 use crate::model::Parity;
 
 /// Shards from which a stripe stands for itself in a vault of [`LARGE_VAULT`] shards and more: 48 MiB, of which the
@@ -14,9 +15,8 @@ pub(crate) const BULK_SHARDS: usize = 15_360;
 const GAP_SHARDS: usize = 768 + 32;
 /// Parity shards on top of what the share asks for, so that chance alone does not undo a small stripe.
 const SETTLED_EXTRA: usize = 16;
-
 /// And at most so many more for stripes of middling size, whose share leaves little room for a bad draw.
-const SPREAD_EXTRA: usize = 64;
+const SPREAD_EXTRA: usize = 32;
 
 /// What a stripe has to protect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Extent {
 }
 
 /// Parity shards of a stripe. A lost block takes one aligned shard with it, but two and more shared ones, since rows lie
-/// across the blocks' ends: these are weighted threefold.
+/// across the blocks' ends: these are weighted twofold.
 pub(crate) fn parity_shards(
     parity: Parity,
     extent: Extent,
@@ -38,17 +38,25 @@ pub(crate) fn parity_shards(
     if parity == Parity::Off {
         return 0;
     }
-    let weighted = extent.aligned + extent.shared * 3;
+    let weighted = extent.aligned + extent.shared * 2;
     let share = (weighted * parity.per_32()).div_ceil(32);
     let data = extent.aligned + extent.shared;
     if !settled {
-        return share + 1 + (data / 128).min(SETTLED_EXTRA / 2);
+        return whole_pages(share + 1 + (data / 128).min(SETTLED_EXTRA / 2));
     }
     // Gaps are promised for the default share: 2 % of the file, which is at most a quarter larger than what is protected,
     // or 3 MiB.
     let gap = GAP_SHARDS.min(vault_shards.max(data).div_ceil(36)) * parity.per_32() / 2;
-    // A block that is lost takes up to two parity shards with it, and a capsule whose head is lost takes all of its own.
-    (share + SETTLED_EXTRA + (data / 64).min(SPREAD_EXTRA)).max(gap)
+    whole_pages((share + SETTLED_EXTRA.min(data) + (data / 64).min(SPREAD_EXTRA)).max(gap))
+}
+
+/// Aligned parity fills its pages.
+fn whole_pages(shards: usize) -> usize {
+    if shards < ALIGNED_FROM {
+        shards
+    } else {
+        shards.next_multiple_of(BLOCKS)
+    }
 }
 
 /// A stripe as far as merging is concerned.
@@ -121,8 +129,8 @@ pub(crate) fn merges(stripes: &[Stripe]) -> Vec<Vec<Stripe>> {
 /// Small stripes that should be merged in passing, before there are too many; none if there are few. Sizes go up in
 /// steps, so that no byte is merged more than a few times.
 pub(crate) fn crowded(stripes: &[Stripe]) -> Vec<Stripe> {
-    /// Below 1 MiB, 16 MiB, and what may stay, with how many there may be.
-    const STEPS: [(usize, usize); 3] = [(256, 48), (4096, 8), (SETTLED_SHARDS, 3)];
+    /// Below 2 MiB and what may stay, with how many there may be.
+    const STEPS: [(usize, usize); 2] = [(512, 128), (SETTLED_SHARDS, 24)];
     let mut from = 0;
     for (below, most) in STEPS {
         let step = of(stripes, |shards| (from..below).contains(&shards));
@@ -251,7 +259,7 @@ mod tests {
                 assert!(parity > gap, "{case:?} {after:?}");
                 // What that costs beyond the default share stays small.
                 assert!(
-                    parity <= stripe.shards / 16 + SETTLED_EXTRA + 1 + total / 64,
+                    parity <= stripe.shards / 16 + SETTLED_EXTRA + BLOCKS + total / 64,
                     "{case:?} {after:?}"
                 );
             }

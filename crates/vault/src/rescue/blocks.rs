@@ -1,17 +1,17 @@
-//! Finding blocks of a file by what is in them, for packs whose row no longer says where they lie.
+//! Finding blocks of a file by what is in them, for values whose row no longer says where they lie.
 
 use std::cell::OnceCell;
 use std::io;
 
 use rayon::prelude::*;
 
-use crate::parity::{SHARD, code};
+use crate::parity::{BLOCKS, SHARD, TAIL, code};
 use crate::salvage::image::{Image, PAGE};
 
 /// Pages read at a time.
 const WINDOW: u32 = 512;
-/// Blocks of a page.
-const BLOCKS: u64 = (PAGE / SHARD) as u64;
+/// Blocks with the same checksum that are looked at.
+const SAME_MAX: usize = 8;
 
 /// Where a block lies: a page, and which of its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,13 @@ impl At {
     pub(super) fn of(page: u32, block: usize) -> Self {
         Self {
             page,
-            block: u8::try_from(block % 4).expect("below 4"),
+            block: u8::try_from(block % BLOCKS).expect("below 4"),
         }
     }
 
     /// The block behind it, in the next page after the last one.
     pub(super) fn next(self) -> Self {
-        if u64::from(self.block) + 1 < BLOCKS {
+        if usize::from(self.block) + 1 < BLOCKS {
             Self {
                 block: self.block + 1,
                 ..self
@@ -49,9 +49,67 @@ impl At {
 #[derive(Default)]
 pub(super) struct Blocks(OnceCell<Vec<(u32, u32)>>);
 
+/// A block that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Of its content, filled up with zeros.
+    pub(super) checksum: u32,
+    /// Bytes of its content.
+    pub(super) length: usize,
+}
+
 impl Blocks {
-    /// Where a shard with this checksum lies, if anywhere.
-    pub(super) fn find(&self, image: &Image, checksum: u32) -> io::Result<Option<At>> {
+    /// Looks for those of a run of blocks whose place is not known, and passes on the content of each that is found.
+    /// The run is one value's: its blocks lie one behind the other unless the file is in pieces.
+    ///
+    /// A checksum alone tells too little in a large file. It counts next to a block whose place is known; elsewhere
+    /// the block behind must be the next of the run as well.
+    pub(super) fn find_run(
+        &self,
+        image: &Image,
+        run: &[Wanted],
+        places: &mut [Option<At>],
+        found: &mut dyn FnMut(usize, Vec<u8>),
+    ) -> io::Result<()> {
+        let fits = |wanted: &Wanted, at: At| -> io::Result<Option<Vec<u8>>> {
+            if at.page > image.pages() {
+                return Ok(None);
+            }
+            let bytes = read(image, at, wanted.length)?;
+            Ok((checksum(&bytes) == wanted.checksum).then_some(bytes))
+        };
+        // A lost block lies where it lay: the next one is behind it.
+        let mut beside: Option<At> = None;
+        for (n, wanted) in run.iter().enumerate() {
+            if places[n].is_none() {
+                let mut bytes = None;
+                if let Some(at) = beside {
+                    bytes = fits(wanted, at)?.map(|bytes| (at, bytes));
+                }
+                if bytes.is_none()
+                    && wanted.length >= SHARD - TAIL
+                    && let Some(next) = run.get(n + 1)
+                {
+                    for at in self.with(image, wanted.checksum)? {
+                        let confirmed = fits(next, at.next())?.is_some();
+                        if confirmed && let Some(content) = fits(wanted, at)? {
+                            bytes = Some((at, content));
+                            break;
+                        }
+                    }
+                }
+                if let Some((at, bytes)) = bytes {
+                    places[n] = Some(at);
+                    found(n, bytes);
+                }
+            }
+            beside = places[n].or(beside).map(At::next);
+        }
+        Ok(())
+    }
+
+    /// Where blocks with this checksum lie.
+    fn with(&self, image: &Image, checksum: u32) -> io::Result<Vec<At>> {
         let index = if let Some(index) = self.0.get() {
             index
         } else {
@@ -59,19 +117,29 @@ impl Blocks {
             self.0.get_or_init(|| made)
         };
         let at = index.partition_point(|(sum, _)| *sum < checksum);
-        let found = index.get(at).filter(|(sum, _)| *sum == checksum);
-        Ok(found.map(|&(_, number)| At {
-            page: number / 4 + 1,
-            block: (number % 4) as u8,
-        }))
+        let same = index[at..].iter().take_while(|(sum, _)| *sum == checksum);
+        Ok(same
+            .take(SAME_MAX)
+            .map(|&(_, number)| At {
+                page: number / 4 + 1,
+                block: (number % 4) as u8,
+            })
+            .collect())
     }
 }
 
+fn checksum(content: &[u8]) -> u32 {
+    let mut padded = [0; SHARD];
+    padded[..content.len()].copy_from_slice(content);
+    code::checksum(&padded)
+}
+
 /// The bytes of a block that are content: at most `length` of them.
-pub(super) fn read(image: &Image, at: At, length: usize) -> io::Result<Vec<u8>> {
+fn read(image: &Image, at: At, length: usize) -> io::Result<Vec<u8>> {
     let mut page = Box::new([0; PAGE]);
     image.page(at.page, &mut page)?;
-    Ok(content(&page[..], at.block.into())[..length].to_vec())
+    let content = content(&page[..], at.block.into());
+    Ok(content[..length.min(content.len())].to_vec())
 }
 
 fn content(page: &[u8], block: usize) -> &[u8] {
@@ -89,14 +157,7 @@ fn index(image: &Image) -> io::Result<Vec<(u32, u32)>> {
         image.read_pages(first, &mut bytes)?;
         let sums: Vec<[u32; 4]> = bytes
             .par_chunks_exact(PAGE)
-            .map(|page| {
-                [0, 1, 2, 3].map(|block| {
-                    let mut padded = [0; SHARD];
-                    let content = content(page, block);
-                    padded[..content.len()].copy_from_slice(content);
-                    code::checksum(&padded)
-                })
-            })
+            .map(|page| [0, 1, 2, 3].map(|block| checksum(content(page, block))))
             .collect();
         for (page, sums) in (first - 1..).zip(sums) {
             for (block, sum) in (0..).zip(sums) {

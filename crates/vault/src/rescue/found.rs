@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
+use super::blocks::{At, Blocks, Wanted};
 use crate::entry::Entry;
 use crate::ids::{Digest, VaultId};
 use crate::parity::builder::ChunkRecord;
-use crate::parity::capsule::{Capsule, Gathered, HEADER, Header};
-use crate::parity::{SHARD, code};
+use crate::parity::capsule::{Capsule, Gathered, Header, stripe_of};
+use crate::parity::cut::OVERFLOW_BYTES;
+use crate::parity::descriptor::Descriptor;
+use crate::parity::{BLOCKS, SHARD};
 use crate::salvage::carve::{self, Blob, Found, Row};
-use crate::salvage::image::{Image, PAGE};
+use crate::salvage::image::Image;
 
 /// Rows that claim to be the same are few: stale copies, or rows of a vault that was archived.
 const CANDIDATES_MAX: usize = 8;
@@ -102,11 +105,14 @@ impl Rows {
                 };
                 add(self.packs.entry(id).or_default(), row, whole);
             }
-            Row::Parity { stripe, data, .. } => {
+            Row::Parity { id, data } => {
                 if let Some(header) = Header::decode(&data.local) {
                     *self.vaults.entry(header.vault).or_default() += if whole { 1000 } else { 1 };
                 }
-                self.stripes.entry(stripe).or_default().push(data);
+                self.stripes
+                    .entry(stripe_of(id.cast_signed()))
+                    .or_default()
+                    .push(data);
             }
             Row::Document { name, text, .. } => {
                 if self.documents.len() < DOCUMENTS_MAX {
@@ -142,9 +148,8 @@ impl Rows {
         image: &Image,
         stripe: u64,
         vault: VaultId,
-    ) -> io::Result<Vec<Gathered>> {
-        let mut stripes: Vec<Gathered> = Vec::new();
-        let mut chains: Vec<Chains> = Vec::new();
+    ) -> io::Result<Vec<FoundStripe>> {
+        let mut stripes: Vec<FoundStripe> = Vec::new();
         for blob in self.stripes.get(&stripe).into_iter().flatten() {
             // Where a wrong number led elsewhere, the page behind is the right one.
             for (bytes, chain) in [
@@ -156,113 +161,86 @@ impl Rows {
                 let Some(capsule) = capsule.filter(ours) else {
                     continue;
                 };
-                let known = stripes.iter_mut().position(|known| known.add(&capsule));
+                let known = stripes
+                    .iter_mut()
+                    .position(|known| known.gathered.add(&capsule));
                 let at = match known {
                     Some(at) => at,
                     None if stripes.len() < CANDIDATES_MAX => {
-                        let mut another = Gathered::default();
-                        another.add(&capsule);
+                        let mut another = FoundStripe::default();
+                        another.gathered.add(&capsule);
                         stripes.push(another);
-                        chains.push(Chains::default());
                         stripes.len() - 1
                     }
                     None => continue,
                 };
-                chains[at].note(&capsule.header, blob, &chain);
+                stripes[at].note(&capsule.header, blob, &chain);
             }
-        }
-        for (gathered, chains) in stripes.iter_mut().zip(&mut chains) {
-            chains.fill(image, gathered)?;
         }
         Ok(stripes)
     }
 }
 
-/// Where the capsules of a stripe lie. They were written one after the other, so that one whose own page is gone is
-/// found behind the one before it.
+/// A stripe's capsules.
 #[derive(Default)]
-struct Chains {
-    /// First and last overflow page, by row.
-    pages: BTreeMap<u16, (u32, u32)>,
-    /// Bytes of a full capsule in its own page, and in all.
-    full: Option<(usize, usize)>,
+pub(super) struct FoundStripe {
+    pub(super) gathered: Gathered,
+    /// Where aligned parity shards lie as the rows say.
+    places: BTreeMap<u32, At>,
 }
 
-impl Chains {
+impl FoundStripe {
     fn note(&mut self, header: &Header, blob: &Blob, chain: &[u32]) {
-        if let (Some(first), Some(last)) = (chain.first(), chain.last()) {
-            self.pages.entry(header.row).or_insert((*first, *last));
-            if header.row + 1 < header.rows {
-                self.full.get_or_insert((blob.local.len(), blob.length));
+        if !header.aligned {
+            return;
+        }
+        // A long piece of the descriptor takes pages of its own.
+        let before = (header.shards_at as usize).saturating_sub(blob.local.len()) / OVERFLOW_BYTES;
+        for n in 0..usize::from(header.shards) {
+            let number = u32::try_from(n).expect("below 65,536") + header.first_shard;
+            if let Some(page) = chain.get(before + n / BLOCKS) {
+                self.places.entry(number).or_insert(At::of(*page, n));
             }
         }
     }
 
-    /// Looks for the shards of capsules that were not found.
-    fn fill(&mut self, image: &Image, gathered: &mut Gathered) -> io::Result<()> {
-        let (Some(header), Some((local, length))) = (gathered.header().copied(), self.full) else {
+    /// Looks for the parity shards whose rows are gone.
+    pub(super) fn search(
+        &mut self,
+        image: &Image,
+        blocks: &Blocks,
+        descriptor: &Descriptor,
+    ) -> io::Result<()> {
+        let Some(header) = self.gathered.header().copied().filter(|h| h.aligned) else {
             return Ok(());
         };
-        let Some(descriptor) = gathered.descriptor() else {
-            return Ok(());
-        };
-        let data = descriptor.data_shards();
-        let per_row = usize::from(header.shards.max(1));
-        let before = HEADER + header.piece_bytes as usize;
-        let pages = length.saturating_sub(local).div_ceil(PAGE - 4);
-        let parity = gathered.good_parity(&descriptor);
-        let good: HashSet<usize> = parity.into_iter().map(|(number, _)| number).collect();
-        let of_row = |row: u16| usize::from(row) * per_row..(usize::from(row) + 1) * per_row;
-        // A chain of which no shard is good led elsewhere.
-        self.pages
-            .retain(|row, _| of_row(*row).any(|number| good.contains(&number)));
-        for row in 0..header.rows {
-            let is_there = of_row(row).skip(1).any(|number| good.contains(&number));
-            if is_there || pages == 0 {
-                continue;
+        let good: HashSet<usize> = self
+            .gathered
+            .good_parity(descriptor)
+            .into_iter()
+            .map(|(number, _)| number)
+            .collect();
+        let parity = &descriptor.checksums[descriptor.data_shards()..];
+        let wanted: Vec<Wanted> = (0..)
+            .zip(parity)
+            .map(|(number, checksum)| Wanted {
+                checksum: *checksum,
+                length: header.bytes_of(number),
+            })
+            .collect();
+        let mut places: Vec<Option<At>> = (0..parity.len())
+            .map(|n| {
+                let place = u32::try_from(n).ok().and_then(|n| self.places.get(&n));
+                place.filter(|_| good.contains(&n)).copied()
+            })
+            .collect();
+        let gathered = &mut self.gathered;
+        blocks.find_run(image, &wanted, &mut places, &mut |n, mut bytes| {
+            if let Ok(number) = u32::try_from(n) {
+                bytes.resize(SHARD, 0);
+                gathered.add_shard(number, bytes);
             }
-            let span = u32::try_from(pages).unwrap_or(u32::MAX);
-            let behind = row.checked_sub(1).and_then(|row| self.pages.get(&row));
-            let ahead = self.pages.get(&(row + 1));
-            // A page of rows may lie between two capsules.
-            let candidates = behind
-                .into_iter()
-                .flat_map(|(_, last)| [last.saturating_add(1), last.saturating_add(2)])
-                .chain(ahead.into_iter().flat_map(|(first, _)| {
-                    [first.saturating_sub(span), first.saturating_sub(span + 1)]
-                }));
-            for first in candidates.collect::<Vec<_>>() {
-                let mut bytes = vec![0; pages * PAGE];
-                if first < 2 || first.saturating_add(span - 1) > image.pages() {
-                    continue;
-                }
-                image.read_pages(first, &mut bytes)?;
-                let content: Vec<u8> = bytes
-                    .chunks_exact(PAGE)
-                    .flat_map(|page| &page[4..])
-                    .copied()
-                    .collect();
-                let mut fits = false;
-                for n in 0..per_row {
-                    let number = usize::from(row) * per_row + n;
-                    let shard = (before + n * SHARD)
-                        .checked_sub(local)
-                        .and_then(|at| content.get(at..at + SHARD));
-                    let expected = descriptor.checksums.get(data + number);
-                    if let (Some(shard), Ok(number)) = (shard, u32::try_from(number))
-                        && expected == Some(&code::checksum(shard))
-                    {
-                        gathered.add_shard(number, shard);
-                        fits = true;
-                    }
-                }
-                if fits {
-                    self.pages.insert(row, (first, first + span - 1));
-                    break;
-                }
-            }
-        }
-        Ok(())
+        })
     }
 }
 

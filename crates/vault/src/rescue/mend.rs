@@ -2,11 +2,11 @@
 
 use std::io;
 
-use super::blocks::{self, At, Blocks};
-use super::found::Rows;
+use super::blocks::{At, Blocks, Wanted};
+use super::found::{FoundStripe, Rows};
 use crate::entry::Entry;
+use crate::parity::BLOCKS;
 use crate::parity::builder::Mending;
-use crate::parity::capsule::Gathered;
 use crate::parity::cut::OVERFLOW_BYTES;
 use crate::parity::descriptor::{CHUNK_RECORD, Descriptor, Object};
 use crate::salvage::carve::{self, Blob};
@@ -39,7 +39,7 @@ pub(super) fn mend(
     image: &Image,
     rows: &Rows,
     blocks: &Blocks,
-    gathered: &Gathered,
+    stripe: &mut FoundStripe,
     descriptor: Descriptor,
 ) -> io::Result<Mended> {
     let mut mending = Mending::new(descriptor);
@@ -88,7 +88,12 @@ pub(super) fn mend(
         .map(|object| mending.object_is_good(object))
         .collect();
     let healed_entries = doubtful_entries(&mending);
-    let whole = missing == 0 || mending.restore(gathered);
+    let mut whole = missing == 0 || mending.restore(&stripe.gathered);
+    if !whole {
+        stripe.search(image, blocks, mending.descriptor())?;
+        whole = mending.restore(&stripe.gathered);
+    }
+    let gathered = &stripe.gathered;
     tracing::debug!(
         stripe = gathered.header().map_or(0, |header| header.stripe),
         shards = mending.descriptor().data_shards(),
@@ -166,7 +171,7 @@ fn put_blob(
         }
         for (n, shard) in shards.clone().enumerate() {
             if places[n].is_none() && mending.fits(shard) {
-                places[n] = chain.get(n / 4).map(|page| At::of(*page, n));
+                places[n] = chain.get(n / BLOCKS).map(|page| At::of(*page, n));
             }
         }
         if places.iter().all(Option::is_some) {
@@ -175,31 +180,17 @@ fn put_blob(
         let (bytes, _) = carve::read_blob_in_one_piece(image, blob)?;
         put_fitting(mending, object, &bytes);
     }
-    for (n, (shard, length)) in shards.zip(split.blocks()).enumerate() {
-        if mending.fits(shard) {
-            continue;
-        }
-        // Next to the block before it, or anywhere.
-        let beside = n
-            .checked_sub(1)
-            .and_then(|before| places[before])
-            .map(At::next);
-        let checksum = mending.descriptor().checksums[shard];
-        let anywhere = if length >= crate::parity::SHARD - 4 {
-            blocks.find(image, checksum)?
-        } else {
-            None
-        };
-        // A lost block lies where it lay: the next one is behind it.
-        places[n] = beside;
-        for at in [beside, anywhere].into_iter().flatten() {
-            if mending.put_block(shard, &blocks::read(image, at, length)?) {
-                places[n] = Some(at);
-                break;
-            }
-        }
-    }
-    Ok(())
+    let wanted: Vec<Wanted> = shards
+        .clone()
+        .zip(split.blocks())
+        .map(|(shard, length)| Wanted {
+            checksum: mending.descriptor().checksums[shard],
+            length,
+        })
+        .collect();
+    blocks.find_run(image, &wanted, &mut places, &mut |n, bytes| {
+        mending.put_block(shards.start + n, &bytes);
+    })
 }
 
 /// Puts in those blocks of `bytes`, a whole value, that are what they should be.

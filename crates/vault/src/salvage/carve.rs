@@ -72,7 +72,6 @@ pub(crate) enum Row {
     },
     Parity {
         id: u64,
-        stripe: u64,
         data: Blob,
     },
 }

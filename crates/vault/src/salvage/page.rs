@@ -268,7 +268,6 @@ fn cell_start(page: &[u8], start: usize, header: usize) -> Option<usize> {
 fn is_plain(cell: &Cell<'_>) -> bool {
     let columns = &cell.columns;
     match Table::of(columns) {
-        Some(Table::Parity) => columns.length(2) >= SEARCHED_BYTES_MIN,
         Some(Table::Document) => {
             let text = cell.local.get(columns.start(2)..).unwrap_or_default();
             // The local part may end within a character.

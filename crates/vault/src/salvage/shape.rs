@@ -6,6 +6,7 @@ use super::image::Image;
 use super::page::Place;
 use crate::entry::Entry;
 use crate::ids::Digest;
+use crate::parity::capsule;
 use crate::store::{RECORD_BYTES, VALUE_BYTES_MAX};
 
 /// Longest payload of an entry: leaves stay below 64 KiB, and the row is shorter than the leaf by more than the leaf
@@ -42,12 +43,14 @@ impl Table {
         let integers = |indices: &[usize]| indices.iter().all(|&index| columns.is_integer(index));
         match columns.count() {
             2 if digest(1) => Some(Self::Root),
+            2 if columns.is_blob(1) && columns.length(1) > capsule::MAGIC.len() => {
+                Some(Self::Parity)
+            }
             3 if digest(1) && columns.is_blob(2) => columns
                 .length(2)
                 .is_multiple_of(RECORD_BYTES)
                 .then_some(Self::Manifest),
             3 if columns.is_text(1) && columns.is_text(2) => Some(Self::Document),
-            3 if columns.is_integer(1) && columns.is_blob(2) => Some(Self::Parity),
             5 if digest(1) && integers(&[2, 3, 4]) => Some(Self::Chunk),
             5 if integers(&[1, 2]) && digest(3) && columns.is_blob(4) => Some(Self::Pack),
             ENTRY_COLUMNS => {
@@ -225,11 +228,9 @@ fn document(place: Place, cell: &Cell<'_>) -> Option<Row> {
 }
 
 fn parity(place: Place, cell: &Cell<'_>) -> Option<Row> {
-    Some(Row::Parity {
-        id: cell.id,
-        stripe: unsigned(cell, 1)?,
-        data: last_column(place, cell, 2)?,
-    })
+    let data = last_column(place, cell, 1)?;
+    let is_capsule = data.local.starts_with(capsule::MAGIC);
+    is_capsule.then_some(Row::Parity { id: cell.id, data })
 }
 
 fn digest(cell: &Cell<'_>, index: usize) -> Option<Digest> {

@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use super::open::{self, FileMode};
 use super::rows::ENTRY_COLUMNS;
 use crate::ids::Digest;
+use crate::parity::capsule::row_id;
 
 /// Every row of the sealed tables and of parity: its table, then its columns, bytes by their digest.
 pub(crate) fn rows(path: &Path) -> BTreeSet<String> {
@@ -22,7 +23,7 @@ pub(crate) fn rows(path: &Path) -> BTreeSet<String> {
         ("chunk", "id, sha256, pack, offset, size"),
         ("pack", "id, codec, raw_size, sha256, data"),
         ("document", "id, name, text"),
-        ("derived_parity", "id, stripe, data"),
+        ("derived_parity", "id, data"),
     ];
     let mut dump = BTreeSet::new();
     for (table, columns) in tables {
@@ -47,14 +48,14 @@ pub(crate) fn rows(path: &Path) -> BTreeSet<String> {
     dump
 }
 
-/// Adds rows to `derived_parity`.
+/// Adds rows to `derived_parity`, one a stripe.
 pub(crate) fn add_parity(path: &Path, rows: &[(u64, Vec<u8>)]) {
     let connection = open::writer(path, FileMode::Shared, Duration::ZERO).expect("it opens");
     for (stripe, data) in rows {
         connection
             .execute(
-                "INSERT INTO derived_parity (stripe, data) VALUES (?1, ?2)",
-                rusqlite::params![stripe.cast_signed(), data],
+                "INSERT INTO derived_parity (id, data) VALUES (?1, ?2)",
+                rusqlite::params![row_id(*stripe, 0), data],
             )
             .expect("derived rows may be added");
     }

@@ -381,7 +381,7 @@ mod tests {
     fn the_schema_of_container_version_1_never_drifts() {
         assert_eq!(
             expected_fingerprint().to_string(),
-            "38f8ada4e56c9c596366cd7d093e90f94252214f920f1c56a4963a23e3efe9a1"
+            "4cda32e5afa75fc6f235326dbb6259bb3a4c32f4a01cace6dc909e13845acf34"
         );
     }
 

@@ -1,32 +1,27 @@
 //! The rows of `derived_parity`, and the sealed rows that stripes protect.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{ENTRY_COLUMNS, unchecked_entry_from_row};
 use crate::entry::Entry;
 use crate::error::ReadError;
 use crate::ids::{Digest, VaultId};
 use crate::parity::builder::{Builder, ChunkRecord, PackObject};
-use crate::parity::capsule::{Capsule, Gathered, HEADER, Header};
+use crate::parity::capsule::{Capsule, Gathered, HEADER, Header, row_id, stripe_of};
 use crate::parity::descriptor::Object;
 use crate::parity::plan::Stripe;
 
 /// All stripes, oldest first. Those of which no header can be read are left out.
 pub(crate) fn stripes(connection: &Connection, vault: VaultId) -> Result<Vec<Stripe>, ReadError> {
-    let mut statement = connection
-        .prepare("SELECT stripe, min(id) FROM derived_parity GROUP BY stripe ORDER BY stripe")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let mut stripes = Vec::new();
-    for row in rows {
-        let (stripe, id) = row?;
+    for (stripe, id) in first_rows(connection)? {
         let mut bytes = [0; HEADER];
         let header = connection
             .blob_open("main", "derived_parity", "data", id, true)
             .and_then(|blob| blob.read_at_exact(&mut bytes, 0))
             .ok()
             .and_then(|()| Header::decode(&bytes));
-        let fits =
-            |header: &Header| header.vault == vault && header.stripe == stripe.cast_unsigned();
+        let fits = |header: &Header| header.vault == vault && header.stripe == stripe;
         if let Some(header) = header.filter(fits) {
             stripes.push(Stripe {
                 id: header.stripe,
@@ -41,17 +36,17 @@ pub(crate) fn stripes(connection: &Connection, vault: VaultId) -> Result<Vec<Str
 /// The number of the next stripe.
 pub(crate) fn next_stripe(connection: &Connection) -> Result<u64, ReadError> {
     let last: Option<i64> = connection
-        .prepare_cached("SELECT max(stripe) FROM derived_parity")?
+        .prepare_cached("SELECT max(id) FROM derived_parity")?
         .query_row([], |row| row.get(0))?;
-    Ok(last.unwrap_or(0).cast_unsigned() + 1)
+    Ok(stripe_of(last.unwrap_or(0)) + 1)
 }
 
 /// What can be read of a stripe's capsules.
 pub(crate) fn gather(connection: &Connection, stripe: u64) -> Result<Gathered, ReadError> {
     let mut gathered = Gathered::default();
     let mut statement = connection
-        .prepare_cached("SELECT data FROM derived_parity WHERE stripe = ?1 ORDER BY id")?;
-    let mut rows = statement.query([stripe.cast_signed()])?;
+        .prepare_cached("SELECT data FROM derived_parity WHERE id >= ?1 AND id < ?2 ORDER BY id")?;
+    let mut rows = statement.query(rows_of(stripe))?;
     while let Some(row) = rows.next()? {
         let bytes = row.get_ref(0)?.as_blob().unwrap_or_default();
         if let Some(capsule) = Capsule::parse(bytes).filter(|c| c.header.stripe == stripe) {
@@ -151,11 +146,50 @@ pub(crate) fn chunk_rows(
 
 /// The numbers of all stripes.
 pub(crate) fn stripe_numbers(connection: &Connection) -> Result<Vec<u64>, ReadError> {
+    let rows = first_rows(connection)?;
+    Ok(rows.into_iter().map(|(stripe, _)| stripe).collect())
+}
+
+/// The first row of each stripe, found by one step down the tree each.
+fn first_rows(connection: &Connection) -> Result<Vec<(u64, i64)>, ReadError> {
     let mut statement =
-        connection.prepare("SELECT DISTINCT stripe FROM derived_parity ORDER BY stripe")?;
-    let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
-    let numbers = rows.map(|number| number.map(i64::cast_unsigned));
-    Ok(numbers.collect::<Result<_, _>>()?)
+        connection.prepare_cached("SELECT min(id) FROM derived_parity WHERE id >= ?1")?;
+    let mut rows = Vec::new();
+    let mut from = 0;
+    while let Some(id) = statement.query_row([from], |row| row.get::<_, Option<i64>>(0))? {
+        let stripe = stripe_of(id);
+        rows.push((stripe, id));
+        // A damaged id can be the last that there is.
+        let next = row_id(stripe + 1, 0);
+        if next <= from {
+            break;
+        }
+        from = next;
+    }
+    Ok(rows)
+}
+
+/// Writes a stripe's capsules.
+pub(crate) fn insert(connection: &Connection, capsules: &[(i64, Vec<u8>)]) -> rusqlite::Result<()> {
+    let mut insert =
+        connection.prepare_cached("INSERT INTO derived_parity (id, data) VALUES (?1, ?2)")?;
+    for (id, capsule) in capsules {
+        insert.execute(params![id, capsule])?;
+    }
+    Ok(())
+}
+
+/// Removes a stripe.
+pub(crate) fn remove(connection: &Connection, stripe: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM derived_parity WHERE id >= ?1 AND id < ?2")?
+        .execute(rows_of(stripe))?;
+    Ok(())
+}
+
+/// The ids of a stripe's rows: from the first to the second, without that.
+fn rows_of(stripe: u64) -> [i64; 2] {
+    [row_id(stripe, 0), row_id(stripe + 1, 0)]
 }
 
 /// How many entries, manifests and packs there are to protect.

@@ -11,7 +11,7 @@ use crate::entry::Entry;
 use crate::error::ReadError;
 use crate::ids::Digest;
 use crate::parity::builder::ChunkRecord;
-use crate::parity::capsule::{Capsule, Gathered};
+use crate::parity::capsule::{Capsule, Gathered, stripe_of};
 
 /// Bytes of a blob read at a time once reading it whole has failed.
 const PIECE: usize = 4096;
@@ -259,16 +259,14 @@ pub(crate) struct Capsules {
     pub(crate) bad: usize,
 }
 
-/// The rows of `derived_parity` by the number in the row, without their data.
+/// The rows of `derived_parity` by their numbers, without their data.
 pub(crate) fn capsule_rows(connection: &Connection) -> Result<BTreeMap<u64, Vec<i64>>, ReadError> {
-    let mut statement =
-        connection.prepare("SELECT stripe, id FROM derived_parity NOT INDEXED ORDER BY id")?;
+    let mut statement = connection.prepare("SELECT id FROM derived_parity ORDER BY id")?;
     let mut rows = statement.query([])?;
     let mut stripes: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let stripe: i64 = row.get(0)?;
-        let ids = stripes.entry(stripe.cast_unsigned()).or_default();
-        ids.push(row.get(1)?);
+        let id: i64 = row.get(0)?;
+        stripes.entry(stripe_of(id)).or_default().push(id);
     }
     Ok(stripes)
 }

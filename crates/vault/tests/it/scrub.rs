@@ -281,7 +281,7 @@ fn rows_of_every_table_are_put_back() {
         ("derived_parity", "DELETE FROM derived_parity"),
         (
             "derived_parity",
-            "UPDATE derived_parity SET stripe = 77 WHERE id = (SELECT max(id) FROM derived_parity)",
+            "UPDATE derived_parity SET id = 77 << 16 WHERE id = (SELECT max(id) FROM derived_parity)",
         ),
         (
             "derived_listing",

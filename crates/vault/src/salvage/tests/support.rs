@@ -11,6 +11,7 @@ use crate::ids::Digest;
 use crate::ingest::NewAsset;
 use crate::model::PlaceId;
 use crate::name::Name;
+use crate::parity::capsule::MAGIC;
 use crate::salvage::carve::{Blob, Row, read_blob};
 use crate::salvage::image::Image;
 use crate::store::dump;
@@ -128,7 +129,7 @@ pub(super) fn full() -> (Home, BTreeSet<String>) {
     let parity: Vec<_> = [100, 4096, 16_300, 16_400, 200_000]
         .into_iter()
         .zip(0..)
-        .map(|(bytes, stripe)| (stripe, numbers.noise(bytes)))
+        .map(|(bytes, stripe)| (stripe, [&MAGIC[..], &numbers.noise(bytes)].concat()))
         .collect();
     dump::add_parity(&home.file(), &parity);
     let expected = dump::rows(&home.file());
@@ -212,8 +213,6 @@ pub(super) fn line(image: &Image, row: &Row) -> String {
                 blob(text)
             )
         }
-        Row::Parity { id, stripe, data } => {
-            format!("derived_parity {id} {stripe} {}", blob(data))
-        }
+        Row::Parity { id, data } => format!("derived_parity {id} {}", blob(data)),
     }
 }

@@ -69,11 +69,7 @@ impl Healer {
             let Some((id, stripe)) = &finished else {
                 return Ok(None);
             };
-            for capsule in &stripe.capsules {
-                connection
-                    .prepare_cached("INSERT INTO derived_parity (stripe, data) VALUES (?1, ?2)")?
-                    .execute(params![id, capsule])?;
-            }
+            parity::insert(connection, &stripe.capsules)?;
             let gathered = parity::gather(connection, *id)?;
             let expected = stripe.descriptor.checksums.len() - stripe.descriptor.data_shards();
             let same = gathered.descriptor().as_ref() == Some(&stripe.descriptor)

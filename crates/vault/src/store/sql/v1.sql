@@ -157,12 +157,9 @@ CREATE TABLE derived_unreferenced (
 -- Derived: Reed-Solomon parity over the sealed rows, and the descriptors that say what it covers. Each row stands
 -- on its own, so that it is found in a file of which nothing else is left.
 CREATE TABLE derived_parity (
-  id          INTEGER PRIMARY KEY,
-  stripe      INTEGER NOT NULL,                           -- rows of one stripe belong together
+  id          INTEGER PRIMARY KEY,                        -- stripe << 16 | number of the row in it
   data        BLOB NOT NULL
 ) STRICT;
-
-CREATE INDEX derived_parity_by_stripe ON derived_parity (stripe);
 
 -- Derived: when each part of the vault was last found to be as it was sealed.
 CREATE TABLE derived_scrub (

@@ -1,7 +1,5 @@
 //! Parity's share of a transaction: a stripe over what it seals; and the merging of small stripes into larger ones.
 
-use rusqlite::params;
-
 use super::Writer;
 use super::append::Transaction;
 use crate::error::IngestError;
@@ -137,9 +135,7 @@ impl Writer {
         // Numbers are never used again: what is left of a stripe in a freed page must not pass for another.
         let id = parity::next_stripe(&self.connection)?;
         for stripe in group {
-            self.connection
-                .prepare_cached("DELETE FROM derived_parity WHERE stripe = ?1")?
-                .execute([stripe.id])?;
+            parity::remove(&self.connection, stripe.id)?;
         }
         self.parity = builder;
         self.put_stripe(id, settled, true, total).map(Some)
@@ -159,14 +155,7 @@ impl Writer {
         let stripe = finished.map_err(|error| IngestError::Store {
             detail: format!("parity cannot be computed: {error}"),
         })?;
-        {
-            let mut insert = self
-                .connection
-                .prepare_cached("INSERT INTO derived_parity (stripe, data) VALUES (?1, ?2)")?;
-            for capsule in &stripe.capsules {
-                insert.execute(params![id, capsule])?;
-            }
-        }
+        parity::insert(&self.connection, &stripe.capsules)?;
         let shards = stripe.descriptor.data_shards();
         if settled || merged {
             let expected = stripe.descriptor.checksums.len() - shards;
