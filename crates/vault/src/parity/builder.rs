@@ -1,5 +1,7 @@
 //! Gathering the bytes of a stripe, and writing or mending it.
 
+use std::ops::Range;
+
 use super::capsule::{self, Gathered};
 use super::descriptor::{CHUNK_RECORD, Descriptor, Object, Place};
 use super::plan::{self, Extent};
@@ -29,25 +31,23 @@ pub(crate) struct PackObject<'a> {
     pub(crate) chunks: &'a [ChunkRecord],
 }
 
-impl PackObject<'_> {
-    /// What precedes the local part of its data among the small bytes.
-    pub(crate) fn head(&self) -> Vec<u8> {
-        let mut head = Vec::with_capacity(32 + self.chunks.len() * CHUNK_RECORD);
-        head.extend_from_slice(self.sha256.as_bytes());
-        for chunk in self.chunks {
-            head.extend_from_slice(chunk.sha256.as_bytes());
-            head.extend_from_slice(&chunk.offset.to_be_bytes());
-            head.extend_from_slice(&chunk.size.to_be_bytes());
-        }
-        head
+impl ChunkRecord {
+    /// As it is among the small bytes.
+    pub(crate) fn encode(&self) -> [u8; CHUNK_RECORD] {
+        let mut record = [0; CHUNK_RECORD];
+        record[..32].copy_from_slice(self.sha256.as_bytes());
+        record[32..36].copy_from_slice(&self.offset.to_be_bytes());
+        record[36..].copy_from_slice(&self.size.to_be_bytes());
+        record
     }
 }
 
 /// A pack's head taken apart again.
 pub(crate) fn parse_head(head: &[u8]) -> Option<(Digest, Vec<ChunkRecord>)> {
-    let sha256 = Digest::try_from(head.get(..32)?).ok()?;
+    let (records, sha256) = head.split_last_chunk::<32>()?;
+    let sha256 = Digest::try_from(&sha256[..]).ok()?;
     let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("four bytes"));
-    let chunks = head[32..]
+    let chunks = records
         .chunks_exact(CHUNK_RECORD)
         .map(|record| ChunkRecord {
             sha256: Digest::try_from(&record[..32]).expect("32 bytes"),
@@ -64,15 +64,17 @@ pub(crate) struct Builder {
     objects: Vec<Object>,
     /// Aligned shards, each padded with zeros.
     aligned: Vec<u8>,
-    /// Everything else, unpadded.
-    small: Vec<u8>,
+    /// Everything else, unpadded: entries, chunk records, and what lies in the leaf page of a blob.
+    entries: Vec<u8>,
+    chunks: Vec<u8>,
+    leaves: Vec<u8>,
 }
 
 impl Builder {
     /// Adds an entry by the encoding of its columns.
     pub(crate) fn entry(&mut self, seq: u64, columns: &[u8]) {
         let length = u32::try_from(columns.len()).expect("entries are below 64 KiB");
-        self.small.extend_from_slice(columns);
+        self.entries.extend_from_slice(columns);
         if let Some(Object::Entries { first, lengths }) = self.objects.last_mut()
             && *first + lengths.len() as u64 == seq
         {
@@ -96,7 +98,10 @@ impl Builder {
 
     /// Adds a pack and its chunk rows.
     pub(crate) fn pack(&mut self, pack: &PackObject<'_>) {
-        self.small.extend_from_slice(&pack.head());
+        for chunk in pack.chunks {
+            self.chunks.extend_from_slice(&chunk.encode());
+        }
+        self.leaves.extend_from_slice(pack.sha256.as_bytes());
         let object = Object::Pack {
             id: pack.id,
             codec: pack.codec,
@@ -111,7 +116,7 @@ impl Builder {
     fn blob(&mut self, object: Object, bytes: &[u8]) {
         let split = object.split();
         let (local, mut overflow) = bytes.split_at(split.local);
-        self.small.extend_from_slice(local);
+        self.leaves.extend_from_slice(local);
         for length in split.blocks() {
             let (block, rest) = overflow.split_at(length);
             overflow = rest;
@@ -125,10 +130,15 @@ impl Builder {
     /// Forgets what has gathered, and keeps the memory for what comes if that is no more than a bulk import needs.
     pub(crate) fn clear(&mut self) {
         self.objects.clear();
-        self.small.clear();
-        self.aligned.clear();
-        self.aligned.shrink_to(KEPT_BYTES);
-        self.small.shrink_to(KEPT_BYTES);
+        for bytes in [
+            &mut self.aligned,
+            &mut self.entries,
+            &mut self.chunks,
+            &mut self.leaves,
+        ] {
+            bytes.clear();
+            bytes.shrink_to(KEPT_BYTES);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -139,32 +149,42 @@ impl Builder {
     pub(crate) fn extent(&self) -> Extent {
         Extent {
             aligned: self.aligned.len() / SHARD,
-            shared: self.small.len().div_ceil(SHARD),
+            shared: self.small_bytes().div_ceil(SHARD),
         }
+    }
+
+    fn small_bytes(&self) -> usize {
+        self.entries.len() + self.chunks.len() + self.leaves.len()
     }
 
     /// What has gathered so far, to compare what comes next: see [`Builder::agrees`].
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             aligned: self.aligned.len(),
-            small: self.small.len(),
+            entries: self.entries.len(),
+            chunks: self.chunks.len(),
+            leaves: self.leaves.len(),
         }
     }
 
     /// Whether what was added since `mark` is, byte for byte, what `descriptor` describes.
     pub(crate) fn agrees(&self, mark: &Mark, descriptor: &Descriptor) -> bool {
         let mut found = code::checksums(&self.aligned[mark.aligned..]);
-        for shard in self.small[mark.small..].chunks(SHARD) {
-            let mut padded = [0; SHARD];
-            padded[..shard.len()].copy_from_slice(shard);
-            found.push(code::checksum(&padded));
-        }
+        let mut small = [
+            &self.entries[mark.entries..],
+            &self.chunks[mark.chunks..],
+            &self.leaves[mark.leaves..],
+        ]
+        .concat();
+        small.resize(small.len().next_multiple_of(SHARD), 0);
+        found.extend(code::checksums(&small));
         // The first run of entries may continue one of an earlier stripe, so objects are not compared.
         descriptor.checksums.get(..found.len()) == Some(&found[..])
             && found.len() == descriptor.data_shards()
     }
 
-    /// Writes the stripe: its capsules, and the descriptor they carry.
+    /// Writes the stripe: its capsules, and the descriptor they carry. One that `replaces` others is tried out: it is
+    /// known to heal before they go.
     pub(crate) fn finish(
         &mut self,
         vault: VaultId,
@@ -172,14 +192,18 @@ impl Builder {
         parity: Parity,
         settled: bool,
         vault_shards: usize,
+        replaces: bool,
     ) -> Result<Stripe, reed_solomon_simd::Error> {
         let recovery = plan::parity_shards(parity, self.extent(), settled, vault_shards);
-        self.aligned.append(&mut self.small);
+        self.aligned.reserve_exact(self.small_bytes() + SHARD);
+        self.aligned.append(&mut self.entries);
+        self.aligned.append(&mut self.chunks);
+        self.aligned.append(&mut self.leaves);
         self.aligned
             .resize(self.aligned.len().next_multiple_of(SHARD), 0);
         let data = &self.aligned;
         let mut coded = code::encode(data, recovery, SHARD)?;
-        if settled {
+        if replaces {
             code::try_out(data, &coded, SHARD)?;
         }
         let tails = capsule::cut_tails(&mut coded);
@@ -201,7 +225,9 @@ impl Builder {
 /// See [`Builder::mark`].
 pub(crate) struct Mark {
     aligned: usize,
-    small: usize,
+    entries: usize,
+    chunks: usize,
+    leaves: usize,
 }
 
 /// A stripe as it is written.
@@ -241,14 +267,27 @@ impl Mending {
         &self.descriptor
     }
 
-    /// Puts in what was found of an object's small bytes, from `offset` within them.
+    /// Puts in what was found of an object's small bytes, from `offset` within them: its rows, then what is in its
+    /// blob's leaf page.
     pub(crate) fn put_small(&mut self, object: usize, offset: usize, bytes: &[u8]) {
-        let place = &self.places[object].small;
-        let at = place.start + offset;
-        let end = (at + bytes.len()).min(place.end);
-        if at < end {
-            self.data[self.small_at + at..self.small_at + end].copy_from_slice(&bytes[..end - at]);
+        let mut offset = offset;
+        let mut bytes = bytes;
+        for place in self.small_places(object) {
+            let room = place.len().saturating_sub(offset);
+            let (here, rest) = bytes.split_at(room.min(bytes.len()));
+            if !here.is_empty() {
+                self.data[place.start + offset..][..here.len()].copy_from_slice(here);
+            }
+            offset = offset.saturating_sub(place.len());
+            bytes = rest;
         }
+    }
+
+    /// Where an object's small bytes lie in the data: those of rows, and those in a leaf page.
+    fn small_places(&self, object: usize) -> [Range<usize>; 2] {
+        let place = &self.places[object];
+        [&place.records, &place.leaf]
+            .map(|range| self.small_at + range.start..self.small_at + range.end)
     }
 
     /// Puts in what was found of a blob: the part in the leaf page is small, the rest aligned.
@@ -288,19 +327,20 @@ impl Mending {
 
     /// Whether [`Mending::check`] found all bytes of an object to be whole.
     pub(crate) fn object_is_good(&self, object: usize) -> bool {
-        let small = self.places[object].small.len();
-        self.small_is_good(object, 0, small)
-            && self.places[object]
-                .aligned
-                .clone()
-                .all(|shard| self.good[shard])
+        let mut shards = self.places[object].aligned.clone();
+        let [records, leaf] = self.small_places(object);
+        self.are_good(records) && self.are_good(leaf) && shards.all(|shard| self.good[shard])
     }
 
-    /// Whether [`Mending::check`] found some small bytes of an object to be whole.
-    pub(crate) fn small_is_good(&self, object: usize, offset: usize, length: usize) -> bool {
-        let from = self.small_at + self.places[object].small.start + offset;
-        let mut shards = from / SHARD..(from + length).div_ceil(SHARD);
-        shards.all(|shard| self.good[shard])
+    /// Whether [`Mending::check`] found an entry to be whole: some bytes of a run.
+    pub(crate) fn entry_is_good(&self, run: usize, offset: usize, length: usize) -> bool {
+        let [records, _] = self.small_places(run);
+        self.are_good(records.start + offset..records.start + offset + length)
+    }
+
+    fn are_good(&self, bytes: Range<usize>) -> bool {
+        let mut shards = bytes.start / SHARD..bytes.end.div_ceil(SHARD);
+        bytes.is_empty() || shards.all(|shard| self.good[shard])
     }
 
     /// Compares every shard with its checksum; gives how many differ.
@@ -318,7 +358,7 @@ impl Mending {
     }
 
     /// Where an object's blocks are among the shards.
-    pub(crate) fn aligned(&self, object: usize) -> std::ops::Range<usize> {
+    pub(crate) fn aligned(&self, object: usize) -> Range<usize> {
         self.places[object].aligned.clone()
     }
 
@@ -338,18 +378,17 @@ impl Mending {
         restored && self.check() == 0
     }
 
-    /// An object's small bytes; those of bad shards are not what was sealed.
-    pub(crate) fn small(&self, object: usize) -> &[u8] {
-        let place = &self.places[object].small;
-        &self.data[self.small_at + place.start..self.small_at + place.end]
+    /// The bytes of a run of entries; those of bad shards are not what was sealed, here as in what follows.
+    pub(crate) fn entries(&self, run: usize) -> &[u8] {
+        let [records, _] = self.small_places(run);
+        &self.data[records]
     }
 
     /// A blob put together again.
     pub(crate) fn blob(&self, object: usize) -> Vec<u8> {
-        let described = &self.descriptor.objects[object];
-        let split = described.split();
-        let small = self.small(object);
-        let mut blob = small[small.len() - split.local..].to_vec();
+        let split = self.descriptor.objects[object].split();
+        let [_, leaf] = self.small_places(object);
+        let mut blob = self.data[leaf.end - split.local..leaf.end].to_vec();
         blob.reserve_exact(split.overflow);
         let shards = self.places[object].aligned.clone();
         for (shard, length) in shards.zip(split.blocks()) {
@@ -358,10 +397,15 @@ impl Mending {
         blob
     }
 
-    /// What precedes the blob among the small bytes: a pack's head.
-    pub(crate) fn head(&self, object: usize) -> &[u8] {
-        let small = self.small(object);
-        &small[..small.len() - self.descriptor.objects[object].split().local]
+    /// A pack's head: its chunk records and its digest.
+    pub(crate) fn head(&self, object: usize) -> Vec<u8> {
+        let split = self.descriptor.objects[object].split();
+        let [records, leaf] = self.small_places(object);
+        [
+            &self.data[records],
+            &self.data[leaf.start..leaf.end - split.local],
+        ]
+        .concat()
     }
 }
 
@@ -409,7 +453,7 @@ mod tests {
         builder.manifest(5, &records);
         let vault = VaultId::new([7; 16]);
         let stripe = builder
-            .finish(vault, 3, Parity::Percent6, true, 0)
+            .finish(vault, 3, Parity::Percent6, true, 0, true)
             .expect("it encodes");
         let mut gathered = Gathered::default();
         for (row, (_, bytes)) in stripe.capsules.iter().enumerate() {
@@ -428,9 +472,8 @@ mod tests {
             match mending.descriptor().objects[object].clone() {
                 Object::Pack { id, .. } if id != 2 => {
                     let data = packs[usize::try_from(id).expect("small") - 1].clone();
-                    let mut head = Digest::of(&data).as_bytes().to_vec();
+                    let mut head = chunk(&data).encode().to_vec();
                     head.extend_from_slice(Digest::of(&data).as_bytes());
-                    head.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 7]);
                     mending.put_small(object, 0, &head);
                     mending.put_blob(object, &data);
                 }
@@ -450,7 +493,7 @@ mod tests {
             Object::Pack { id: 2, .. }
         ));
         assert!(mending.blob(object) == packs[1]);
-        let (sha256, chunks) = parse_head(mending.head(object)).expect("it has a head");
+        let (sha256, chunks) = parse_head(&mending.head(object)).expect("it has a head");
         assert_eq!(
             (sha256, chunks),
             (Digest::of(&packs[1]), vec![chunk(&packs[1])])

@@ -1,7 +1,7 @@
 //! A row of `derived_parity`: some parity shards, and a piece of the stripe's descriptor.
 //!
-//! The descriptor is itself cut into pieces and coded, so that some of the capsules (a quarter, in small stripes one)
-//! suffice to read it. Fields are big-endian; docs/vault-format.md lists them.
+//! The descriptor is itself cut into pieces and coded, so that some of the capsules (a quarter, or half of an unsettled
+//! stripe's) suffice to read it. Fields are big-endian; docs/vault-format.md lists them.
 //!
 //! Aligned capsules keep header and piece in the leaf page and fill overflow pages with shards, so that a lost block is
 //! one lost shard, and a shard is found by its checksum when its row is lost. Stripes of few parity shards have them
@@ -228,11 +228,13 @@ pub(crate) fn write(
     // Each row costs two kilobytes at least once it has overflow pages; but a small stripe needs some rows.
     let per_row = match parity_shards {
         0..ALIGNED_FROM => 1,
-        ALIGNED_FROM..128 => BLOCKS,
+        ALIGNED_FROM..32 => BLOCKS,
+        32..128 => 2 * BLOCKS,
         _ => 4 * BLOCKS,
     };
     let rows = parity_shards.div_ceil(per_row);
-    let needed = (rows / 4).max(1);
+    // What is merged soon can do with less.
+    let needed = (rows / if settled { 4 } else { 2 }).max(1);
     let bytes = descriptor.encode();
     let piece = bytes.len().div_ceil(needed).next_multiple_of(2);
     let mut pieces = bytes.clone();

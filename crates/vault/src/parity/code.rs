@@ -14,12 +14,19 @@ use super::SHARD;
 /// Bytes of a shard taken at a time; a multiple of 64.
 const SLICE: usize = 512;
 
+/// Bytes below which all is done on this thread: waking others would take longer.
+const ALONE: usize = 1024 * 1024;
+
 /// `recovery` parity shards of the data shards that lie one after the other in `data`. Shards are `shard` bytes long, an
 /// even number.
 pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u8>, Error> {
     let count = data.len() / shard;
+    if data.len() < ALONE {
+        let encoder = &mut ReedSolomonEncoder::new(count, recovery, shard)?;
+        return encode_slice(encoder, data, shard, &(0..shard));
+    }
     let mut parity = vec![0; recovery * shard];
-    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(count, shard)
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
         .into_par_iter()
         .with_max_len(1)
         .map_init(
@@ -33,11 +40,8 @@ pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u
                     }
                     None => encoder.insert(ReedSolomonEncoder::new(count, recovery, range.len())?),
                 };
-                for original in data.chunks_exact(shard) {
-                    encoder.add_original_shard(&original[range.clone()])?;
-                }
-                let result = encoder.encode()?;
-                Ok((range, result.recovery_iter().flatten().copied().collect()))
+                let slice = encode_slice(encoder, data, shard, &range)?;
+                Ok((range, slice))
             },
         )
         .collect::<Result<_, Error>>()?;
@@ -50,6 +54,20 @@ pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u
         }
     }
     Ok(parity)
+}
+
+/// Encodes a slice of all shards; gives that slice of the parity shards, one after the other.
+fn encode_slice(
+    encoder: &mut ReedSolomonEncoder,
+    data: &[u8],
+    shard: usize,
+    range: &Range<usize>,
+) -> Result<Vec<u8>, Error> {
+    for original in data.chunks_exact(shard) {
+        encoder.add_original_shard(&original[range.clone()])?;
+    }
+    let result = encoder.encode()?;
+    Ok(result.recovery_iter().flatten().copied().collect())
 }
 
 /// Fills in the data shards that are not `good`, from those that are and from the parity shards given with their
@@ -66,7 +84,7 @@ pub(crate) fn restore(
         return Ok(());
     }
     let source: &[u8] = data;
-    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(good.len(), shard)
+    let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
         .into_par_iter()
         .with_max_len(1)
         .map(|range| {
@@ -127,16 +145,10 @@ pub(crate) fn try_out(data: &[u8], parity: &[u8], shard: usize) -> Result<(), Er
     Ok(())
 }
 
-fn slices(count: usize, shard: usize) -> Vec<Range<usize>> {
-    // What is small is done in one go: starting threads would take longer.
-    let slice = if count * shard < 1024 * 1024 {
-        shard
-    } else {
-        SLICE
-    };
+fn slices(shard: usize) -> Vec<Range<usize>> {
     (0..shard)
-        .step_by(slice)
-        .map(|at| at..(at + slice).min(shard))
+        .step_by(SLICE)
+        .map(|at| at..(at + SLICE).min(shard))
         .collect()
 }
 
@@ -147,6 +159,9 @@ pub(crate) fn checksum(shard: &[u8]) -> u32 {
 
 /// Checksums of the shards that lie one after the other in `bytes`.
 pub(crate) fn checksums(bytes: &[u8]) -> Vec<u32> {
+    if bytes.len() < ALONE {
+        return bytes.chunks(SHARD).map(checksum).collect();
+    }
     bytes
         .par_chunks(SHARD)
         .with_min_len(64)

@@ -32,12 +32,26 @@ pub(crate) enum Object {
 }
 
 impl Object {
-    /// Bytes among the small ones, and how its blob lies if it has one.
+    /// Its bytes among the small ones.
     pub(crate) fn small_bytes(&self) -> usize {
+        self.record_bytes() + self.leaf_bytes()
+    }
+
+    /// Those that are rows of their own: entries, chunk rows.
+    fn record_bytes(&self) -> usize {
         match self {
             Self::Entries { lengths, .. } => lengths.iter().map(|length| *length as usize).sum(),
+            Self::Manifest { .. } => 0,
+            Self::Pack { chunks, .. } => *chunks * CHUNK_RECORD,
+        }
+    }
+
+    /// Those that lie in the leaf page of a blob.
+    fn leaf_bytes(&self) -> usize {
+        match self {
+            Self::Entries { .. } => 0,
             Self::Manifest { .. } => self.split().local,
-            Self::Pack { chunks, .. } => 32 + *chunks * CHUNK_RECORD + self.split().local,
+            Self::Pack { .. } => 32 + self.split().local,
         }
     }
 
@@ -62,8 +76,10 @@ impl Object {
 /// Where an object's bytes lie in a stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Among the small bytes.
-    pub(crate) small: Range<usize>,
+    /// Rows of their own, among the small bytes.
+    pub(crate) records: Range<usize>,
+    /// What lies in the leaf page of a blob, among the small bytes.
+    pub(crate) leaf: Range<usize>,
     /// Aligned shards.
     pub(crate) aligned: Range<usize>,
 }
@@ -82,16 +98,33 @@ pub(crate) struct Descriptor {
 impl Descriptor {
     /// Where each object lies, in their order.
     pub(crate) fn places(&self) -> Vec<Place> {
-        let (mut small, mut aligned) = (0, 0);
+        let is_run = |object: &&Object| matches!(object, Object::Entries { .. });
+        let records = |objects: &mut dyn Iterator<Item = &Object>| -> usize {
+            objects.map(Object::record_bytes).sum()
+        };
+        // What lies in one table is strung together, so that a lost block takes few shards with it.
+        let mut entries = 0;
+        let mut chunks = records(&mut self.objects.iter().filter(is_run));
+        let mut leaf = records(&mut self.objects.iter());
+        let mut aligned = 0;
+        let take = |from: &mut usize, length: usize| {
+            let start = *from;
+            *from += length;
+            start..*from
+        };
         self.objects
             .iter()
             .map(|object| {
-                let place = Place {
-                    small: small..small + object.small_bytes(),
-                    aligned: aligned..aligned + object.split().block_count(),
+                let rows = if is_run(&object) {
+                    &mut entries
+                } else {
+                    &mut chunks
                 };
-                (small, aligned) = (place.small.end, place.aligned.end);
-                place
+                Place {
+                    records: take(rows, object.record_bytes()),
+                    leaf: take(&mut leaf, object.leaf_bytes()),
+                    aligned: take(&mut aligned, object.split().block_count()),
+                }
             })
             .collect()
     }
@@ -114,11 +147,12 @@ impl Descriptor {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.checksums.len() * 4 + self.objects.len() * 12);
         put(&mut out, self.objects.len() as u64);
+        let mut expected = Expected::default();
         for object in &self.objects {
             match object {
                 Object::Entries { first, lengths } => {
                     put(&mut out, 1);
-                    put(&mut out, *first);
+                    put(&mut out, first.wrapping_sub(expected.entry));
                     put(&mut out, lengths.len() as u64);
                     for length in lengths {
                         put(&mut out, u64::from(*length));
@@ -126,7 +160,7 @@ impl Descriptor {
                 }
                 Object::Manifest { id, length } => {
                     put(&mut out, 2);
-                    put(&mut out, *id);
+                    put(&mut out, id.wrapping_sub(expected.manifest));
                     put(&mut out, *length as u64);
                 }
                 Object::Pack {
@@ -139,11 +173,11 @@ impl Descriptor {
                 } => {
                     put(&mut out, 3);
                     let numbers = [
-                        *id,
+                        id.wrapping_sub(expected.pack),
                         u64::from(*codec),
-                        *raw_size,
                         *length as u64,
-                        *first_chunk,
+                        raw_size.wrapping_sub(*length as u64),
+                        first_chunk.wrapping_sub(expected.chunk),
                         *chunks as u64,
                     ];
                     for number in numbers {
@@ -151,6 +185,7 @@ impl Descriptor {
                     }
                 }
             }
+            expected.after(object);
         }
         put(&mut out, self.checksums.len() as u64);
         for checksum in &self.checksums {
@@ -167,10 +202,11 @@ impl Descriptor {
         let count = bounded(input, bytes.len())?;
         let mut objects = Vec::new();
         let mut total = 0_usize;
+        let mut expected = Expected::default();
         for _ in 0..count {
             let object = match get(input)? {
                 1 => {
-                    let first = get(input)?;
+                    let first = get(input)?.wrapping_add(expected.entry);
                     let run = bounded(input, bytes.len())?;
                     let mut lengths = Vec::new();
                     for _ in 0..run {
@@ -180,23 +216,29 @@ impl Descriptor {
                     Object::Entries { first, lengths }
                 }
                 2 => Object::Manifest {
-                    id: get(input)?,
+                    id: get(input)?.wrapping_add(expected.manifest),
                     length: bounded(input, OBJECTS_MAX)?,
                 },
-                3 => Object::Pack {
-                    id: get(input)?,
-                    codec: u32::try_from(get(input)?).ok()?,
-                    raw_size: get(input)?,
-                    length: bounded(input, OBJECTS_MAX)?,
-                    first_chunk: get(input)?,
-                    chunks: bounded(input, OBJECTS_MAX / CHUNK_RECORD)?,
-                },
+                3 => {
+                    let id = get(input)?.wrapping_add(expected.pack);
+                    let codec = u32::try_from(get(input)?).ok()?;
+                    let length = bounded(input, OBJECTS_MAX)?;
+                    Object::Pack {
+                        id,
+                        codec,
+                        raw_size: get(input)?.wrapping_add(length as u64),
+                        length,
+                        first_chunk: get(input)?.wrapping_add(expected.chunk),
+                        chunks: bounded(input, OBJECTS_MAX / CHUNK_RECORD)?,
+                    }
+                }
                 _ => return None,
             };
             total = total.checked_add(object.small_bytes() + object.split().overflow)?;
             if total > DATA_SHARDS_MAX * SHARD {
                 return None;
             }
+            expected.after(&object);
             objects.push(object);
         }
         let count = bounded(input, bytes.len() / 4)?;
@@ -217,6 +259,35 @@ impl Descriptor {
             && (tails.is_empty() || tails.len() == parity.div_ceil(BLOCKS))
             && rest.is_empty();
         fits.then_some(descriptor)
+    }
+}
+
+/// The ids that follow those of the objects before: the usual case, which is stored as 0.
+#[derive(Default)]
+struct Expected {
+    entry: u64,
+    manifest: u64,
+    pack: u64,
+    chunk: u64,
+}
+
+impl Expected {
+    fn after(&mut self, object: &Object) {
+        match object {
+            Object::Entries { first, lengths } => {
+                self.entry = first.wrapping_add(lengths.len() as u64);
+            }
+            Object::Manifest { id, .. } => self.manifest = id.wrapping_add(1),
+            Object::Pack {
+                id,
+                first_chunk,
+                chunks,
+                ..
+            } => {
+                self.pack = id.wrapping_add(1);
+                self.chunk = first_chunk.wrapping_add(*chunks as u64);
+            }
+        }
     }
 }
 

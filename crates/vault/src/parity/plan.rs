@@ -28,7 +28,7 @@ pub(crate) struct Extent {
 }
 
 /// Parity shards of a stripe. A lost block takes one aligned shard with it, but two and more shared ones, since rows lie
-/// across the blocks' ends: these are weighted twofold.
+/// across the blocks' ends: these weigh half as much again, and the share has room for the rest.
 pub(crate) fn parity_shards(
     parity: Parity,
     extent: Extent,
@@ -38,12 +38,12 @@ pub(crate) fn parity_shards(
     if parity == Parity::Off {
         return 0;
     }
-    let weighted = extent.aligned + extent.shared * 2;
-    let share = (weighted * parity.per_32()).div_ceil(32);
+    let share = |shards: usize| (shards * parity.per_32()).div_ceil(32);
     let data = extent.aligned + extent.shared;
     if !settled {
-        return whole_pages(share + 1 + (data / 128).min(SETTLED_EXTRA / 2));
+        return whole_pages(share(data) + 1);
     }
+    let share = share(extent.aligned + extent.shared * 3 / 2);
     // Gaps are promised for the default share: 2 % of the file, which is at most a quarter larger than what is protected,
     // or 3 MiB.
     let gap = GAP_SHARDS.min(vault_shards.max(data).div_ceil(36)) * parity.per_32() / 2;
@@ -130,7 +130,7 @@ pub(crate) fn merges(stripes: &[Stripe]) -> Vec<Vec<Stripe>> {
 /// steps, so that no byte is merged more than a few times.
 pub(crate) fn crowded(stripes: &[Stripe]) -> Vec<Stripe> {
     /// Below 2 MiB and what may stay, with how many there may be.
-    const STEPS: [(usize, usize); 2] = [(512, 128), (SETTLED_SHARDS, 24)];
+    const STEPS: [(usize, usize); 2] = [(512, 128), (SETTLED_SHARDS, 48)];
     let mut from = 0;
     for (below, most) in STEPS {
         let step = of(stripes, |shards| (from..below).contains(&shards));

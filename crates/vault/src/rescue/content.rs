@@ -74,10 +74,10 @@ impl Content {
             match described {
                 Object::Entries { first, lengths } => {
                     let mut offset = 0;
-                    let small = mending.small(object);
+                    let small = mending.entries(object);
                     for (seq, length) in (*first..).zip(lengths) {
                         let length = *length as usize;
-                        let good = mended.whole || mending.small_is_good(object, offset, length);
+                        let good = mended.whole || mending.entry_is_good(object, offset, length);
                         let entry = good
                             .then(|| Entry::from_columns(&small[offset..offset + length]))
                             .flatten();
@@ -89,7 +89,7 @@ impl Content {
                 Object::Pack {
                     codec, raw_size, ..
                 } => {
-                    let Some((sha256, chunks)) = parse_head(mending.head(object)) else {
+                    let Some((sha256, chunks)) = parse_head(&mending.head(object)) else {
                         continue;
                     };
                     let data = mending.blob(object);

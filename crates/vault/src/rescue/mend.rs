@@ -62,19 +62,13 @@ pub(super) fn mend(
                 let packs = rows.packs.get(&id).map_or(&[][..], Vec::as_slice);
                 let same: Vec<_> = packs.iter().filter(|p| p.data.length == length).collect();
                 if let Some(pack) = same.first() {
-                    mending.put_small(object, 0, pack.sha256.as_bytes());
+                    let records = chunks * CHUNK_RECORD;
+                    mending.put_small(object, records, pack.sha256.as_bytes());
                 }
                 for (n, chunk) in (first_chunk..).take(chunks).enumerate() {
                     let found = rows.chunks.get(&chunk).into_iter().flatten();
                     if let Some(row) = found.into_iter().find(|row| row.pack == id) {
-                        let record = row.record;
-                        let bytes = [
-                            record.sha256.as_bytes().as_slice(),
-                            &record.offset.to_be_bytes(),
-                            &record.size.to_be_bytes(),
-                        ]
-                        .concat();
-                        mending.put_small(object, 32 + n * CHUNK_RECORD, &bytes);
+                        mending.put_small(object, n * CHUNK_RECORD, &row.record.encode());
                     }
                 }
                 let candidates: Vec<Blob> = same.iter().map(|pack| pack.data.clone()).collect();
@@ -140,7 +134,7 @@ fn doubtful_entries(mending: &Mending) -> Vec<u64> {
         if let Object::Entries { first, lengths } = described {
             let mut offset = 0;
             for (seq, length) in (*first..).zip(lengths) {
-                if !mending.small_is_good(object, offset, *length as usize) {
+                if !mending.entry_is_good(object, offset, *length as usize) {
                     doubtful.push(seq);
                 }
                 offset += *length as usize;

@@ -155,15 +155,12 @@ impl Stripe {
                 } => {
                     let columns = remains::pack_columns(connection, *id);
                     if let Some(sha256) = columns.and_then(|columns| columns.sha256) {
-                        mending.put_small(index, 0, sha256.as_bytes());
+                        mending.put_small(index, chunks * CHUNK_RECORD, sha256.as_bytes());
                     }
                     let rows = remains::chunks(connection, *first_chunk, *chunks);
                     for (at, row) in rows.into_iter().enumerate() {
                         let Some((_, record)) = row else { continue };
-                        let mut bytes = record.sha256.as_bytes().to_vec();
-                        bytes.extend_from_slice(&record.offset.to_be_bytes());
-                        bytes.extend_from_slice(&record.size.to_be_bytes());
-                        mending.put_small(index, 32 + at * CHUNK_RECORD, &bytes);
+                        mending.put_small(index, at * CHUNK_RECORD, &record.encode());
                     }
                     let found = remains::pack_data(connection, *id).unwrap_or_default();
                     unreadable |= !found.whole;
@@ -197,7 +194,7 @@ impl Stripe {
         };
         let before = usize::try_from(seq - first).ok()?;
         let start: usize = lengths[..before].iter().map(|l| *l as usize).sum();
-        let columns = &self.mending.small(index)[start..][..lengths[before] as usize];
+        let columns = &self.mending.entries(index)[start..][..lengths[before] as usize];
         Entry::from_columns(columns).filter(|entry| entry.seq == seq)
     }
 
@@ -217,7 +214,7 @@ impl Stripe {
         else {
             return None;
         };
-        let (sha256, records) = parse_head(self.mending.head(index))?;
+        let (sha256, records) = parse_head(&self.mending.head(index))?;
         Some(RestoredPack {
             id,
             codec,

@@ -51,7 +51,14 @@ impl Healer {
         if !builder.is_empty() {
             let id = new.stripe;
             let stripe = builder
-                .finish(new.vault, id, new.parity, new.settled, new.vault_shards)
+                .finish(
+                    new.vault,
+                    id,
+                    new.parity,
+                    new.settled,
+                    new.vault_shards,
+                    true,
+                )
                 .map_err(|error| HealError::Unreachable(error.to_string()))?;
             finished = Some((id, stripe));
         }

@@ -61,7 +61,8 @@ impl Writer {
         }
         let group = plan::crowded(self.stripes()?);
         if group.len() > 1 {
-            self.merge(&group, false)?;
+            let shards: usize = group.iter().map(|stripe| stripe.shards).sum();
+            self.merge(&group, shards >= plan::SETTLED_SHARDS)?;
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Writer {
         self.put_stripe(id, settled, true, total).map(Some)
     }
 
-    /// Inserts a stripe's capsules; a settled one is read back and compared.
+    /// Inserts a stripe's capsules; one that was merged from others is read back and compared.
     fn put_stripe(
         &mut self,
         id: u64,
@@ -150,14 +151,16 @@ impl Writer {
         total: usize,
     ) -> Result<Stripe, IngestError> {
         let Protection { vault, parity } = self.protection;
-        let finished = self.parity.finish(vault, id, parity, settled, total);
+        let finished = self
+            .parity
+            .finish(vault, id, parity, settled, total, merged);
         self.parity.clear();
         let stripe = finished.map_err(|error| IngestError::Store {
             detail: format!("parity cannot be computed: {error}"),
         })?;
         parity::insert(&self.connection, &stripe.capsules)?;
         let shards = stripe.descriptor.data_shards();
-        if settled || merged {
+        if merged {
             let expected = stripe.descriptor.checksums.len() - shards;
             drop(stripe.capsules);
             let gathered = parity::gather(&self.connection, id)?;
