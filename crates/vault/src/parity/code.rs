@@ -5,6 +5,7 @@
 //! bytes against 1.1 GiB/s with whole shards, for 16,384 shards).
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use reed_solomon_simd::{Error, ReedSolomonDecoder, ReedSolomonEncoder};
@@ -26,24 +27,28 @@ pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u
         return encode_slice(encoder, data, shard, &(0..shard));
     }
     let mut parity = vec![0; recovery * shard];
+    // One working memory a core, used for one slice after the other: filling fresh ones takes as long as encoding.
+    let encoders: Mutex<Vec<ReedSolomonEncoder>> = Mutex::default();
     let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
         .into_par_iter()
         .with_max_len(1)
-        .map_init(
-            || None,
-            |encoder: &mut Option<ReedSolomonEncoder>, range| {
-                // One working memory a core, used for one slice after the other.
-                let encoder = match encoder {
-                    Some(encoder) => {
-                        encoder.reset(count, recovery, range.len())?;
-                        encoder
-                    }
-                    None => encoder.insert(ReedSolomonEncoder::new(count, recovery, range.len())?),
-                };
-                let slice = encode_slice(encoder, data, shard, &range)?;
-                Ok((range, slice))
-            },
-        )
+        .map(|range| {
+            let free = encoders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop();
+            let mut encoder = match free {
+                Some(mut encoder) => {
+                    encoder.reset(count, recovery, range.len())?;
+                    encoder
+                }
+                None => ReedSolomonEncoder::new(count, recovery, range.len())?,
+            };
+            let slice = encode_slice(&mut encoder, data, shard, &range)?;
+            let mut encoders = encoders.lock().unwrap_or_else(PoisonError::into_inner);
+            encoders.push(encoder);
+            Ok((range, slice))
+        })
         .collect::<Result<_, Error>>()?;
     for (range, slice) in slices {
         for (shard, slice) in parity
@@ -67,7 +72,11 @@ fn encode_slice(
         encoder.add_original_shard(&original[range.clone()])?;
     }
     let result = encoder.encode()?;
-    Ok(result.recovery_iter().flatten().copied().collect())
+    let mut parity = Vec::new();
+    for shard in result.recovery_iter() {
+        parity.extend_from_slice(shard);
+    }
+    Ok(parity)
 }
 
 /// Fills in the data shards that are not `good`, from those that are and from the parity shards given with their

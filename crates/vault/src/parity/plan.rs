@@ -11,6 +11,9 @@ pub(crate) const SETTLED_SHARDS: usize = 12_288;
 const LARGE_VAULT: usize = 65_536;
 /// Shards that a bulk import gathers for one stripe: 60 MiB.
 pub(crate) const BULK_SHARDS: usize = 15_360;
+/// Shards that are not worth encoding a large stripe again for; in a large vault they stand alone, with the parity that
+/// the promised gap asks for: 4 MiB.
+const ALONE_SHARDS: usize = 1024;
 /// The smallest gap, in shards, that large vaults survive: 3 MiB and some.
 const GAP_SHARDS: usize = 768 + 32;
 /// Parity shards on top of what the share asks for, so that chance alone does not undo a small stripe.
@@ -83,7 +86,7 @@ pub(crate) fn merges(stripes: &[Stripe]) -> Vec<Vec<Stripe>> {
         return Vec::new();
     }
     let sum: usize = few.iter().map(|stripe| stripe.shards).sum();
-    if sum < enough {
+    if sum < enough && !(total >= LARGE_VAULT && sum >= ALONE_SHARDS) {
         // Together too small: the smallest of the others takes them in.
         many.sort_by_key(|stripe| stripe.shards);
         if let Some(host) = many
