@@ -156,3 +156,32 @@ fn a_scrub_heals_what_was_flipped_and_says_so() {
     place.run(["scrub", "--pace", "0"]).expect_code(2);
     place.run(["scrub", "--budget", "soon"]).expect_code(2);
 }
+
+#[test]
+fn a_scrub_says_when_only_a_rescue_helps_and_the_rescue_does() {
+    let place = Place::with_vault();
+    for number in 0..400 {
+        write(place.path(format!("src/{number}")), noise(number, 20_000));
+    }
+    place.run(["add", "--to", "P", "src"]).expect_code(0);
+    let mut vault = fs::read(place.path("v.vault")).expect("the vault");
+    // The interior page of the packs: what it points to is all there, but no statement finds it.
+    let inner = (1..vault.len() / 16_384)
+        .map(|page| page * 16_384)
+        .filter(|&at| vault[at] == 5 && vault[at + 5..at + 7] != [0, 0])
+        .max_by_key(|&at| u16::from_be_bytes([vault[at + 3], vault[at + 4]]))
+        .expect("a vault of 8 MB has some");
+    vault[inner..inner + 16_384].fill(0x55);
+    fs::write(place.path("v.vault"), vault).expect("it is written back");
+
+    let scrubbed = place.run(["scrub"]);
+    scrubbed.expect_code(10);
+    assert!(scrubbed.text().contains("rescue"), "{scrubbed:?}");
+    place.run(["verify"]).expect_code(10);
+    place
+        .run(["rescue", "v.vault", "--out", "new.vault"])
+        .expect_code(0);
+    let out = ["--vault", "new.vault", "export", "--out", "out"];
+    place.run(out).expect_code(0);
+    assert_same_tree(&place.path("src"), &place.path("out/P/src"));
+}

@@ -211,16 +211,21 @@ async fn bodies_longer_and_shorter_than_declared() {
     let mut shorter = TcpStream::connect(address).await.unwrap();
     let part = head("short", 1_000_000) + &"x".repeat(600_000);
     shorter.write_all(part.as_bytes()).await.unwrap();
-    drop(shorter);
-    let mut shown = String::new();
-    for _ in 0..200 {
-        shown = exchange(address, &get(address, "/api/uploads/short")).await;
-        if shown.starts_with("HTTP/1.1 404 ") {
-            break;
+    // It is there while it is under way, and gone once the connection is.
+    let until = async |status: &str| {
+        let mut shown = String::new();
+        for _ in 0..500 {
+            shown = exchange(address, &get(address, "/api/uploads/short")).await;
+            if shown.starts_with(status) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert!(shown.starts_with("HTTP/1.1 404 "), "{shown}");
+        panic!("{shown}");
+    };
+    until("HTTP/1.1 200 ").await;
+    drop(shorter);
+    until("HTTP/1.1 404 ").await;
     running.stop.send(()).unwrap();
     let report = running.served.await.unwrap().unwrap();
     assert_eq!((report.uploads_unfinished, report.uploads_queued), (1, 0));
