@@ -32,6 +32,8 @@ pub(crate) const CONTAINER_VERSION: u32 = 1;
 pub(crate) const PAGE_BYTES: u32 = 16 * 1024;
 /// Bytes of one manifest record: a SHA-256 and a big-endian 32-bit size.
 pub(crate) const RECORD_BYTES: usize = 36;
+/// What every row of parity begins with.
+pub(crate) const CAPSULE_MAGIC: &[u8; 8] = b"CVPARITY";
 /// Longest value that is read from a vault, against hostile files: a manifest of 14 million chunks.
 pub(crate) const VALUE_BYTES_MAX: i32 = 512 * 1024 * 1024;
 

@@ -14,9 +14,8 @@ use super::cut::{LOCAL_MAX, LOCAL_MIN, OVERFLOW_BYTES};
 use super::descriptor::Descriptor;
 use super::{BLOCKS, SHARD, TAIL, code};
 use crate::ids::VaultId;
+use crate::store::CAPSULE_MAGIC as MAGIC;
 
-/// What every capsule begins with.
-pub(crate) const MAGIC: &[u8; 8] = b"CVPARITY";
 const VERSION: u8 = 1;
 /// Bits of a row's id that number the capsules of a stripe.
 const ROW_BITS: u32 = 16;

@@ -6,8 +6,7 @@ use super::image::Image;
 use super::page::Place;
 use crate::entry::Entry;
 use crate::ids::Digest;
-use crate::parity::capsule;
-use crate::store::{RECORD_BYTES, VALUE_BYTES_MAX};
+use crate::store::{CAPSULE_MAGIC, RECORD_BYTES, VALUE_BYTES_MAX};
 
 /// Longest payload of an entry: leaves stay below 64 KiB, and the row is shorter than the leaf by more than the leaf
 /// hash is long.
@@ -43,7 +42,7 @@ impl Table {
         let integers = |indices: &[usize]| indices.iter().all(|&index| columns.is_integer(index));
         match columns.count() {
             2 if digest(1) => Some(Self::Root),
-            2 if columns.is_blob(1) && columns.length(1) > capsule::MAGIC.len() => {
+            2 if columns.is_blob(1) && columns.length(1) > CAPSULE_MAGIC.len() => {
                 Some(Self::Parity)
             }
             3 if digest(1) && columns.is_blob(2) => columns
@@ -229,7 +228,7 @@ fn document(place: Place, cell: &Cell<'_>) -> Option<Row> {
 
 fn parity(place: Place, cell: &Cell<'_>) -> Option<Row> {
     let data = last_column(place, cell, 1)?;
-    let is_capsule = data.local.starts_with(capsule::MAGIC);
+    let is_capsule = data.local.starts_with(CAPSULE_MAGIC);
     is_capsule.then_some(Row::Parity { id: cell.id, data })
 }
 

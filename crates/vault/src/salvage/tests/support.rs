@@ -11,10 +11,9 @@ use crate::ids::Digest;
 use crate::ingest::NewAsset;
 use crate::model::PlaceId;
 use crate::name::Name;
-use crate::parity::capsule::MAGIC;
 use crate::salvage::carve::{Blob, Row, read_blob};
 use crate::salvage::image::Image;
-use crate::store::dump;
+use crate::store::{CAPSULE_MAGIC, dump};
 use crate::vault::{OpenOptions, Vault};
 
 /// A folder with a vault `v`, and ways to take it apart.
@@ -129,7 +128,7 @@ pub(super) fn full() -> (Home, BTreeSet<String>) {
     let parity: Vec<_> = [100, 4096, 16_300, 16_400, 200_000]
         .into_iter()
         .zip(0..)
-        .map(|(bytes, stripe)| (stripe, [&MAGIC[..], &numbers.noise(bytes)].concat()))
+        .map(|(bytes, stripe)| (stripe, [&CAPSULE_MAGIC[..], &numbers.noise(bytes)].concat()))
         .collect();
     dump::add_parity(&home.file(), &parity);
     let expected = dump::rows(&home.file());
