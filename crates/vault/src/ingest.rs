@@ -1,14 +1,17 @@
 //! Ingest: one service with two doors, paths from the command line and uploads from HTTP.
 //!
 //! A source is read, cut and hashed on its caller's thread; its chunks and finally its entry gather in a batch.
-//! One committer thread takes the batch, encodes its packs on all cores and seals it in one transaction, while the
-//! next batch gathers: assets that are ready together are committed together. A [`Ticket`] is answered when its
-//! commit is durable, never before.
+//! The packer thread takes the batch, leaves out what is sealed already and encodes the rest on all cores; the
+//! committer thread seals it in one transaction, while the next batch gathers, and in a bulk import is packed: assets that
+//! are ready together are committed together. A [`Ticket`] is answered when its commit is durable, never before.
 
 mod batch;
 mod commit;
+mod packer;
+mod stations;
 
 use std::io::{self, Read};
+use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,13 +21,16 @@ use sha2::Digest as _;
 use crate::chunking::{Chunker, ChunkerParameters};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, LINK_TARGET_BYTES_MAX};
+use crate::limits::LINK_TARGET_BYTES_MAX;
 use crate::media::{HEAD_BYTES, Media};
 use crate::model::{PlaceId, Timestamp};
 use crate::name::Name;
 use crate::store::rows::PlaceBody;
 use crate::store::write::Writer;
-use batch::{Batch, Chunk, Content, Entry, EntryKind, Manifest};
+use batch::{Chunk, Content, Entry, EntryKind, Manifest};
+use commit::Committer;
+use packer::{Flight, Packer};
+use stations::{BULK_BYTES, PACKED_MAX, Shared};
 
 /// What is to become an asset.
 #[derive(Clone, Debug)]
@@ -146,62 +152,46 @@ pub struct Ingest {
     shared: Arc<Shared>,
     parameters: ChunkerParameters,
     chunkers: Mutex<Vec<Chunker>>,
-    committer: Mutex<Option<JoinHandle<Writer>>>,
+    threads: Mutex<Option<Threads>>,
 }
 
-struct Shared {
-    gathering: Mutex<Gathering>,
-    /// Signalled when there is something to commit, or the end has come.
-    work: Condvar,
-    /// Signalled when a batch was taken away.
-    room: Condvar,
+struct Threads {
+    packer: JoinHandle<()>,
+    committer: JoinHandle<Writer>,
 }
-
-#[derive(Default)]
-struct Gathering {
-    batch: Batch,
-    /// Wait for fuller batches: packs compress better and syncs are fewer.
-    bulk: bool,
-    closing: bool,
-}
-
-/// In bulk mode a batch is committed when it holds this much, or after [`BULK_LINGER`].
-const BULK_BYTES: usize = BATCH_BYTES_MAX / 2;
-/// How long a bulk batch that is not full may wait.
-const BULK_LINGER: Duration = Duration::from_millis(250);
-/// Quiet time after which small stripes of parity are merged.
-const IDLE: Duration = Duration::from_secs(10);
 
 impl Ingest {
-    /// Starts the committer thread on `writer`. The vault at `path` is watched for free space.
+    /// Starts the threads that seal, with `writer`. The vault at `path` is watched for free space.
     pub(crate) fn start(
         writer: Writer,
         parameters: ChunkerParameters,
         path: &std::path::Path,
     ) -> Self {
-        let shared = Arc::new(Shared {
-            gathering: Mutex::default(),
-            work: Condvar::new(),
-            room: Condvar::new(),
-        });
-        let committer = commit::Committer::new(writer, crate::store::files::directory_of(path));
-        let for_thread = Arc::clone(&shared);
-        let handle = std::thread::Builder::new()
-            .name("committer".into())
-            .spawn(move || commit_batches(&for_thread, committer))
+        let shared = Arc::new(Shared::default());
+        let flight = Arc::new(Flight::default());
+        let packer = Packer::new(writer.known_chunks(), Arc::clone(&flight));
+        let directory = crate::store::files::directory_of(path);
+        let committer = Committer::new(writer, directory, flight);
+        let (sender, receiver) = mpsc::sync_channel(PACKED_MAX);
+        let [for_packer, for_committer] = [Arc::clone(&shared), Arc::clone(&shared)];
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let packer = thread("packer")
+            .spawn(move || stations::pack_batches(&for_packer, packer, &sender))
+            .expect("a thread can be started when the vault is opened");
+        let committer = thread("committer")
+            .spawn(move || stations::commit_batches(&for_committer, committer, &receiver))
             .expect("a thread can be started when the vault is opened");
         Self {
             shared,
             parameters,
             chunkers: Mutex::default(),
-            committer: Mutex::new(Some(handle)),
+            threads: Mutex::new(Some(Threads { packer, committer })),
         }
     }
 
     /// Whether batches should wait until they are well filled: for imports where nobody waits for one asset.
     pub fn set_bulk(&self, bulk: bool) {
-        self.shared.lock().bulk = bulk;
-        self.shared.work.notify_all();
+        self.shared.set_bulk(bulk);
     }
 
     /// Reads `source` to its end and hands it in. The ticket is answered when the asset is sealed.
@@ -319,18 +309,18 @@ impl Ingest {
         ticket.wait()
     }
 
-    /// Takes nothing more, commits what waits, ends the thread and gives its connection back; `None` if that
+    /// Takes nothing more, commits what waits, ends the threads and gives its connection back; `None` if that
     /// was done before.
     pub(crate) fn stop(&self) -> Option<Writer> {
-        self.shared.lock().closing = true;
-        self.shared.work.notify_all();
-        self.shared.room.notify_all();
-        let handle = self
-            .committer
+        self.shared.close();
+        let threads = self
+            .threads
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()?;
-        handle.join().ok()
+        let packed = threads.packer.join();
+        let writer = threads.committer.join().ok();
+        packed.ok().and(writer)
     }
 
     fn take_chunker(&self) -> Chunker {
@@ -411,7 +401,7 @@ impl Ingest {
             manifest: Arc::clone(manifest),
         });
         if gathering.batch.bytes() >= BULK_BYTES {
-            self.shared.work.notify_one();
+            self.shared.notify();
         }
         Ok(())
     }
@@ -421,7 +411,7 @@ impl Ingest {
         let mut gathering = self.shared.wait_for_room()?;
         gathering.batch.push_entry(entry);
         drop(gathering);
-        self.shared.work.notify_one();
+        self.shared.notify();
         Ok(ticket)
     }
 }
@@ -443,121 +433,4 @@ fn check_expectations(asset: &NewAsset, found: &SourceDigest) -> Result<(), Inge
         });
     }
     Ok(())
-}
-
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Gathering> {
-        self.gathering
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_for_room(&self) -> Result<std::sync::MutexGuard<'_, Gathering>, IngestError> {
-        let mut gathering = self.lock();
-        loop {
-            if gathering.closing {
-                return Err(IngestError::Closing);
-            }
-            let batch = &gathering.batch;
-            if batch.bytes() < BATCH_BYTES_MAX && batch.entries() < BATCH_ENTRIES_MAX {
-                return Ok(gathering);
-            }
-            gathering = self
-                .room
-                .wait(gathering)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// The next batch worth committing. Says so if nothing came for [`IDLE`], should that be of interest.
-    fn next_batch(&self, tell_idle: bool) -> Next {
-        let mut gathering = self.lock();
-        loop {
-            let batch = &gathering.batch;
-            let full = batch.bytes() >= BULK_BYTES || batch.entries() >= BATCH_ENTRIES_MAX;
-            if full || gathering.closing || (batch.entries() > 0 && !gathering.bulk) {
-                break;
-            }
-            if batch.entries() > 0 {
-                let (guard, waited) = self
-                    .work
-                    .wait_timeout(gathering, BULK_LINGER)
-                    .unwrap_or_else(PoisonError::into_inner);
-                gathering = guard;
-                if waited.timed_out() && gathering.batch.entries() > 0 {
-                    break;
-                }
-            } else if tell_idle {
-                let (guard, waited) = self
-                    .work
-                    .wait_timeout(gathering, IDLE)
-                    .unwrap_or_else(PoisonError::into_inner);
-                gathering = guard;
-                if waited.timed_out() && gathering.batch.is_empty() && !gathering.closing {
-                    return Next::Idle;
-                }
-            } else {
-                gathering = self
-                    .work
-                    .wait(gathering)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-        let batch = std::mem::take(&mut gathering.batch);
-        drop(gathering);
-        self.room.notify_all();
-        if batch.is_empty() {
-            Next::End
-        } else {
-            Next::Batch(batch)
-        }
-    }
-}
-
-/// What the committer is to do.
-enum Next {
-    Batch(Batch),
-    /// Nothing came for a while.
-    Idle,
-    End,
-}
-
-impl Shared {
-    /// In bulk mode, the next batch for the transaction that is open; `None` if none is full soon.
-    fn next_of_bulk(&self) -> Option<Batch> {
-        let gathering = self.lock();
-        let wait = |gathering: &mut Gathering| {
-            let batch = &gathering.batch;
-            let full = batch.bytes() >= BULK_BYTES || batch.entries() >= BATCH_ENTRIES_MAX;
-            gathering.bulk && !gathering.closing && !full
-        };
-        let (mut gathering, waited) = self
-            .work
-            .wait_timeout_while(gathering, BULK_LINGER, wait)
-            .unwrap_or_else(PoisonError::into_inner);
-        if !gathering.bulk || waited.timed_out() {
-            return None;
-        }
-        let batch = std::mem::take(&mut gathering.batch);
-        drop(gathering);
-        self.room.notify_all();
-        (!batch.is_empty()).then_some(batch)
-    }
-}
-
-fn commit_batches(shared: &Shared, mut committer: commit::Committer) -> Writer {
-    let mut unsettled = false;
-    loop {
-        match shared.next_batch(unsettled) {
-            Next::Batch(batch) => {
-                committer.commit(batch, &|| shared.next_of_bulk());
-                unsettled = true;
-            }
-            Next::Idle => {
-                committer.settle();
-                unsettled = false;
-            }
-            Next::End => return committer.into_writer(),
-        }
-    }
 }

@@ -22,7 +22,7 @@ pub(super) struct Batch {
 /// A chunk on its way in.
 pub(super) struct Chunk {
     pub(super) bytes: Vec<u8>,
-    /// Known already if the chunk is a whole asset.
+    /// Known before it is packed if the chunk is a whole asset.
     pub(super) digest: Option<Digest>,
     pub(super) manifest: Arc<Manifest>,
 }
@@ -64,8 +64,8 @@ pub(super) struct Content {
     pub(super) media: Media,
 }
 
-/// An asset's manifest while it grows: the committer adds a record as it hashes each chunk, in order, since
-/// batches are committed in order.
+/// An asset's manifest while it grows: the packer adds a record as it hashes each chunk, in order, since
+/// batches are packed in order.
 #[derive(Default)]
 pub(super) struct Manifest(Mutex<Growing>);
 
@@ -111,6 +111,10 @@ impl Batch {
 
     pub(super) fn push_entry(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Chunk>, Vec<Entry>) {
+        (self.chunks, self.entries)
     }
 
     /// Bytes of all chunks.

@@ -1,21 +1,17 @@
-//! The committer: hashes and deduplicates a batch's chunks, packs and encodes them on all cores, and seals
-//! everything in one transaction.
+//! The committer: seals what is packed, as much as there is, in one transaction.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rayon::prelude::*;
-
-use super::batch::{Batch, Chunk, Entry, EntryKind, Manifest};
+use super::batch::{Entry, EntryKind, Manifest};
+use super::packer::{self, Flight, Packed};
 use super::{Sealed, Ticket};
-use crate::codec::{self, Codec};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
-use crate::limits::{CHUNK_BYTES_MIN, DEPTH_MAX, PACK_BYTES_TARGET};
+use crate::limits::DEPTH_MAX;
 use crate::parity::plan::BULK_SHARDS;
-use crate::store::write::{EncodedPack, NewAssetRow, Placement, Transaction, Writer};
+use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
 
 /// Free space that must remain after a commit and its WAL.
 const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
@@ -27,21 +23,19 @@ pub(super) struct Committer {
     /// A commit failed in a way that puts the connection in doubt; nothing is written before it is replaced.
     in_doubt: bool,
     directory: PathBuf,
-}
-
-/// Chunks that will be encoded together.
-struct Pack<'b> {
-    chunks: Vec<(Digest, &'b [u8])>,
-    bytes: usize,
-    compress: bool,
+    flight: Arc<Flight>,
+    /// Came while a transaction was open that it could not be part of.
+    held_back: Option<Packed>,
 }
 
 impl Committer {
-    pub(super) fn new(writer: Writer, directory: PathBuf) -> Self {
+    pub(super) fn new(writer: Writer, directory: PathBuf, flight: Arc<Flight>) -> Self {
         Self {
             writer,
             in_doubt: false,
             directory,
+            flight,
+            held_back: None,
         }
     }
 
@@ -50,13 +44,25 @@ impl Committer {
     }
 
     /// Seals the batch, and those that `more` gives until a transaction is full, or nothing of them; answers their tickets.
-    pub(super) fn commit(&mut self, first: Batch, more: &dyn Fn() -> Option<Batch>) {
+    pub(super) fn commit(&mut self, first: Packed, more: &mut dyn FnMut() -> Option<Packed>) {
+        self.commit_group(first, more);
+        while let Some(next) = self.held_back.take() {
+            self.commit_group(next, more);
+        }
+    }
+
+    fn commit_group(&mut self, first: Packed, more: &mut dyn FnMut() -> Option<Packed>) {
+        if first.is_doubtful(&self.flight) {
+            self.refuse_doubtful(&first);
+            return;
+        }
         let mut group = Group::default();
         let outcome = self
             .trusted()
             .and_then(|()| self.try_commit(first, more, &mut group));
         match outcome {
             Ok(log_size) => {
+                self.flight.landed(&group.landing);
                 for (ticket, placement) in group.tickets.iter().zip(group.placements) {
                     ticket.answer(placement.map(|placement| Sealed {
                         seq: placement.seq,
@@ -69,6 +75,7 @@ impl Committer {
             Err(error) => {
                 self.in_doubt |= matches!(error, IngestError::Store { .. });
                 tracing::warn!(code = error.code(), %error, entries = group.tickets.len(), "commit failed");
+                self.flight.fail();
                 for manifest in &group.manifests {
                     manifest.fail(&error);
                 }
@@ -77,6 +84,15 @@ impl Committer {
                 }
             }
         }
+    }
+
+    /// What was packed while a commit failed may rely on chunks of that commit, and fails with it.
+    fn refuse_doubtful(&self, packed: &Packed) {
+        self.flight.fail();
+        let error = IngestError::Store {
+            detail: "what was to be sealed just before could not be; add it again".into(),
+        };
+        packer::refuse(&packed.entries, &packed.manifests, &error);
     }
 
     fn trusted(&mut self) -> Result<(), IngestError> {
@@ -111,28 +127,26 @@ impl Committer {
 
     fn try_commit(
         &mut self,
-        first: Batch,
-        more: &dyn Fn() -> Option<Batch>,
+        first: Packed,
+        more: &mut dyn FnMut() -> Option<Packed>,
         group: &mut Group,
     ) -> Result<u64, IngestError> {
-        // The first batch is encoded before the write lock is taken.
-        let mut batch = group.take_in(first);
-        let mut prepared = prepare(&batch, |digest| self.writer.has_chunk(digest))?;
-        if batch
-            .entries
-            .iter()
-            .any(|e| matches!(e.kind, EntryKind::Rebuild))
-        {
+        if first.asks_for_rebuild() {
             self.writer.rebuild_next();
         }
+        let mut packed = first;
+        group.take_in(&packed);
         let mut stored = 0;
         let sealed_at = now_unix_ms();
         let mut transaction = self.writer.begin()?;
+        if transaction.others_wrote() {
+            self.flight.others_wrote();
+        }
         loop {
-            stored += prepared.bytes();
+            stored += packed.bytes();
             check_space(&self.directory, stored)?;
-            prepared.add_to(&mut transaction)?;
-            for entry in std::mem::take(&mut batch.entries) {
+            packed.add_to(&mut transaction, &self.flight, &mut group.landing)?;
+            for entry in packed.entries {
                 group.settle |= matches!(entry.kind, EntryKind::Upkeep);
                 match place_entry(&mut transaction, entry, sealed_at) {
                     Err(error) if fails_everything(&error) => return Err(error),
@@ -141,11 +155,15 @@ impl Committer {
             }
             // Stripes of a bulk import are made large at once, so that they need not be merged.
             let full = transaction.shards() >= BULK_SHARDS || stored >= TRANSACTION_BYTES_MAX;
-            let Some(next) = (!full && !group.settle).then(more).flatten() else {
+            let Some(next) = (!full && !group.settle).then(&mut *more).flatten() else {
                 break;
             };
-            batch = group.take_in(next);
-            prepared = prepare(&batch, |digest| transaction.has_chunk(digest))?;
+            if next.asks_for_rebuild() || next.is_doubtful(&self.flight) {
+                self.held_back = Some(next);
+                break;
+            }
+            group.take_in(&next);
+            packed = next;
         }
         transaction.commit()
     }
@@ -158,113 +176,17 @@ struct Group {
     placements: Vec<Result<Placement, IngestError>>,
     /// Of all assets with chunks here, to be told of a failure.
     manifests: Vec<Arc<Manifest>>,
+    /// Chunks that are sealed with it.
+    landing: Vec<Digest>,
     settle: bool,
 }
 
 impl Group {
-    fn take_in(&mut self, batch: Batch) -> Batch {
-        let tickets = batch.entries.iter().map(|entry| entry.ticket.clone());
+    fn take_in(&mut self, packed: &Packed) {
+        let tickets = packed.entries.iter().map(|entry| entry.ticket.clone());
         self.tickets.extend(tickets);
-        for chunk in &batch.chunks {
-            if self
-                .manifests
-                .last()
-                .is_none_or(|last| !Arc::ptr_eq(last, &chunk.manifest))
-            {
-                self.manifests.push(Arc::clone(&chunk.manifest));
-            }
-        }
-        batch
+        self.manifests.extend(packed.manifests.iter().cloned());
     }
-}
-
-/// A batch's chunks, hashed, deduplicated and encoded.
-struct Prepared {
-    packs: Vec<EncodedPack>,
-    referenced: HashSet<Digest>,
-}
-
-fn prepare<E>(
-    batch: &Batch,
-    has_chunk: impl Fn(&Digest) -> Result<bool, E>,
-) -> Result<Prepared, IngestError>
-where
-    IngestError: From<E>,
-{
-    let digests = hash(&batch.chunks);
-    for (chunk, digest) in batch.chunks.iter().zip(&digests) {
-        let size = u32::try_from(chunk.bytes.len()).expect("chunks are at most 1 MiB");
-        chunk.manifest.push(digest, size);
-    }
-    let packs = plan_packs(&batch.chunks, &digests, has_chunk)?
-        .par_iter()
-        .map(encode)
-        .collect::<Result<_, IngestError>>()?;
-    Ok(Prepared {
-        packs,
-        referenced: referenced_here(&batch.chunks, &digests, &batch.entries),
-    })
-}
-
-impl Prepared {
-    fn bytes(&self) -> u64 {
-        self.packs.iter().map(|pack| pack.data.len() as u64).sum()
-    }
-
-    fn add_to(&self, transaction: &mut Transaction<'_>) -> Result<(), IngestError> {
-        let known = known_by_now(transaction, &self.packs)?;
-        for pack in &self.packs {
-            if !pack.chunks.iter().all(|(digest, _)| known.contains(digest)) {
-                transaction.add_pack(
-                    pack,
-                    |digest| known.contains(digest),
-                    |digest| !self.referenced.contains(digest),
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
-/// and alone where it is large, so that its pack's digest is its own.
-fn plan_packs<'b, E>(
-    chunks: &'b [Chunk],
-    digests: &[Digest],
-    has_chunk: impl Fn(&Digest) -> Result<bool, E>,
-) -> Result<Vec<Pack<'b>>, E> {
-    let mut packs = Vec::new();
-    let mut seen = HashSet::with_capacity(chunks.len());
-    // Open packs: [stored, compressed].
-    let mut open: [Option<Pack<'b>>; 2] = [None, None];
-    for (chunk, digest) in chunks.iter().zip(digests) {
-        if !seen.insert(*digest) || has_chunk(digest)? {
-            continue;
-        }
-        let compress = !codec::looks_incompressible(&chunk.bytes);
-        let bytes = chunk.bytes.as_slice();
-        if !compress && bytes.len() >= CHUNK_BYTES_MIN {
-            packs.push(Pack {
-                chunks: vec![(*digest, bytes)],
-                bytes: bytes.len(),
-                compress,
-            });
-            continue;
-        }
-        let slot = &mut open[usize::from(compress)];
-        let pack = slot.get_or_insert_with(|| Pack {
-            chunks: Vec::new(),
-            bytes: 0,
-            compress,
-        });
-        pack.chunks.push((*digest, bytes));
-        pack.bytes += bytes.len();
-        if pack.bytes >= PACK_BYTES_TARGET {
-            packs.extend(slot.take());
-        }
-    }
-    packs.extend(open.into_iter().flatten());
-    Ok(packs)
 }
 
 /// Refuses before SQLite has to: a commit writes its bytes to the WAL and again to the file.
@@ -275,97 +197,6 @@ fn check_space(directory: &Path, bytes: u64) -> Result<(), IngestError> {
         }
         _ => Ok(()),
     }
-}
-
-fn hash(chunks: &[Chunk]) -> Vec<Digest> {
-    chunks
-        .par_iter()
-        .with_max_len(8)
-        .map(|chunk| chunk.digest.unwrap_or_else(|| Digest::of(&chunk.bytes)))
-        .collect()
-}
-
-fn encode(pack: &Pack<'_>) -> Result<EncodedPack, IngestError> {
-    let chunks: Vec<(Digest, u32)> = pack
-        .chunks
-        .iter()
-        .map(|(digest, bytes)| {
-            (
-                *digest,
-                u32::try_from(bytes.len()).expect("chunks are at most 1 MiB"),
-            )
-        })
-        .collect();
-    let mut raw = Vec::with_capacity(pack.bytes);
-    for (_, bytes) in &pack.chunks {
-        raw.extend_from_slice(bytes);
-    }
-    let frame = if pack.compress {
-        codec::compress(&raw).map_err(|_| IngestError::EncodeMismatch)?
-    } else {
-        None
-    };
-    let raw_size = raw.len() as u64;
-    let Some(frame) = frame else {
-        // A pack of one stored chunk has that chunk's digest; hashing it twice would be for nothing.
-        let sha256 = if let [(digest, _)] = chunks[..] {
-            digest
-        } else {
-            Digest::of(&raw)
-        };
-        return Ok(EncodedPack {
-            codec: Codec::Stored,
-            raw_size,
-            sha256,
-            data: raw,
-            chunks,
-        });
-    };
-    let decoded = codec::decompress(&frame, raw.len()).map_err(|_| IngestError::EncodeMismatch)?;
-    if decoded != raw {
-        return Err(IngestError::EncodeMismatch);
-    }
-    let sha256 = Digest::of(&frame);
-    Ok(EncodedPack {
-        codec: Codec::Zstd,
-        raw_size,
-        sha256,
-        data: frame,
-        chunks,
-    })
-}
-
-/// Chunks of this batch that an asset sealed by this batch refers to.
-fn referenced_here(chunks: &[Chunk], digests: &[Digest], entries: &[Entry]) -> HashSet<Digest> {
-    let complete: HashSet<*const Manifest> = entries
-        .iter()
-        .filter_map(|entry| match &entry.kind {
-            EntryKind::Asset { content, .. } => Some(Arc::as_ptr(&content.manifest)),
-            _ => None,
-        })
-        .collect();
-    chunks
-        .iter()
-        .zip(digests)
-        .filter(|(chunk, _)| complete.contains(&Arc::as_ptr(&chunk.manifest)))
-        .map(|(_, digest)| *digest)
-        .collect()
-}
-
-/// Chunks that another process sealed since this batch was planned.
-fn known_by_now(
-    transaction: &Transaction<'_>,
-    packs: &[EncodedPack],
-) -> Result<HashSet<Digest>, IngestError> {
-    let mut known = HashSet::new();
-    if transaction.others_wrote() {
-        for (digest, _) in packs.iter().flat_map(|pack| &pack.chunks) {
-            if transaction.has_chunk(digest)? {
-                known.insert(*digest);
-            }
-        }
-    }
-    Ok(known)
 }
 
 /// Whether an error says something about the vault rather than about one entry.

@@ -55,6 +55,50 @@ struct State {
     facts: Facts,
 }
 
+/// Tells which chunks are sealed already, while the writer is busy. Lives on one thread.
+pub(crate) struct KnownChunks {
+    path: PathBuf,
+    mode: FileMode,
+    lock_timeout: Duration,
+    connection: Option<Connection>,
+}
+
+impl KnownChunks {
+    /// Looks at the file anew from now on.
+    pub(crate) fn reopen(&mut self) -> Result<(), IngestError> {
+        self.connection = None;
+        // The writer's exclusive lock keeps everybody else out: then a transaction has to look.
+        if self.mode == FileMode::NetworkExclusive {
+            return Ok(());
+        }
+        let opened = open::reader(&self.path, self.mode, self.lock_timeout);
+        self.connection = Some(opened.map_err(|error| IngestError::Store {
+            detail: error.to_string(),
+        })?);
+        Ok(())
+    }
+
+    /// Whether it can tell anything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Whether the chunk was sealed when this was asked; `None` if only a transaction can tell.
+    pub(crate) fn has(&self, digest: &Digest) -> rusqlite::Result<Option<bool>> {
+        let connection = self.connection.as_ref();
+        connection
+            .map(|connection| has_chunk(connection, digest))
+            .transpose()
+    }
+}
+
+fn has_chunk(connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM chunk WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1",
+    )?;
+    statement.exists([digest.as_bytes()])
+}
+
 /// How to get another connection to the same vault.
 pub(crate) struct Reopen {
     pub(crate) path: PathBuf,
@@ -112,13 +156,19 @@ impl Writer {
         closed.map_err(|(_, error)| open::translate(&path, &error))
     }
 
-    /// Whether the chunk is sealed already. Reads outside a transaction; look again inside one if
-    /// [`Transaction::others_wrote`].
+    /// Whether the chunk is sealed already.
     pub(crate) fn has_chunk(&self, digest: &Digest) -> rusqlite::Result<bool> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT 1 FROM chunk WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1",
-        )?;
-        statement.exists([digest.as_bytes()])
+        has_chunk(&self.connection, digest)
+    }
+
+    /// A view of what is sealed, for another thread.
+    pub(crate) fn known_chunks(&self) -> KnownChunks {
+        KnownChunks {
+            path: self.reopen.path.clone(),
+            mode: self.reopen.mode,
+            lock_timeout: self.reopen.lock_timeout,
+            connection: None,
+        }
     }
 
     /// Copies the WAL into the file. `truncate` waits for readers and leaves an empty WAL.

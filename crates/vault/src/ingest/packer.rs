@@ -1,0 +1,422 @@
+//! The packer: hashes and deduplicates a batch's chunks, sorts them into packs and encodes these on all cores, while
+//! the committer writes what was packed before.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use super::batch::{Batch, Chunk, Entry, EntryKind, Manifest};
+use crate::codec::{self, Codec};
+use crate::error::IngestError;
+use crate::ids::Digest;
+use crate::limits::{CHUNK_BYTES_MIN, PACK_BYTES_TARGET};
+use crate::store::write::{EncodedPack, KnownChunks, Transaction};
+
+/// Chunks that are packed and not committed yet, and what happened meanwhile.
+#[derive(Default)]
+pub(super) struct Flight(Mutex<InFlight>);
+
+#[derive(Default)]
+struct InFlight {
+    chunks: HashSet<Digest>,
+    since: Since,
+}
+
+/// Counts of what makes a plan doubtful.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Since {
+    /// Commits that failed: what was packed meanwhile may rely on chunks that were to come with them.
+    failures: u64,
+    /// Commits before which somebody else had written: their chunks may be among those packed.
+    others: u64,
+}
+
+impl Flight {
+    fn lock(&self) -> MutexGuard<'_, InFlight> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A commit failed: nothing is on its way any more, and what is packed already is doubtful.
+    pub(super) fn fail(&self) {
+        let mut flight = self.lock();
+        flight.chunks.clear();
+        flight.since.failures += 1;
+    }
+
+    /// Somebody else wrote to the vault.
+    pub(super) fn others_wrote(&self) {
+        self.lock().since.others += 1;
+    }
+}
+
+/// A batch that only needs to be written.
+pub(super) struct Packed {
+    pub(super) entries: Vec<Entry>,
+    /// Of all assets with chunks here, to be told of a failure.
+    pub(super) manifests: Vec<Arc<Manifest>>,
+    packs: Vec<EncodedPack>,
+    /// Chunks that an asset of this batch refers to.
+    referenced: HashSet<Digest>,
+    /// Chunks that are sealed already were left out.
+    deduplicated: bool,
+    since: Since,
+}
+
+pub(super) struct Packer {
+    known: KnownChunks,
+    flight: Arc<Flight>,
+    /// At the batch before; none before the first.
+    since: Option<Since>,
+}
+
+impl Packer {
+    pub(super) fn new(known: KnownChunks, flight: Arc<Flight>) -> Self {
+        Self {
+            known,
+            flight,
+            since: None,
+        }
+    }
+
+    /// Packs a batch; if that fails, all of it is answered, and `None`.
+    pub(super) fn pack(&mut self, batch: Batch) -> Option<Packed> {
+        let manifests = manifests(&batch.chunks);
+        let (chunks, entries) = batch.into_parts();
+        let since = self.flight.lock().since;
+        match self.try_pack(chunks, &entries, since) {
+            Ok((packs, referenced)) => Some(Packed {
+                entries,
+                manifests,
+                packs,
+                referenced,
+                deduplicated: self.known.is_open(),
+                since,
+            }),
+            Err(error) => {
+                refuse(&entries, &manifests, &error);
+                None
+            }
+        }
+    }
+
+    fn try_pack(
+        &mut self,
+        mut chunks: Vec<Chunk>,
+        entries: &[Entry],
+        since: Since,
+    ) -> Result<(Vec<EncodedPack>, HashSet<Digest>), IngestError> {
+        if self
+            .since
+            .is_none_or(|before| before.failures != since.failures)
+        {
+            // After a failure nothing held in memory is trusted: see `Writer::reopen`.
+            self.known.reopen()?;
+        }
+        self.since = Some(since);
+        hash(&mut chunks);
+        let referenced = referenced_here(&chunks, entries);
+        let mut claimed = Vec::new();
+        let packs = self
+            .plan(chunks, &mut claimed)
+            .and_then(|packs| packs.into_par_iter().map(encode).collect());
+        if packs.is_err() {
+            let mut flight = self.flight.lock();
+            for digest in &claimed {
+                flight.chunks.remove(digest);
+            }
+        }
+        Ok((packs?, referenced))
+    }
+
+    /// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
+    /// and alone where it is large, so that its pack's digest is its own.
+    fn plan(
+        &self,
+        chunks: Vec<Chunk>,
+        claimed: &mut Vec<Digest>,
+    ) -> Result<Vec<Pack>, IngestError> {
+        let mut packs = Vec::new();
+        // Open packs: [stored, compressed].
+        let mut open: [Option<Pack>; 2] = [None, None];
+        for chunk in chunks {
+            let digest = chunk.digest.expect("it was hashed above");
+            // First what is on its way, then what is there: a chunk goes from the one to the other.
+            if !self.flight.lock().chunks.insert(digest) {
+                continue;
+            }
+            claimed.push(digest);
+            if self.known.has(&digest)?.unwrap_or(false) {
+                self.flight.lock().chunks.remove(&digest);
+                continue;
+            }
+            let compress = !codec::looks_incompressible(&chunk.bytes);
+            let bytes = chunk.bytes.len();
+            if !compress && bytes >= CHUNK_BYTES_MIN {
+                packs.push(Pack {
+                    chunks: vec![(digest, chunk.bytes)],
+                    bytes,
+                    compress,
+                });
+                continue;
+            }
+            let slot = &mut open[usize::from(compress)];
+            let pack = slot.get_or_insert_with(|| Pack {
+                chunks: Vec::new(),
+                bytes: 0,
+                compress,
+            });
+            pack.chunks.push((digest, chunk.bytes));
+            pack.bytes += bytes;
+            if pack.bytes >= PACK_BYTES_TARGET {
+                packs.extend(slot.take());
+            }
+        }
+        packs.extend(open.into_iter().flatten());
+        Ok(packs)
+    }
+}
+
+impl Packed {
+    /// Bytes that will be stored.
+    pub(super) fn bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.data.len() as u64).sum()
+    }
+
+    /// Whether a commit failed since this was planned.
+    pub(super) fn is_doubtful(&self, flight: &Flight) -> bool {
+        flight.lock().since.failures != self.since.failures
+    }
+
+    /// Whether derived data is to be made again before this is written.
+    pub(super) fn asks_for_rebuild(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| matches!(entry.kind, EntryKind::Rebuild))
+    }
+
+    /// Writes the packs; gives the digests of their chunks, which are on their way until the commit.
+    pub(super) fn add_to(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        flight: &Flight,
+        landing: &mut Vec<Digest>,
+    ) -> Result<(), IngestError> {
+        let doubtful = !self.deduplicated || flight.lock().since.others != self.since.others;
+        for pack in std::mem::take(&mut self.packs) {
+            landing.extend(pack.chunks.iter().map(|(digest, _)| *digest));
+            // Chunks that another process sealed since this batch was planned.
+            let mut known = HashSet::new();
+            if doubtful {
+                for (digest, _) in &pack.chunks {
+                    if transaction.has_chunk(digest)? {
+                        known.insert(*digest);
+                    }
+                }
+            }
+            if known.len() < pack.chunks.len() {
+                transaction.add_pack(
+                    &pack,
+                    |digest| known.contains(digest),
+                    |digest| !self.referenced.contains(digest),
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Flight {
+    /// These chunks are sealed.
+    pub(super) fn landed(&self, chunks: &[Digest]) {
+        let mut flight = self.lock();
+        for digest in chunks {
+            flight.chunks.remove(digest);
+        }
+    }
+}
+
+/// Answers a batch of which nothing is sealed.
+pub(super) fn refuse(entries: &[Entry], manifests: &[Arc<Manifest>], error: &IngestError) {
+    for manifest in manifests {
+        manifest.fail(error);
+    }
+    for entry in entries {
+        entry.ticket.answer(Err(error.clone()));
+    }
+}
+
+fn manifests(chunks: &[Chunk]) -> Vec<Arc<Manifest>> {
+    let mut manifests: Vec<Arc<Manifest>> = Vec::new();
+    for chunk in chunks {
+        if manifests
+            .last()
+            .is_none_or(|last| !Arc::ptr_eq(last, &chunk.manifest))
+        {
+            manifests.push(Arc::clone(&chunk.manifest));
+        }
+    }
+    manifests
+}
+
+fn hash(chunks: &mut [Chunk]) {
+    chunks.par_iter_mut().with_max_len(8).for_each(|chunk| {
+        chunk.digest.get_or_insert_with(|| Digest::of(&chunk.bytes));
+    });
+    for chunk in chunks {
+        let digest = chunk.digest.expect("it was just hashed");
+        let size = u32::try_from(chunk.bytes.len()).expect("chunks are at most 1 MiB");
+        chunk.manifest.push(&digest, size);
+    }
+}
+
+/// Chunks of this batch that an asset sealed by this batch refers to.
+fn referenced_here(chunks: &[Chunk], entries: &[Entry]) -> HashSet<Digest> {
+    let complete: HashSet<*const Manifest> = entries
+        .iter()
+        .filter_map(|entry| match &entry.kind {
+            EntryKind::Asset { content, .. } => Some(Arc::as_ptr(&content.manifest)),
+            _ => None,
+        })
+        .collect();
+    chunks
+        .iter()
+        .filter(|chunk| complete.contains(&Arc::as_ptr(&chunk.manifest)))
+        .filter_map(|chunk| chunk.digest)
+        .collect()
+}
+
+/// Chunks that will be encoded together.
+struct Pack {
+    chunks: Vec<(Digest, Vec<u8>)>,
+    bytes: usize,
+    compress: bool,
+}
+
+fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {
+    let chunks: Vec<(Digest, u32)> = pack
+        .chunks
+        .iter()
+        .map(|(digest, bytes)| {
+            (
+                *digest,
+                u32::try_from(bytes.len()).expect("chunks are at most 1 MiB"),
+            )
+        })
+        .collect();
+    let raw = if let [(_, bytes)] = &mut pack.chunks[..] {
+        std::mem::take(bytes)
+    } else {
+        let mut raw = Vec::with_capacity(pack.bytes);
+        for (_, bytes) in &pack.chunks {
+            raw.extend_from_slice(bytes);
+        }
+        pack.chunks.clear();
+        raw
+    };
+    let frame = if pack.compress {
+        codec::compress(&raw).map_err(|_| IngestError::EncodeMismatch)?
+    } else {
+        None
+    };
+    let raw_size = raw.len() as u64;
+    let Some(frame) = frame else {
+        // A pack of one stored chunk has that chunk's digest; hashing it twice would be for nothing.
+        let sha256 = if let [(digest, _)] = chunks[..] {
+            digest
+        } else {
+            Digest::of(&raw)
+        };
+        return Ok(EncodedPack {
+            codec: Codec::Stored,
+            raw_size,
+            sha256,
+            data: raw,
+            chunks,
+        });
+    };
+    let decoded = codec::decompress(&frame, raw.len()).map_err(|_| IngestError::EncodeMismatch)?;
+    if decoded != raw {
+        return Err(IngestError::EncodeMismatch);
+    }
+    let sha256 = Digest::of(&frame);
+    Ok(EncodedPack {
+        codec: Codec::Zstd,
+        raw_size,
+        sha256,
+        data: frame,
+        chunks,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Parity;
+    use crate::store::open::{self, FileMode};
+    use crate::store::write::{Protection, Reopen, Writer};
+    use crate::vault::{OpenOptions, Vault};
+
+    /// A batch with one chunk of an asset that goes on.
+    fn batch(bytes: &[u8]) -> Batch {
+        let mut batch = Batch::default();
+        batch.push_chunk(Chunk {
+            bytes: bytes.to_vec(),
+            digest: None,
+            manifest: Arc::default(),
+        });
+        batch
+    }
+
+    #[test]
+    fn what_relies_on_chunks_of_a_failed_commit_is_doubtful_and_packed_again_after_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("v.vault");
+        let options = OpenOptions {
+            state_dir: Some(home.path().join("state")),
+            ..OpenOptions::default()
+        };
+        let vault = Vault::create(&path, &options).expect("a vault can be created");
+        let id = vault.id();
+        vault.close().expect("it closes");
+        let lock_timeout = std::time::Duration::from_secs(5);
+        let connection =
+            open::writer(&path, FileMode::Shared, lock_timeout).expect("it can be written");
+        let reopen = Reopen {
+            path,
+            mode: FileMode::Shared,
+            lock_timeout,
+        };
+        let protection = Protection {
+            vault: id,
+            parity: Parity::Off,
+        };
+        let mut writer = Writer::new(connection, reopen, protection);
+        let flight = Arc::new(Flight::default());
+        let mut packer = Packer::new(writer.known_chunks(), Arc::clone(&flight));
+        let mut pack = |bytes: &[u8]| packer.pack(batch(bytes)).expect("it can be packed");
+
+        let first = pack(b"once");
+        let relying = pack(b"once");
+        assert_eq!((first.packs.len(), relying.packs.len()), (1, 0));
+        flight.fail();
+        assert!(first.is_doubtful(&flight) && relying.is_doubtful(&flight));
+        let mut again = pack(b"once");
+        assert!(!again.is_doubtful(&flight));
+        assert_eq!(
+            again.packs.len(),
+            1,
+            "nothing of the failed commit is there"
+        );
+
+        let mut landing = Vec::new();
+        let mut transaction = writer.begin().expect("nobody else writes");
+        again
+            .add_to(&mut transaction, &flight, &mut landing)
+            .expect("it can be added");
+        transaction.commit().expect("it can be committed");
+        assert_eq!(landing, [Digest::of(b"once")]);
+        assert_eq!(pack(b"once").packs.len(), 0, "it is on its way");
+        flight.landed(&landing);
+        assert_eq!(pack(b"once").packs.len(), 0, "it is sealed");
+    }
+}
