@@ -50,6 +50,9 @@ pub(crate) fn document_digests() -> std::collections::BTreeMap<String, String> {
 /// moment (sqlite.org/wal.html, "The WAL-Reset Bug").
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
+/// Pages in the WAL from which a healing commit copies them into the file: 64 MiB.
+const HEALER_WAL_PAGES: u32 = 64 * 1024 * 1024 / PAGE_BYTES;
+
 /// How the file may be used, decided once when the vault is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileMode {
@@ -92,12 +95,23 @@ pub(crate) fn writer(
     mode: FileMode,
     lock_timeout: Duration,
 ) -> Result<Connection, OpenError> {
+    // No commit waits for copying: see `write::checkpointer`.
+    appending(path, mode, lock_timeout, 0)
+}
+
+fn appending(
+    path: &Path,
+    mode: FileMode,
+    lock_timeout: Duration,
+    autocheckpoint_pages: u32,
+) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let open = || -> rusqlite::Result<Connection> {
         let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
         harden(&connection, lock_timeout, limits::WRITER_CACHE_BYTES)?;
+        connection.pragma_update(None, "wal_autocheckpoint", autocheckpoint_pages)?;
         if mode == FileMode::NetworkExclusive {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         }
@@ -118,7 +132,7 @@ pub(crate) fn healer(
     mode: FileMode,
     lock_timeout: Duration,
 ) -> Result<Connection, OpenError> {
-    let mut connection = writer(path, mode, lock_timeout)?;
+    let mut connection = appending(path, mode, lock_timeout, HEALER_WAL_PAGES)?;
     let mut allow = || -> rusqlite::Result<()> {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.authorizer(Some(allow_healing))
@@ -278,8 +292,6 @@ fn set_durable(connection: &Connection, mode: FileMode) -> rusqlite::Result<()> 
     connection.pragma_update(None, "synchronous", "FULL")?;
     let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if got.eq_ignore_ascii_case(wanted) && synchronous == 2 {
-        // A WAL of 64 MiB: bigger costs disk, smaller makes commits wait for copying.
-        connection.pragma_update(None, "wal_autocheckpoint", 64 * 1024 * 1024 / PAGE_BYTES)?;
         return Ok(());
     }
     Err(rusqlite::Error::SqliteFailure(

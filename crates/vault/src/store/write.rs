@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use self::checkpointer::Checkpointer;
 use super::derived::Facts;
 use super::open::{self, FileMode};
 use super::{Fact, derived_version};
@@ -19,6 +20,7 @@ use crate::parity::builder::Builder;
 use crate::parity::plan::Stripe;
 
 mod append;
+mod checkpointer;
 mod derived;
 mod parity;
 mod restore;
@@ -30,6 +32,8 @@ pub(crate) use append::{EncodedPack, NewAssetRow, Placement, Transaction};
 /// The writing connection and what it knows of the log's end. Lives on one thread.
 pub(crate) struct Writer {
     connection: Connection,
+    /// From the first commit on, where there is a WAL.
+    checkpointer: Option<Checkpointer>,
     reopen: Reopen,
     protection: Protection,
     /// The stripes there are, if that was looked up since somebody else wrote.
@@ -110,6 +114,7 @@ impl Writer {
     pub(crate) fn new(connection: Connection, reopen: Reopen, protection: Protection) -> Self {
         Self {
             connection,
+            checkpointer: None,
             reopen,
             protection,
             stripes: None,
@@ -134,6 +139,7 @@ impl Writer {
             open::writer(path, *mode, *lock_timeout).map_err(|error| IngestError::Store {
                 detail: error.to_string(),
             })?;
+        self.checkpointer = None;
         self.connection = fresh;
         self.stale = true;
         Ok(())
@@ -146,6 +152,7 @@ impl Writer {
         if let Err(error) = self.settle() {
             tracing::warn!(%error, "parity was left unmerged");
         }
+        self.checkpointer = None;
         let checkpointed = self
             .connection
             .busy_timeout(Duration::from_secs(1))
@@ -168,6 +175,29 @@ impl Writer {
             mode: self.reopen.mode,
             lock_timeout: self.reopen.lock_timeout,
             connection: None,
+        }
+    }
+
+    /// Sees to it that the WAL stays small. What was committed is safe either way, so a failure is only told of.
+    fn after_commit(&mut self) {
+        if self.reopen.mode == FileMode::NetworkExclusive {
+            return;
+        }
+        let looked = match &self.checkpointer {
+            Some(checkpointer) => checkpointer.after_commit(&self.connection),
+            None => match Checkpointer::start(self.reopen.path.clone(), self.reopen.lock_timeout) {
+                Ok(started) => self
+                    .checkpointer
+                    .insert(started)
+                    .after_commit(&self.connection),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread copies the WAL into the file");
+                    Ok(())
+                }
+            },
+        };
+        if let Err(error) = looked {
+            tracing::warn!(%error, "the WAL could not be copied into the file");
         }
     }
 

@@ -270,7 +270,8 @@ fn a_vault_that_others_write_to_is_never_taken_for_damaged() {
         .collect();
     let start = Instant::now();
     let mut opened = 0;
-    while start.elapsed() < Duration::from_secs(6) {
+    // A busy machine takes longer.
+    while opened <= 60 || start.elapsed() < Duration::from_secs(6) {
         let options = if opened % 2 == 0 {
             reading(&home)
         } else {
@@ -300,6 +301,5 @@ fn a_vault_that_others_write_to_is_never_taken_for_damaged() {
     for listener in listeners {
         let _ = listener.join();
     }
-    assert!(opened > 20, "{opened}");
     assert_intact(&home.open());
 }

@@ -408,6 +408,7 @@ impl Transaction<'_> {
             Ok(size) => {
                 self.open = false;
                 std::mem::swap(&mut self.writer.state, &mut self.state);
+                self.writer.after_commit();
                 Ok(size)
             }
             Err(error) => Err(error),

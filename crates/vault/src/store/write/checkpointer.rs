@@ -1,0 +1,90 @@
+//! Copying the WAL into the file on a thread of its own, so that an import need not wait for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::store::PAGE_BYTES;
+use crate::store::open::{self, FileMode};
+
+/// Pages in the WAL that are not in the file yet, from which copying them is worth a sync: 64 MiB.
+const WORTH_COPYING: i64 = 64 * 1024 * 1024 / PAGE_BYTES as i64;
+/// Pages of a WAL at which the writer waits until all of it is in the file, so that it begins anew: 256 MiB, and the
+/// transaction that goes beyond it. While somebody writes without a pause it only grows.
+const PAGES_MAX: i64 = 4 * WORTH_COPYING;
+
+/// Ends with its thread when it is dropped.
+pub(super) struct Checkpointer {
+    wake: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    /// Starts the thread; its connection is opened when there is something to do.
+    pub(super) fn start(path: PathBuf, lock_timeout: Duration) -> std::io::Result<Self> {
+        // One request waits at most: copying takes all there is.
+        let (wake, asked) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("checkpointer".into())
+            .spawn(move || run(&path, lock_timeout, &asked))?;
+        Ok(Self {
+            wake: Some(wake),
+            thread: Some(thread),
+        })
+    }
+
+    /// Looks at the WAL after a commit on `connection`: nothing, copying beside what comes next, or copying now.
+    pub(super) fn after_commit(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let (pages, copied) = look(connection, "NOOP")?;
+        if pages >= PAGES_MAX {
+            // Waits for the thread and for readers that are in the way, as long as for any lock.
+            look(connection, "FULL")?;
+        } else if pages - copied >= WORTH_COPYING
+            && let Some(wake) = &self.wake
+        {
+            // Full: it has been asked already.
+            let _ = wake.try_send(());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Checkpoints; gives the pages in the WAL, and how many of them are in the file.
+fn look(connection: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
+    let sql = format!("PRAGMA wal_checkpoint({mode})");
+    connection.query_row(&sql, [], |row| Ok((row.get(1)?, row.get(2)?)))
+}
+
+fn run(path: &Path, lock_timeout: Duration, asked: &Receiver<()>) {
+    let mut connection: Option<Connection> = None;
+    while asked.recv().is_ok() {
+        if connection.is_none() {
+            match open::writer(path, FileMode::Shared, lock_timeout) {
+                Ok(opened) => connection = Some(opened),
+                Err(error) => {
+                    tracing::warn!(%error, "the WAL stays until the next commit");
+                    continue;
+                }
+            }
+        }
+        if let Some(opened) = &connection
+            && let Err(error) = look(opened, "PASSIVE")
+        {
+            // The writer copies it when it has grown, and reports what stands in the way.
+            tracing::warn!(%error, "the WAL could not be copied into the file");
+            connection = None;
+        }
+    }
+}
