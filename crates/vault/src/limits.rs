@@ -27,6 +27,8 @@ pub const PACK_BYTES_MAX: usize = PACK_BYTES_TARGET + CHUNK_BYTES_MAX;
 pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Assets and links gathered for one commit.
 pub const BATCH_ENTRIES_MAX: usize = 4096;
+/// Assets and links from which a bulk import's transaction takes no further batch.
+pub const TRANSACTION_ENTRIES_MAX: usize = 32_768;
 
 /// Reading connections at most; each costs a page cache.
 pub const READERS_MAX: usize = 8;

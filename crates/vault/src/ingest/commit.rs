@@ -9,7 +9,7 @@ use super::packer::{self, Flight, Packed};
 use super::{Sealed, Ticket};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
-use crate::limits::DEPTH_MAX;
+use crate::limits::{DEPTH_MAX, TRANSACTION_ENTRIES_MAX};
 use crate::parity::plan::BULK_SHARDS;
 use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
 
@@ -154,7 +154,9 @@ impl Committer {
                 }
             }
             // Stripes of a bulk import are made large at once, so that they need not be merged.
-            let full = transaction.shards() >= BULK_SHARDS || stored >= TRANSACTION_BYTES_MAX;
+            let full = transaction.shards() >= BULK_SHARDS
+                || stored >= TRANSACTION_BYTES_MAX
+                || group.tickets.len() >= TRANSACTION_ENTRIES_MAX;
             let Some(next) = (!full && !group.settle).then(&mut *more).flatten() else {
                 break;
             };

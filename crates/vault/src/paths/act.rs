@@ -12,13 +12,14 @@ use super::system::{self, Stamp};
 use super::{Progress, Report, SKIPPED_MAX, SkipReason, Skipped, Watch};
 use crate::error::{IngestError, Retry};
 use crate::ingest::{ArchiveError, Ingest, NewAsset, NewLink, Ticket};
-use crate::limits::BATCH_ENTRIES_MAX;
+use crate::limits::{BATCH_ENTRIES_MAX, TRANSACTION_ENTRIES_MAX};
 use crate::model::PlaceId;
 use crate::name::Name;
 use crate::vault::Vault;
 
-/// Things handed in and not yet sealed: enough for the batch that gathers and the one that is being sealed.
-const TICKETS_MAX: usize = 2 * BATCH_ENTRIES_MAX;
+/// Things handed in and not yet sealed: enough for a transaction that takes in one batch more than it asks for, and
+/// for those that gather and are packed meanwhile. With fewer it would wait for files that wait for it.
+const TICKETS_MAX: usize = TRANSACTION_ENTRIES_MAX + 5 * BATCH_ENTRIES_MAX;
 /// How often a file is read before it is said to change all the time.
 const READINGS_MAX: usize = 2;
 
