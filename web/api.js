@@ -149,7 +149,17 @@ export const api = {
   uploads: () => get('/api/uploads'),
   /** @param {Record<string, any>} fields @param {AbortSignal} [signal] @returns {Promise<Upload & {message: string}>} */
   completeUpload: (fields, signal) => post('/api/upload/complete', fields, signal),
-  sendPart,
+  /**
+   * One part of an upload.
+   * @param {string} uploadId @param {number} index @param {Blob} body @param {Sending} [how]
+   */
+  sendPart: (uploadId, index, body, how) => send(
+    `/api/upload/chunk?${new URLSearchParams({ upload_id: uploadId, chunk_index: String(index) })}`, body, how),
+  /**
+   * A whole file, to an address made by `addressOf.file`.
+   * @param {string} address @param {Blob} body @param {Sending} [how] @returns {Promise<Upload & {message: string}>}
+   */
+  sendFile: (address, body, how) => send(address, body, how),
 };
 
 export const addressOf = {
@@ -159,27 +169,28 @@ export const addressOf = {
   download: (id) => `/api/assets/${id}?download=1`,
   /** @param {'project' | 'collection'} kind @param {number} id */
   zip: (kind, id) => `/api/${kind}s/${id}/download`,
+  /** Where a file is sent to be archived. @param {number} collectionId @param {Record<string, string>} fields */
+  file: (collectionId, fields) => `/api/collections/${collectionId}/assets?${new URLSearchParams(fields)}`,
   events: '/api/events',
 };
 
 /**
- * One part of an upload. XMLHttpRequest, because fetch does not say how much has left.
- * @param {string} uploadId @param {number} index @param {Blob} body
- * @param {{onProgress?: (sent: number) => void, signal?: AbortSignal}} [options]
- * @returns {Promise<void>}
+ * Bytes. XMLHttpRequest, because fetch does not say how much has left.
+ * @typedef {{onProgress?: (sent: number) => void, signal?: AbortSignal}} Sending
+ * @param {string} address @param {Blob} body @param {Sending} [how]
+ * @returns {Promise<any>}
  */
-function sendPart(uploadId, index, body, { onProgress = () => {}, signal } = {}) {
+function send(address, body, { onProgress = () => {}, signal } = {}) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
-    const params = new URLSearchParams({ upload_id: uploadId, chunk_index: String(index) });
-    xhr.open('POST', `/api/upload/chunk?${params}`);
+    xhr.open('POST', address);
     xhr.setRequestHeader('Content-Type', 'application/octet-stream');
     xhr.upload.onprogress = (event) => onProgress(event.loaded);
     xhr.onload = () => {
       try {
-        settled(xhr.status, xhr.responseText, xhr.getResponseHeader('Retry-After'), 'json');
+        const answer = settled(xhr.status, xhr.responseText, xhr.getResponseHeader('Retry-After'), 'json');
         onProgress(body.size);
-        resolve();
+        resolve(answer);
       } catch (error) {
         reject(error);
       }

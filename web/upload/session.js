@@ -102,6 +102,7 @@ export class UploadSession extends EventTarget {
 
   /** @param {Item} item */
   async runOne(item) {
+    const ownId = item.uploadId;
     await transfer(item, {
       hasher: this.hasher,
       untilAnswered: () => this.untilAnswered(),
@@ -112,6 +113,8 @@ export class UploadSession extends EventTarget {
     if (item.state !== 'queued') return;
     this.byUploadId.set(item.uploadId, item);
     if (early) this.heard(early);
+    // Under an id that the server chose, the end may have been told before the id was.
+    else if (item.uploadId !== ownId) void this.recheckQueued();
   }
 
   /** @param {Item} item @param {Partial<Item>} change */

@@ -1,7 +1,8 @@
-// Brings one file to the server: parts, then `complete`. Survives lost answers, a server that is away or busy, and a
-// restart of it, by asking which parts are there and sending only the rest.
+// Brings one file to the server: a small one in one request, a larger one in parts, then `complete`. Survives lost answers,
+// a server that is away or busy, and a restart of it, by sending a small file again, and of a larger one only the parts
+// that are not there.
 
-import { ApiError, api } from '../api.js';
+import { ApiError, addressOf, api } from '../api.js';
 import { Gate, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { visibleName } from '../lib/format.js';
 import { reasonOf } from './collect.js';
@@ -14,6 +15,8 @@ const large = new Gate(4);
 const LARGE_BYTES = 256 * 1024;
 const BUSY_TRIES = 40;
 const COMPLETE_TRIES = 4;
+/** Proxies refuse longer addresses; a file deep in folders with long names goes as parts, where they are in the body. */
+const ADDRESS_MOST = 4000;
 
 /**
  * @typedef {import('./session.js').Item} Item
@@ -33,6 +36,7 @@ export async function transfer(item, tools) {
 async function send(item, tools) {
   const file = item.found.file ?? (await reread(item));
   const parts = Math.ceil(file.size / PART_BYTES);
+  if (parts <= 1 && addressFor(item, file, '').length < ADDRESS_MOST) return sendWhole(item, file, tools);
   tools.update(item, { state: 'receiving', size: file.size, modified: file.lastModified, sent: 0 });
 
   const hash = tools.hasher.sha256(file);
@@ -92,6 +96,35 @@ async function send(item, tools) {
   }
 }
 
+/** @param {Item} item @param {File} file @param {string} sha256 */
+function addressFor(item, file, sha256) {
+  return addressOf.file(item.collectionId, { filename: item.name, path: item.prefix, modified: String(file.lastModified), sha256 });
+}
+
+/** @param {Item} item @param {File} file @param {Tools} tools */
+async function sendWhole(item, file, tools) {
+  tools.update(item, { state: 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
+  // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
+  const address = addressFor(item, file, await tools.hasher.sha256(file));
+  tools.update(item, { state: 'receiving' });
+  const onProgress = (/** @type {number} */ sent) => tools.update(item, { sent: Math.min(sent, file.size) });
+  // Sent again after a lost answer, it is found to be there already.
+  const answer = await patiently(tools, () => sendBlob(file, () => api.sendFile(address, file, { onProgress })));
+  if (answer.upload_id) item.uploadId = answer.upload_id;
+  ended(item, answer, tools);
+}
+
+/** @template T @param {Blob} body @param {() => Promise<T>} send @returns {Promise<T>} */
+async function sendBlob(body, send) {
+  try {
+    return await (body.size >= LARGE_BYTES ? large.through(send) : send());
+  } catch (error) {
+    // A file that can no longer be read looks like a broken connection; reading one byte tells them apart.
+    if (error instanceof ApiError && error.status === 0) await body.slice(0, 1).arrayBuffer();
+    throw error;
+  }
+}
+
 /** @param {Item} item */
 async function reread(item) {
   if (!item.found.reread) throw new Error(item.found.error || 'it could not be read');
@@ -120,17 +153,14 @@ async function sendParts(item, file, parts, have, tools) {
     const body = file.slice(index * PART_BYTES, index * PART_BYTES + PART_BYTES);
     await patiently(tools, async () => {
       try {
-        const send = () => api.sendPart(item.uploadId, index, body, {
+        await sendBlob(body, () => api.sendPart(item.uploadId, index, body, {
           onProgress: (sent) => {
             live.set(index, Math.min(sent, body.size));
             report();
           },
-        });
-        await (body.size >= LARGE_BYTES ? large.through(send) : send());
+        }));
       } catch (error) {
         live.delete(index);
-        // A file that can no longer be read looks like a broken connection; reading one byte tells them apart.
-        if (error instanceof ApiError && error.status === 0) await body.slice(0, 1).arrayBuffer();
         throw error;
       }
     });

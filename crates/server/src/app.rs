@@ -29,6 +29,10 @@ const REQUESTS_MAX: usize = 512;
 const DOWNLOADS_MAX: usize = 128;
 /// Parts of uploads at once, each with up to 1 MiB on its way.
 const PARTS_MAX: usize = 64;
+/// Bytes of small files that are gathered in memory at once, in all.
+const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What those bytes are counted in: a semaphore counts no further than 32 bits at a time, and nothing is smaller than a page.
+const MEMORY_UNIT: usize = 4096;
 /// JSON up to this size costs more to compress than to send.
 const GZIP_ABOVE_BYTES: u64 = 200;
 
@@ -67,6 +71,7 @@ pub(crate) struct Limits {
     requests: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
     parts: Arc<Semaphore>,
+    memory: Arc<Semaphore>,
 }
 
 impl Limits {
@@ -76,6 +81,7 @@ impl Limits {
             requests: limit(REQUESTS_MAX),
             downloads: limit(DOWNLOADS_MAX),
             parts: limit(PARTS_MAX),
+            memory: limit(MEMORY_BYTES_MAX / MEMORY_UNIT),
         }
     }
 
@@ -97,6 +103,12 @@ impl Limits {
     /// A place among the parts that are being received.
     pub(crate) fn part(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         acquire(&self.parts)
+    }
+
+    /// Room for so many bytes in memory, if there is any now.
+    pub(crate) fn memory(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT)).ok()?;
+        Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
     }
 }
 

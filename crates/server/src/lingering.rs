@@ -2,14 +2,18 @@
 //!
 //! A server that answers before it has read a request's body (401, 413, 429) and then closes its socket makes the
 //! kernel send a reset, which throws away the answer that the client had not read yet. So the sending half is closed
-//! first, and what still arrives is read and dropped for a moment.
+//! first, and what still arrives is read and dropped for a moment. Between two requests nothing is on its way, and a
+//! server that stops need not wait for clients that keep their connections for later.
 
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -18,11 +22,69 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes read and dropped at most.
 const DROPPED_MAX: usize = 64 * 1024 * 1024;
 
-/// A stream whose shutdown lingers.
+/// A stream whose shutdown lingers, unless all that the client has sent was read as requests.
 #[derive(Debug)]
 pub(crate) struct Lingering<S> {
     stream: S,
+    unread: Unread,
     closing: Option<Closing>,
+}
+
+/// Whether the client has begun a request that was not read to its end. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unread(Arc<AtomicBool>);
+
+impl Unread {
+    fn set(&self, unread: bool) {
+        self.0.store(unread, Ordering::Relaxed);
+    }
+
+    /// The body of a request on this connection.
+    pub(crate) fn body<B: Body>(&self, body: B) -> Noted<B> {
+        let noted = Noted {
+            body,
+            unread: self.clone(),
+        };
+        noted.note(false);
+        noted
+    }
+}
+
+/// A body that tells its connection when it was read to its end.
+#[derive(Debug)]
+pub(crate) struct Noted<B> {
+    body: B,
+    unread: Unread,
+}
+
+impl<B: Body> Noted<B> {
+    fn note(&self, ended: bool) {
+        if ended || self.body.is_end_stream() {
+            self.unread.set(false);
+        }
+    }
+}
+
+impl<B: Body + Unpin> Body for Noted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.note(frame.is_none());
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[derive(Debug)]
@@ -33,9 +95,10 @@ struct Closing {
 
 impl<S> Lingering<S> {
     /// Wraps a connection.
-    pub(crate) fn new(stream: S) -> Self {
+    pub(crate) fn new(stream: S, unread: Unread) -> Self {
         Self {
             stream,
+            unread,
             closing: None,
         }
     }
@@ -47,7 +110,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            self.unread.set(true);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -81,6 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
+        if !this.unread.0.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         let closing = this.closing.get_or_insert_with(|| Closing {
             until: Box::pin(tokio::time::sleep(LINGER)),
             dropped: 0,
@@ -100,6 +171,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+    use http_body_util::BodyExt as _;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
@@ -110,7 +190,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {
-            let mut stream = Lingering::new(listener.accept().await.unwrap().0);
+            let stream = listener.accept().await.unwrap().0;
+            let mut stream = Lingering::new(stream, Unread::default());
+            stream.read_exact(&mut [0; 10]).await.unwrap();
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
         });
@@ -123,5 +205,40 @@ mod tests {
         assert_eq!(answer, "no");
         drop(client);
         server.await.unwrap();
+    }
+
+    /// Whether closing is over at once, though the client keeps its half open.
+    async fn closes_at_once(request: &str, reads_body: bool) -> bool {
+        let (mut client, stream) = tokio::io::duplex(4096);
+        let unread = Unread::default();
+        let shared = unread.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let body = shared.body(request.into_body());
+            async move {
+                if reads_body {
+                    body.collect().await.unwrap();
+                }
+                Ok::<_, Infallible>(hyper::Response::new(String::from("answer")))
+            }
+        });
+        let stream = TokioIo::new(Lingering::new(stream, unread));
+        let mut connection = pin!(http1::Builder::new().serve_connection(stream, service));
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 1024];
+        tokio::select! {
+            ended = connection.as_mut() => panic!("{ended:?}"),
+            read = client.read(&mut answer) => assert!(answer[..read.unwrap()].ends_with(b"answer")),
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn only_a_client_that_may_still_be_sending_is_waited_for() {
+        let whole = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody";
+        assert!(closes_at_once(whole, true).await);
+        assert!(closes_at_once("GET / HTTP/1.1\r\nHost: x\r\n\r\n", false).await);
+        let begun = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\nbo";
+        assert!(!closes_at_once(begun, false).await);
     }
 }

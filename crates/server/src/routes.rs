@@ -10,6 +10,7 @@ mod sign_in;
 mod status;
 pub(crate) mod uploads;
 mod vaults;
+mod whole;
 
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -49,6 +50,7 @@ pub(crate) fn table() -> Vec<Route> {
         post_("/api/collections", post(collections::create)),
         get_("/api/collections/{id}", get(collections::one)),
         get_("/api/collections/{id}/assets", get(collections::assets)),
+        post_("/api/collections/{id}/assets", post(whole::archive)),
         get_("/api/collections/{id}/download", get(downloads::collection)),
         post_("/api/collections/{id}/assets/download", post(downloads::selection)),
         get_("/api/assets/{id}", get(assets::bytes)),

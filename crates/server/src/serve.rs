@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::app::Peer;
-use crate::lingering::Lingering;
+use crate::lingering::{Lingering, Unread};
 use crate::server::{ServeError, Server, ServerOptions, ServerReport};
 
 /// Where the search for a free port begins, and how many are tried.
@@ -218,7 +218,10 @@ async fn connection(
     // Answers are written whole; waiting to fill packets only delays them.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let unread = Unread::default();
+    let bodies = unread.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(|body| bodies.body(body));
         request.extensions_mut().insert(Peer { remote, local });
         router.call(request)
     });
@@ -227,7 +230,7 @@ async fn connection(
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(Lingering::new(stream)), service)
+            .serve_connection(TokioIo::new(Lingering::new(stream, unread)), service)
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -425,11 +425,12 @@ pub(crate) struct Uploads {
     pub(crate) uploads: Vec<Upload>,
 }
 
-/// The answer to `complete`.
+/// The answer to `complete`, and to a file in one request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Completed {
     pub(crate) message: &'static str,
-    pub(crate) upload_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upload_id: Option<String>,
     pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asset_id: Option<u64>,

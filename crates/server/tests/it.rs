@@ -25,3 +25,5 @@ mod status;
 mod uploads;
 #[path = "it/vaults.rs"]
 mod vaults;
+#[path = "it/whole.rs"]
+mod whole;

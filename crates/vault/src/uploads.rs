@@ -15,6 +15,7 @@ mod queue;
 mod sealing;
 mod spool;
 mod upload;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ use crate::store::{Fact, Section, listing, log, read};
 use crate::uploads::Uploads;
 use crate::walk::Walk;
 
+mod adding;
 mod copying;
 pub(crate) mod create;
 mod proving;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::events::Events;
 use crate::extract::{JSON_BYTES_MAX, JsonId, Params, Segment, json, json_body};
-use crate::receive::receive_part;
+use crate::receive::{announced, receive_part};
 use crate::wire;
 
 /// Uploads in one answer at most.
@@ -45,8 +45,7 @@ pub(crate) async fn part(
             "chunk_index is missing",
         ));
     };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced: Option<u64> = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = announced(request.headers());
     if announced.is_some_and(|bytes| bytes > PART_BYTES_MAX) {
         return Err(UploadError::PartTooLarge.into());
     }
@@ -78,44 +77,48 @@ impl TryFrom<Complete> for Completion {
     type Error = ApiError;
 
     fn try_from(wire: Complete) -> Result<Self, ApiError> {
-        let name = match (wire.filename, wire.filename_base64) {
-            (Some(name), None) => name.into_bytes(),
-            (_, Some(exact)) => STANDARD.decode(exact).map_err(|_| {
-                ApiError::bad_request("name_invalid", "filename_base64 is not padded base64")
-            })?,
-            (None, None) => {
-                return Err(ApiError::bad_request("name_invalid", "filename is missing"));
-            }
-        };
-        // A leading, doubled or closing slash names nothing.
-        let prefix = wire.path_prefix.unwrap_or_default();
-        let folders = prefix.split('/').filter(|folder| !folder.is_empty());
-        let sha256 = wire.sha256.map(|hex| hex.parse::<Digest>()).transpose();
-        let sha256 = sha256
-            .map_err(|()| ApiError::bad_request("bad_sha256", "sha256 must be 64 hex digits"))?;
         Ok(Self {
             upload_id: wire.upload_id,
             collection: CollectionId::new(wire.collection_id.seq()?),
-            folders: folders.map(Name::new).collect::<Result<_, _>>()?,
-            name: Name::new(name)?,
+            folders: folders(wire.path_prefix.as_deref())?,
+            name: file_name(wire.filename.as_deref(), wire.filename_base64.as_deref())?,
             total_size: wire.total_size,
             parts: wire.parts,
-            sha256,
+            sha256: wire.sha256.as_deref().map(digest).transpose()?,
             modified: wire.modified.map(Timestamp::from_unix_ms),
             executable: wire.executable.unwrap_or(false),
         })
     }
 }
 
-/// `POST /api/upload/complete`.
-pub(crate) async fn complete(
-    State(app): State<App>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    app.shelf.vault()?;
-    let completion = Completion::try_from(json_body::<Complete>(request, JSON_BYTES_MAX).await?)?;
-    let upload_id = completion.upload_id.clone();
-    let completed = match complete_in_time(&app, Arc::new(completion)).await? {
+/// The name of a file, given as text or as exact bytes.
+pub(crate) fn file_name(text: Option<&str>, exact: Option<&str>) -> Result<Name, ApiError> {
+    let bytes = match (text, exact) {
+        (_, Some(exact)) => STANDARD.decode(exact).map_err(|_| {
+            ApiError::bad_request("name_invalid", "filename_base64 is not padded base64")
+        })?,
+        (Some(text), None) => text.as_bytes().to_vec(),
+        (None, None) => return Err(ApiError::bad_request("name_invalid", "filename is missing")),
+    };
+    Ok(Name::new(bytes)?)
+}
+
+/// The collections that `a/b/` names. A leading, doubled or closing slash names nothing.
+pub(crate) fn folders(path: Option<&str>) -> Result<Vec<Name>, ApiError> {
+    let folders = path.unwrap_or_default().split('/');
+    let folders = folders.filter(|folder| !folder.is_empty()).map(Name::new);
+    Ok(folders.collect::<Result<_, _>>()?)
+}
+
+/// A SHA-256 in hexadecimal.
+pub(crate) fn digest(hex: &str) -> Result<Digest, ApiError> {
+    hex.parse()
+        .map_err(|()| ApiError::bad_request("bad_sha256", "sha256 must be 64 hex digits"))
+}
+
+/// What is answered where an upload was completed; one that was archived at once has no id.
+pub(crate) fn answer(completed: Completed, upload_id: Option<String>) -> wire::Completed {
+    match completed {
         Completed::Sealed {
             asset,
             already_archived,
@@ -137,8 +140,19 @@ pub(crate) async fn complete(
             asset_id: None,
             already_archived: None,
         },
-    };
-    Ok(json(StatusCode::OK, &completed))
+    }
+}
+
+/// `POST /api/upload/complete`.
+pub(crate) async fn complete(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    app.shelf.vault()?;
+    let completion = Completion::try_from(json_body::<Complete>(request, JSON_BYTES_MAX).await?)?;
+    let upload_id = completion.upload_id.clone();
+    let completed = complete_in_time(&app, Arc::new(completion)).await?;
+    Ok(json(StatusCode::OK, &answer(completed, Some(upload_id))))
 }
 
 /// Completes an upload, waiting for a place in the queue without keeping a thread.

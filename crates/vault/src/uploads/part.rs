@@ -22,6 +22,7 @@ pub struct PartWriter {
     path: PathBuf,
     file: Option<File>,
     size: u64,
+    size_max: u64,
     crc: crc32fast::Hasher,
     /// The first error, for `finish` to tell.
     failed: Option<UploadError>,
@@ -45,6 +46,7 @@ impl PartWriter {
             path,
             file: None,
             size: 0,
+            size_max: PART_BYTES_MAX,
             crc: crc32fast::Hasher::new(),
             failed: None,
         };
@@ -62,6 +64,17 @@ impl PartWriter {
             Err(error) => return Err(UploadError::io("create", &writer.path)(error)),
         }
         Ok(writer)
+    }
+
+    /// Lets the part have any size: it is a whole file, and a client that cannot go on with a part gains nothing from
+    /// smaller ones.
+    pub(super) fn without_bound(mut self) -> Self {
+        self.size_max = u64::MAX;
+        self
+    }
+
+    pub(super) fn upload_id(&self) -> &str {
+        &self.upload.id
     }
 
     /// Adds bytes. After an error every further call fails, and so does `finish`, with the error that was first.
@@ -137,7 +150,7 @@ impl Write for PartWriter {
         let Some(file) = &mut self.file else {
             return Err(io::Error::other("an earlier write failed"));
         };
-        if self.size + bytes.len() as u64 > PART_BYTES_MAX {
+        if self.size + bytes.len() as u64 > self.size_max {
             self.failed = Some(UploadError::PartTooLarge);
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,

@@ -137,6 +137,11 @@ impl Spool {
         *self.held.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where the upload with this key lies.
     pub(super) fn folder(&self, key: &Key) -> PathBuf {
         self.path.join(key.to_string())
