@@ -7,6 +7,7 @@
     reason = "reporting on a terminal is this program's purpose"
 )]
 
+mod bench;
 mod corpus;
 mod damage;
 mod process;
@@ -42,6 +43,8 @@ enum Task {
     Corpus(CorpusOptions),
     /// Damage a vault of a real folder on purpose, rescue it, and compare every byte that comes back
     Damage(DamageOptions),
+    /// Time archiving and verifying side by side with restic and borg
+    Bench(BenchOptions),
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -82,6 +85,31 @@ struct DamageOptions {
     seed: u64,
 }
 
+#[derive(Args)]
+struct BenchOptions {
+    /// What to archive: a name for the table, and a folder or file
+    #[arg(long = "corpus", required = true, value_name = "NAME=PATH", value_parser = named_path)]
+    corpora: Vec<(String, PathBuf)>,
+    /// Rounds that count, after one that does not
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    runs: usize,
+    /// Measure only our own program
+    #[arg(long)]
+    alone: bool,
+    /// Write the figures of every run to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn named_path(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.to_owned(), path.into()))
+        }
+        _ => Err("give a name and a path, as in photos=/data/photos".into()),
+    }
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let root = workspace_root();
     Ok(match Cli::parse().task {
@@ -112,6 +140,23 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Damage(DamageOptions { dir, cases, seed }) => {
             let binary = corpus::build(&root)?;
             damage::run(&binary, &damage::Plan { dir, cases, seed })?;
+            ExitCode::SUCCESS
+        }
+        Task::Bench(options) => {
+            let binary = corpus::build(&root)?;
+            let BenchOptions {
+                corpora,
+                runs,
+                alone,
+                out,
+            } = options;
+            let plan = bench::Plan {
+                corpora,
+                runs,
+                alone,
+                out,
+            };
+            bench::run(&binary, &plan)?;
             ExitCode::SUCCESS
         }
         Task::Tidy => {
@@ -150,6 +195,13 @@ mod tests {
     #[test]
     fn command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_corpus_has_a_name_and_a_path() {
+        let good = named_path("a=/b=c").expect("the first sign counts");
+        assert_eq!(good, ("a".to_owned(), PathBuf::from("/b=c")));
+        assert!(named_path("/b").is_err() && named_path("=/b").is_err());
     }
 
     #[test]
