@@ -18,6 +18,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::steps::Step;
@@ -42,6 +43,8 @@ enum Task {
     Corpus(CorpusOptions),
     /// Damage a vault of a real folder on purpose, rescue it, and compare every byte that comes back
     Damage(DamageOptions),
+    /// Make a vault of many small assets through the product's own ingest, to measure on
+    GenVault(GenVaultOptions),
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -82,6 +85,19 @@ struct DamageOptions {
     seed: u64,
 }
 
+#[derive(Args)]
+struct GenVaultOptions {
+    /// How many assets
+    #[arg(long, value_name = "N")]
+    assets: u64,
+    /// How many collections they are spread over
+    #[arg(long, default_value_t = 1, value_name = "C")]
+    collections: u64,
+    /// The vault to make
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let root = workspace_root();
     Ok(match Cli::parse().task {
@@ -114,6 +130,7 @@ fn main() -> anyhow::Result<ExitCode> {
             damage::run(&binary, &damage::Plan { dir, cases, seed })?;
             ExitCode::SUCCESS
         }
+        Task::GenVault(options) => exit_code(gen_vault(&root, &options)?),
         Task::Tidy => {
             let findings = tidy::check(&root)?;
             for finding in &findings {
@@ -123,6 +140,21 @@ fn main() -> anyhow::Result<ExitCode> {
             exit_code(findings.is_empty())
         }
     })
+}
+
+/// Runs the generator, an example of the library: this program knows nothing of vaults.
+fn gen_vault(root: &Path, options: &GenVaultOptions) -> anyhow::Result<bool> {
+    // Cargo runs it in this process's folder, so a relative path means the same to both.
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(["run", "--release", "--quiet", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .args(["--package", "compactvault-vault", "--example", "gen_vault"])
+        .args(["--", &options.assets.to_string()])
+        .arg(options.collections.to_string())
+        .arg(&options.out)
+        .status()
+        .context("running cargo")?;
+    Ok(status.success())
 }
 
 /// The folder of the root manifest, wherever `cargo xtask` was called from.
