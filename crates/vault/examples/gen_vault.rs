@@ -61,7 +61,7 @@ const EXTENSIONS: [&str; 16] = [
     "glb", "bin", "csv",
 ];
 
-/// SplitMix64: enough variety, and the same everywhere.
+/// `SplitMix64`: enough variety, and the same everywhere.
 struct Random(u64);
 
 impl Random {
