@@ -19,6 +19,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::steps::Step;
@@ -45,6 +46,8 @@ enum Task {
     Damage(DamageOptions),
     /// Time archiving and verifying side by side with restic and borg
     Bench(BenchOptions),
+    /// Make a vault of many small assets through the product's own ingest, to measure on
+    GenVault(GenVaultOptions),
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -110,6 +113,19 @@ fn named_path(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+#[derive(Args)]
+struct GenVaultOptions {
+    /// How many assets
+    #[arg(long, value_name = "N")]
+    assets: u64,
+    /// How many collections they are spread over
+    #[arg(long, default_value_t = 1, value_name = "C")]
+    collections: u64,
+    /// The vault to make
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let root = workspace_root();
     Ok(match Cli::parse().task {
@@ -159,6 +175,7 @@ fn main() -> anyhow::Result<ExitCode> {
             bench::run(&binary, &plan)?;
             ExitCode::SUCCESS
         }
+        Task::GenVault(options) => exit_code(gen_vault(&root, &options)?),
         Task::Tidy => {
             let findings = tidy::check(&root)?;
             for finding in &findings {
@@ -168,6 +185,21 @@ fn main() -> anyhow::Result<ExitCode> {
             exit_code(findings.is_empty())
         }
     })
+}
+
+/// Runs the generator, an example of the library: this program knows nothing of vaults.
+fn gen_vault(root: &Path, options: &GenVaultOptions) -> anyhow::Result<bool> {
+    // Cargo runs it in this process's folder, so a relative path means the same to both.
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(["run", "--release", "--quiet", "--manifest-path"])
+        .arg(root.join("Cargo.toml"))
+        .args(["--package", "compactvault-vault", "--example", "gen_vault"])
+        .args(["--", &options.assets.to_string()])
+        .arg(options.collections.to_string())
+        .arg(&options.out)
+        .status()
+        .context("running cargo")?;
+    Ok(status.success())
 }
 
 /// The folder of the root manifest, wherever `cargo xtask` was called from.

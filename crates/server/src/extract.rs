@@ -121,6 +121,12 @@ impl Params {
         value.map(|(_, value)| value.as_str())
     }
 
+    /// The value of `name` as an entry's id.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<Seq>, ApiError> {
+        let id = self.get(name).map(|text| parse_id(text).ok_or_else(bad_id));
+        id.transpose()
+    }
+
     /// The value of `name` as a number from 0; `code` if it is none.
     pub(crate) fn number(&self, name: &str, code: &'static str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.get(name) else {

@@ -6,6 +6,7 @@ mod collections;
 mod downloads;
 pub(crate) mod pages;
 mod projects;
+mod search;
 mod sign_in;
 mod status;
 pub(crate) mod uploads;
@@ -53,6 +54,7 @@ pub(crate) fn table() -> Vec<Route> {
         post_("/api/collections/{id}/assets", post(whole::archive)),
         get_("/api/collections/{id}/download", get(downloads::collection)),
         post_("/api/collections/{id}/assets/download", post(downloads::selection)),
+        get_("/api/search", get(search::search)),
         get_("/api/assets/{id}", get(assets::bytes)),
         get_("/api/assets/{id}/preview", get(assets::preview)),
         post_("/api/upload/chunk", post(uploads::part)),

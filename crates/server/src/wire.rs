@@ -228,15 +228,64 @@ impl From<&vault::ListPage> for AssetPage {
                 .map(|(asset, versions)| Asset::new(asset, *versions))
                 .collect(),
             total: page.total,
-            counts: page
-                .counts
-                .iter()
-                .map(|(class, count)| (class.word(), *count))
-                .collect(),
+            counts: by_word(&page.counts),
             bytes: page.bytes,
             log_size: page.log_size,
         }
     }
+}
+
+/// An asset that a search found, and where.
+#[derive(Debug, Serialize)]
+pub(crate) struct Hit {
+    #[serde(flatten)]
+    asset: Asset,
+    collection_id: u64,
+    project_id: u64,
+    path: String,
+}
+
+/// A page of what a search found.
+#[derive(Debug, Serialize)]
+pub(crate) struct SearchPage {
+    assets: Vec<Hit>,
+    total: u64,
+    counts: BTreeMap<&'static str, u64>,
+    bytes: u64,
+    log_size: u64,
+}
+
+impl From<&vault::SearchPage> for SearchPage {
+    fn from(page: &vault::SearchPage) -> Self {
+        Self {
+            assets: page
+                .hits
+                .iter()
+                .map(|hit| Hit {
+                    asset: Asset::new(&hit.asset, hit.versions),
+                    collection_id: hit.asset.collection.get(),
+                    project_id: hit.project.get(),
+                    path: joined(&hit.path),
+                })
+                .collect(),
+            total: page.total,
+            counts: by_word(&page.counts),
+            bytes: page.bytes,
+            log_size: page.log_size,
+        }
+    }
+}
+
+fn joined(path: &[Name]) -> String {
+    let names: Vec<_> = path.iter().map(Name::to_utf8_lossy).collect();
+    names.join("/")
+}
+
+fn by_word(counts: &BTreeMap<vault::MediaClass, u64>) -> BTreeMap<&'static str, u64> {
+    counts
+        .iter()
+        .map(|(class, count)| (class.word(), *count))
+        .collect()
 }
 
 /// Everything known about an asset.
@@ -266,12 +315,11 @@ pub(crate) struct TextPreview {
 impl AssetDetails {
     /// `text` only for text.
     pub(crate) fn new(details: &vault::AssetDetails, text: Option<TextPreview>) -> Self {
-        let path: Vec<_> = details.path.iter().map(Name::to_utf8_lossy).collect();
         Self {
             asset: Asset::new(&details.asset, details.versions.len() as u64),
             collection_id: details.asset.collection.get(),
             project_id: details.project.get(),
-            path: path.join("/"),
+            path: joined(&details.path),
             crc32: format!("{:08x}", details.asset.crc32),
             chunks: details.chunks,
             version_ids: details.versions.iter().map(|id| id.get()).collect(),

@@ -17,6 +17,7 @@ mod downloads;
 mod pages;
 #[path = "it/projects.rs"]
 mod projects;
+mod search;
 #[path = "it/sockets.rs"]
 mod sockets;
 #[path = "it/status.rs"]

@@ -37,6 +37,7 @@
 //! The library is synchronous: every call may block, and none knows of HTTP. What is in the file is specified in
 //! docs/vault-format.md.
 
+mod catalog;
 pub mod checkpoint;
 mod chunking;
 mod codec;
@@ -73,8 +74,8 @@ pub use ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 pub use ingest::{ArchiveError, Ingest, NewAsset, NewLink, Sealed, SourceDigest, Ticket};
 pub use media::{Media, MediaClass};
 pub use model::{
-    Asset, AssetDetails, Collection, Link, ListPage, ListQuery, Node, Parity, PlaceId, Project,
-    SortBy, Status, Timestamp, WalkItem, WalkNode,
+    Asset, AssetDetails, Collection, Hit, Link, ListPage, ListQuery, Node, Parity, PlaceId,
+    Project, SearchPage, SearchQuery, SortBy, Status, Timestamp, WalkItem, WalkNode,
 };
 pub use name::{Name, NameError};
 pub use read::{AssetRange, AssetReader};

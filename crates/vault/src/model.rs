@@ -246,6 +246,53 @@ pub struct ListPage {
     pub log_size: u64,
 }
 
+/// Which assets of a place and all below it, or of the whole vault, by a part of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// Where to look; `None` for the whole vault.
+    pub within: Option<PlaceId>,
+    /// A substring of the name of any length, without regard to case and accents; empty matches all.
+    pub text: String,
+    /// Only these classes; empty means all.
+    pub classes: Vec<MediaClass>,
+    /// The order.
+    pub sort: SortBy,
+    /// Reversed.
+    pub descending: bool,
+    /// Assets to skip.
+    pub offset: u64,
+    /// Assets to return at most; the caller clamps it.
+    pub limit: u64,
+}
+
+/// One page of what a search found; of each name in each place the newest version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchPage {
+    /// The page itself.
+    pub hits: Vec<Hit>,
+    /// Matching assets in all.
+    pub total: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Matching assets by class, the class filter left out.
+    pub counts: BTreeMap<MediaClass, u64>,
+    /// The log's size that this page shows.
+    pub log_size: u64,
+}
+
+/// An asset that a search found, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The asset itself.
+    pub asset: Asset,
+    /// How many versions its name has.
+    pub versions: u64,
+    /// The project at the top of its branch.
+    pub project: ProjectId,
+    /// Names from the project down to the asset itself.
+    pub path: Vec<Name>,
+}
+
 /// One thing met while walking a place from the top down.
 #[derive(Clone, Debug)]
 pub struct WalkItem {

@@ -13,7 +13,7 @@ use crate::model::Asset;
 use crate::store::pool::{Connection, Pool};
 use crate::store::read::{self, ChunkLocation, record_digest, record_size};
 use crate::store::rows::asset_from_entry;
-use crate::store::{RECORD_BYTES, derived, files};
+use crate::store::{self, RECORD_BYTES, derived, files};
 
 /// Opened assets kept for the next range of the same asset.
 const OPEN_ASSETS_MAX: usize = 64;
@@ -27,6 +27,8 @@ pub(crate) struct Reading {
     assets: Mutex<VecDeque<Arc<OpenAsset>>>,
     /// Lists that were found whole.
     pub(crate) whole: derived::Whole,
+    /// Where in long lists things are, and what names contain.
+    pub(crate) catalog: store::catalog::Shared,
     /// Keeps the file on the list of those that must not be opened past `SQLite`.
     _file: files::OpenFile,
 }
@@ -52,6 +54,7 @@ impl Reading {
             packs: Mutex::default(),
             assets: Mutex::default(),
             whole: derived::Whole::default(),
+            catalog: store::catalog::Shared::default(),
             _file: file,
         }
     }

@@ -3,6 +3,7 @@
 //! What comes out of here was checked against its leaf hash, its manifest hash or its own SHA-256. Queues, files
 //! outside the vault and HTTP are unknown here.
 
+pub(crate) mod catalog;
 pub(crate) mod copy;
 pub(crate) mod derived;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) mod rebuild;
 pub(crate) mod remains;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod search;
 pub(crate) mod wal;
 pub(crate) mod write;
 

@@ -12,7 +12,8 @@ use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
 use crate::model::{
-    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, Parity, PlaceId, Project, Status,
+    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, Parity, PlaceId, Project,
+    SearchPage, SearchQuery, Status,
 };
 use crate::name::Name;
 use crate::natural_order;
@@ -25,7 +26,7 @@ use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry
 use crate::store::scan::Watcher;
 use crate::store::wal::Elsewhere;
 use crate::store::write::{Protection, Reopen, Writer};
-use crate::store::{Fact, Section, listing, log, read};
+use crate::store::{Fact, Section, listing, log, read, search};
 use crate::uploads::Uploads;
 use crate::walk::Walk;
 
@@ -279,8 +280,14 @@ impl Vault {
 
     /// A page of a collection's own assets.
     pub fn list(&self, collection: CollectionId, query: &ListQuery) -> Result<ListPage, ReadError> {
-        let whole = &self.inner.reading.whole;
-        listing::page(&*self.connection()?, collection, query, whole)
+        let Reading { whole, catalog, .. } = &*self.inner.reading;
+        listing::page(&*self.connection()?, collection, query, whole, catalog)
+    }
+
+    /// A page of the assets whose names contain a text, in a place and all below it or in the whole vault. The first
+    /// search of a vault reads all of its names.
+    pub fn search(&self, query: &SearchQuery) -> Result<SearchPage, ReadError> {
+        search::search(&*self.connection()?, query, &self.inner.reading.catalog)
     }
 
     /// One asset.

@@ -25,6 +25,7 @@ mod it {
     mod refusals;
     mod round_trip;
     mod scrub;
+    mod search;
     mod support;
     mod uploads;
     mod varied;

@@ -94,6 +94,8 @@ const BANS: &[Ban] = &[
             "crates/vault/src/limits.rs",
             "crates/vault/src/entry.rs",
             "crates/vault/src/model.rs",
+            "crates/vault/src/catalog.rs",
+            "crates/vault/src/catalog",
             "crates/vault/src/chunking.rs",
             "crates/vault/src/codec.rs",
             "crates/vault/src/merkle.rs",

@@ -106,7 +106,8 @@ pub(crate) async fn assets(
     Ok(json(StatusCode::OK, &wire::AssetPage::from(&page)))
 }
 
-fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
+/// Which assets a list or a search asks for.
+pub(super) fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
     let limit = params
         .number("limit", "bad_limit")?
         .unwrap_or(LIMIT_DEFAULT);

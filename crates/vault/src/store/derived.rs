@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{FACTS, Fact, Section};
+use super::{FACTS, Fact, Section, log};
 use crate::error::ReadError;
 use crate::ids::Seq;
 use crate::media::{Media, MediaClass};
@@ -219,9 +219,14 @@ const WHOLE_ROWS_MAX: u64 = 300_000;
 /// Places remembered as whole, at most so many: a bound on memory, not a promise.
 const WHOLE_PLACES_MAX: usize = 10_000;
 
-/// Lists that were read to their end and found whole, with the counts they had: every change moves a count.
+/// Entries since a list was found whole, up to which only those are counted: what came is in it or is not, and the
+/// rest cannot have changed.
+const WHOLE_SINCE_MAX: u64 = 100_000;
+
+/// Lists that were read to their end and found whole, with the counts they had, every change moves one, and the
+/// log's size then.
 #[derive(Default)]
-pub(crate) struct Whole(Mutex<HashMap<(Seq, u8), Tally>>);
+pub(crate) struct Whole(Mutex<HashMap<(Seq, u8), (Tally, u64)>>);
 
 impl Whole {
     /// Fails unless the section lists as much as `tally` counts. Needs one snapshot for both.
@@ -233,10 +238,17 @@ impl Whole {
         tally: &Tally,
     ) -> Result<(), ReadError> {
         let key = (place, section as u8);
-        if self.lock().get(&key) == Some(tally) {
+        let known = self.lock().get(&key).cloned();
+        if known.as_ref().is_some_and(|(before, _)| before == tally) {
             return Ok(());
         }
-        if tally.listed(section, true) + tally.listed(section, false) > WHOLE_ROWS_MAX {
+        let log_size = log::log_size(connection)?;
+        let total = |tally: &Tally| tally.listed(section, true) + tally.listed(section, false);
+        let grown = known.filter(|(_, size)| log_size.saturating_sub(*size) <= WHOLE_SINCE_MAX);
+        if let Some((before, size)) = grown {
+            let came = count_since(connection, place, section, size)?;
+            require_count(place, total(tally), total(&before) + came)?;
+        } else if total(tally) > WHOLE_ROWS_MAX {
             count_section(connection, place, section, tally)?;
         } else {
             check_section(connection, place, section, tally)?;
@@ -245,13 +257,28 @@ impl Whole {
         if whole.len() >= WHOLE_PLACES_MAX {
             whole.clear();
         }
-        whole.insert(key, tally.clone());
+        whole.insert(key, (tally.clone(), log_size));
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Seq, u8), Tally>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Seq, u8), (Tally, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many of the entries from `size` on a section lists.
+fn count_since(
+    connection: &Connection,
+    place: Seq,
+    section: Section,
+    size: u64,
+) -> Result<u64, ReadError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM derived_listing WHERE seq >= ?1 AND parent = ?2 AND section = ?3",
+        )?
+        .query_row(params![size, place.get(), section as i64], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 fn count_section(

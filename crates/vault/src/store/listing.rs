@@ -10,11 +10,12 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
+use super::catalog::Shared;
 use super::derived::{self, LISTED_COLUMNS, LISTING, Listed, Whole};
 use super::rows::{
     ENTRY_COLUMNS, PlaceBody, asset_from_entry, damaged, link_from_entry, placed, unchecked_entry,
 };
-use super::{Section, log, read};
+use super::{Section, log, read, search};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::{CollectionId, ProjectId, Seq};
@@ -58,10 +59,30 @@ pub(crate) fn page(
     collection: CollectionId,
     query: &ListQuery,
     whole: &Whole,
+    catalog: &Shared,
+) -> Result<ListPage, ReadError> {
+    let transaction = connection.unchecked_transaction()?;
+    read::entry_of_kind(connection, collection.seq(), Kind::Collection, "collection")?;
+    let tally = derived::tally(connection, collection.seq())?;
+    whole.check(connection, collection.seq(), Section::Assets, &tally)?;
+    transaction.finish()?;
+    if search::is_far(query, &tally)
+        && let Some(page) = search::page(connection, collection, query, catalog)?
+    {
+        return Ok(page);
+    }
+    near_page(connection, collection, query, whole)
+}
+
+/// The page found by going through the list.
+fn near_page(
+    connection: &Connection,
+    collection: CollectionId,
+    query: &ListQuery,
+    whole: &Whole,
 ) -> Result<ListPage, ReadError> {
     // One snapshot for the page, its totals and the log size it claims to show.
     let transaction = connection.unchecked_transaction()?;
-    read::entry_of_kind(connection, collection.seq(), Kind::Collection, "collection")?;
     let plain = query.text.is_empty() && !query.all_versions;
     let tally = derived::tally(connection, collection.seq())?;
     whole.check(connection, collection.seq(), Section::Assets, &tally)?;
@@ -231,21 +252,39 @@ fn unlisted(seq: Seq, what: &str) -> ReadError {
 }
 
 /// The sealed entry behind a listed row, if the row tells the truth about it.
-fn listed_entry(
+pub(super) fn listed_entry(
     connection: &Connection,
     listed: &Listed,
     parent: Seq,
     kind: Kind,
 ) -> Result<Entry, ReadError> {
     let entry = read::entry(connection, listed.seq)?;
-    if entry.known_kind() != Some(kind) || entry.parent != Some(parent.get()) {
+    if listed.parent != parent {
+        return Err(unlisted(listed.seq, "place"));
+    }
+    require_listed(&entry, listed, kind)?;
+    Ok(entry)
+}
+
+/// Fails unless a listed row tells the truth about its sealed entry.
+pub(super) fn require_listed(entry: &Entry, listed: &Listed, kind: Kind) -> Result<(), ReadError> {
+    if entry.known_kind() != Some(kind) || entry.parent != Some(listed.parent.get()) {
         return Err(unlisted(listed.seq, "place"));
     }
     let name = entry.name.as_deref().unwrap_or_default();
     if natural_order::sort_key(name) != listed.sort_key {
         return Err(unlisted(listed.seq, "name"));
     }
-    Ok(entry)
+    Ok(())
+}
+
+/// Newest assets of all projects.
+pub(super) fn assets_of_all(connection: &Connection) -> Result<u64, ReadError> {
+    let mut assets = 0;
+    for project in children(connection, Seq::VAULT, Kind::Project)? {
+        assets += derived::tally(connection, project.id())?.assets();
+    }
+    Ok(assets)
 }
 
 /// A project with its counts.

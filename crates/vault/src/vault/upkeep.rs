@@ -31,7 +31,9 @@ impl Vault {
     /// Makes all derived data again from what is sealed: what mends findings in the area `derived`. Reads every entry
     /// and the head of every asset. Nothing sealed is touched.
     pub fn rebuild_derived(&self) -> Result<(), IngestError> {
-        self.ingest()?.rebuild()
+        let rebuilt = self.ingest()?.rebuild();
+        self.inner.reading.catalog.forget();
+        rebuilt
     }
 
     /// Copies the WAL into the file, brings derived data up to date and merges small stripes of parity. Nothing sealed is touched.

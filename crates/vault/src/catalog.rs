@@ -1,0 +1,348 @@
+//! All newest assets of a vault in memory, as far as lists need them: so that any page of any order, and the names
+//! that contain a text, are found without reading what comes before.
+//!
+//! Pure: `store::catalog` fills it from derived rows and reads again, from the vault, every row of a page. What was
+//! there when it was filled is the *base*, in natural order of names, so that a name's position is its number. What
+//! came later is the *tail*: each item of it knows between which two of the base it belongs.
+
+mod scan;
+mod view;
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+
+use crate::media::MediaClass;
+use crate::model::SortBy;
+use crate::natural_order;
+pub(crate) use view::{Scope, Wanted};
+use view::{View, ViewKey};
+
+/// Items a catalog holds at most; about 70 bytes each.
+pub(crate) const ITEMS_MAX: usize = 16_000_000;
+/// Bytes of folded names at most: their ends are kept in 32 bits.
+pub(crate) const NAME_BYTES_MAX: usize = u32::MAX as usize;
+/// Items of the tail at which it is merged into the base.
+const TAIL_MAX: usize = 32_768;
+/// Every so many items of the base keep their key, so that few have to be read to place a new one.
+const SAMPLE_EVERY: usize = 32;
+/// Orders kept, the one asked for last in front.
+const VIEWS_MAX: usize = 8;
+/// Ends every folded name; no UTF-8 text contains it.
+const NAME_END: u8 = 0xff;
+
+/// What a list needs to know about an asset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) seq: u64,
+    pub(crate) size: u64,
+    /// Seconds and nanoseconds, counted from 1 so that an asset without a time comes first.
+    pub(crate) modified: (i64, u32),
+    pub(crate) class: MediaClass,
+}
+
+/// What every search looks at, so kept small and apart from the rest.
+#[derive(Clone, Debug)]
+struct Item {
+    size: u64,
+    place: u32,
+    /// Position in [`MediaClass::ALL`].
+    class: u8,
+    /// Not superseded.
+    newest: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Origin {
+    seq: u64,
+    modified: (i64, u32),
+}
+
+#[derive(Clone, Debug)]
+struct Late {
+    /// Items of the base that come before it.
+    slot: u32,
+    key: Box<[u8]>,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    /// Entries of the log it covers.
+    log_size: u64,
+    items: Vec<Item>,
+    /// The rest about each.
+    origins: Vec<Origin>,
+    /// Folded names in the order of `items`, each followed by [`NAME_END`].
+    names: Vec<u8>,
+    /// Where each name ends in `names`.
+    ends: Vec<u32>,
+    /// Items of the base.
+    base: usize,
+    /// `(n, key)`: items of the base before `n` have lesser keys, the others do not.
+    samples: Vec<(u32, Box<[u8]>)>,
+    tail: Vec<Late>,
+    /// For each place with assets: itself, and what it lies in, up to the project.
+    places: Vec<Vec<u64>>,
+    place_numbers: HashMap<u64, u32>,
+    /// What happened since the base was made: an item came (`true`) or was superseded.
+    changes: Vec<(u32, bool)>,
+    views: VecDeque<View>,
+}
+
+/// Where an item stands among the names; compares as they do.
+type Position<'c> = (u32, bool, &'c [u8], u64);
+
+/// One page: the assets' entries, and figures of the whole result.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) seqs: Vec<u64>,
+    /// The class filter left out.
+    pub(crate) by_class: ByClass,
+}
+
+/// Items and bytes of each class, in the order of [`MediaClass::ALL`].
+pub(crate) type ByClass = [(u64, u64); MediaClass::ALL.len()];
+
+impl Catalog {
+    /// An empty catalog of a log of `log_size` entries, to be filled with [`Catalog::push`].
+    pub(crate) fn new(log_size: u64) -> Self {
+        Self {
+            log_size,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn log_size(&self) -> u64 {
+        self.log_size
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn name_bytes(&self) -> usize {
+        self.names.len()
+    }
+
+    pub(crate) fn knows_place(&self, place: u64) -> bool {
+        self.place_numbers.contains_key(&place)
+    }
+
+    /// Makes a place known: itself first, then what it lies in.
+    pub(crate) fn add_place(&mut self, chain: Vec<u64>) {
+        let number = u32::try_from(self.places.len()).expect("there are fewer places than items");
+        if let Some(place) = chain.first() {
+            self.place_numbers.insert(*place, number);
+            self.places.push(chain);
+        }
+    }
+
+    /// Adds to the base; keys must ascend, and the place be known.
+    pub(crate) fn push(&mut self, facts: Facts, place: u64, key: &[u8]) {
+        if self.base.is_multiple_of(SAMPLE_EVERY) {
+            self.samples.push((number(self.base), key.into()));
+        }
+        self.push_item(facts, place, key);
+        self.base += 1;
+    }
+
+    fn push_item(&mut self, facts: Facts, place: u64, key: &[u8]) {
+        let name = String::from_utf8_lossy(natural_order::name_in_key(key));
+        self.names
+            .extend_from_slice(natural_order::fold(&name).as_bytes());
+        self.names.push(NAME_END);
+        self.ends.push(number(self.names.len()));
+        self.items.push(Item {
+            size: facts.size,
+            place: self.place_numbers[&place],
+            class: class_at(facts.class),
+            newest: true,
+        });
+        self.origins.push(Origin {
+            seq: facts.seq,
+            modified: facts.modified,
+        });
+    }
+
+    /// Adds what was sealed after the rest, and takes out the version `before` of it. `key_of` reads the key of an
+    /// item of the base; its errors are passed on.
+    pub(crate) fn add<E>(
+        &mut self,
+        facts: Facts,
+        place: u64,
+        key: &[u8],
+        before: Option<u64>,
+        key_of: impl FnMut(u64) -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        let slot = self.slot(key, key_of)?;
+        if let Some(gone) = before.and_then(|seq| self.find(seq, slot)) {
+            self.items[gone].newest = false;
+            self.changes.push((number(gone), false));
+        }
+        self.changes.push((number(self.items.len()), true));
+        self.push_item(facts, place, key);
+        self.tail.push(Late {
+            slot: number(slot),
+            key: key.into(),
+        });
+        Ok(())
+    }
+
+    /// Says that everything up to `log_size` was added.
+    pub(crate) fn caught_up(&mut self, log_size: u64) {
+        self.log_size = log_size;
+        if self.tail.len() > TAIL_MAX {
+            self.merge();
+        }
+    }
+
+    /// How many items of the base come before `key`, or are of another place and equal it.
+    fn slot<E>(
+        &self,
+        key: &[u8],
+        mut key_of: impl FnMut(u64) -> Result<Vec<u8>, E>,
+    ) -> Result<usize, E> {
+        let sample = self.samples.partition_point(|(_, known)| **known <= *key);
+        let at = |sample: usize| self.samples.get(sample).map(|(at, _)| *at as usize);
+        // The sampled item itself is not greater, so the answer lies after it.
+        let mut low = sample.checked_sub(1).and_then(at).unwrap_or(0);
+        let mut high = at(sample).unwrap_or(self.base);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if *key_of(self.origins[middle].seq)? <= *key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The number of the entry `seq`, whose name ends before `slot` in the base if it is there.
+    fn find(&self, seq: u64, slot: usize) -> Option<usize> {
+        let late = &self.origins[self.base..];
+        // What comes later has a greater number in the log.
+        if let Ok(at) = late.binary_search_by_key(&seq, |origin| origin.seq) {
+            return Some(self.base + at);
+        }
+        let last = self.name(slot.checked_sub(1)?);
+        (0..slot)
+            .rev()
+            .take_while(|at| self.name(*at) == last)
+            .find(|at| self.origins[*at].seq == seq)
+    }
+
+    fn name(&self, at: usize) -> &[u8] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        &self.names[start..self.ends[at] as usize - 1]
+    }
+
+    fn position(&self, id: u32) -> Position<'_> {
+        let at = id as usize;
+        match at.checked_sub(self.base) {
+            None => (id, true, &[], 0),
+            Some(late) => {
+                let late = &self.tail[late];
+                (late.slot, false, &late.key, self.origins[at].seq)
+            }
+        }
+    }
+
+    /// How two items stand in an order: by what is asked for, then by name.
+    fn compare(&self, a: u32, b: u32, sort: SortBy, descending: bool) -> Ordering {
+        let item = |id: u32| &self.items[id as usize];
+        let origin = |id: u32| &self.origins[id as usize];
+        let names = || self.position(a).cmp(&self.position(b));
+        let first = match sort {
+            SortBy::Name => names(),
+            SortBy::Added => origin(a).seq.cmp(&origin(b).seq),
+            SortBy::Size => item(a).size.cmp(&item(b).size),
+            SortBy::Modified => origin(a).modified.cmp(&origin(b).modified),
+            SortBy::Type => item(a).class.cmp(&item(b).class),
+        };
+        let first = if descending { first.reverse() } else { first };
+        first.then_with(names)
+    }
+
+    /// One page of what is wanted.
+    pub(crate) fn page(&mut self, wanted: &Wanted, offset: u64, limit: u64) -> Page {
+        let key = ViewKey::new(wanted);
+        let known = self.views.iter().position(|view| view.key() == &key);
+        let mut views = std::mem::take(&mut self.views);
+        let mut view = known
+            .and_then(|at| views.remove(at))
+            .unwrap_or_else(|| View::new(self, key));
+        view.catch_up(self);
+        let page = Page {
+            seqs: view
+                .range(offset, limit)
+                .map(|id| self.origins[id as usize].seq)
+                .collect(),
+            by_class: view.by_class(),
+        };
+        views.truncate(VIEWS_MAX - 1);
+        views.push_front(view);
+        self.views = views;
+        page
+    }
+
+    /// Makes base and tail one base, without what was superseded. Orders are made again when they are asked for.
+    fn merge(&mut self) {
+        let mut late: Vec<u32> = (number(self.base)..number(self.items.len())).collect();
+        late.sort_by(|a, b| self.position(*a).cmp(&self.position(*b)));
+        let mut merged = Self {
+            log_size: self.log_size,
+            places: std::mem::take(&mut self.places),
+            place_numbers: std::mem::take(&mut self.place_numbers),
+            items: Vec::with_capacity(self.items.len()),
+            origins: Vec::with_capacity(self.items.len()),
+            ends: Vec::with_capacity(self.items.len()),
+            names: Vec::with_capacity(self.names.len()),
+            ..Self::default()
+        };
+        let mut late = late.into_iter().peekable();
+        let mut samples = std::mem::take(&mut self.samples).into_iter().peekable();
+        for at in 0..=self.base {
+            while let Some(id) = late.next_if(|id| self.position(*id).0 as usize <= at) {
+                let last = merged.samples.last().map_or(0, |(at, _)| *at as usize);
+                let is_due = merged.samples.is_empty() || merged.base >= last + SAMPLE_EVERY;
+                if is_due && self.items[id as usize].newest {
+                    let key = self.tail[id as usize - self.base].key.clone();
+                    merged.samples.push((number(merged.base), key));
+                }
+                merged.copy(self, id as usize);
+            }
+            while let Some((_, key)) = samples.next_if(|(sampled, _)| *sampled as usize == at) {
+                merged.samples.push((number(merged.base), key));
+            }
+            if at < self.base {
+                merged.copy(self, at);
+            }
+        }
+        *self = merged;
+    }
+
+    fn copy(&mut self, from: &Self, at: usize) {
+        if from.items[at].newest {
+            self.items.push(from.items[at].clone());
+            self.origins.push(from.origins[at].clone());
+            self.names.extend_from_slice(from.name(at));
+            self.names.push(NAME_END);
+            self.ends.push(number(self.names.len()));
+            self.base += 1;
+        }
+    }
+}
+
+fn class_at(class: MediaClass) -> u8 {
+    let at = MediaClass::ALL.iter().position(|other| *other == class);
+    at.and_then(|at| u8::try_from(at).ok())
+        .expect("ALL holds all, and is short")
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("items and their names are bounded")
+}
+
+#[cfg(test)]
+mod tests;

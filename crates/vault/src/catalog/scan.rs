@@ -1,0 +1,104 @@
+//! Finding the names that contain a text: one search through all of them as they lie one after the other.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::view::ViewKey;
+use super::{ByClass, Catalog, Scope};
+
+/// Names of one task; small enough to keep all cores busy, large enough that starting one costs nothing.
+const TASK: usize = 65_536;
+
+/// What one task found.
+pub(super) struct Found {
+    pub(super) ids: Vec<u32>,
+    /// The class filter left out.
+    pub(super) by_class: ByClass,
+}
+
+impl Catalog {
+    /// The newest items that `key` wants: those of the base in order, then the tail's.
+    pub(super) fn matching(&self, key: &ViewKey) -> Vec<Found> {
+        let places: Vec<bool> = self
+            .places
+            .iter()
+            .map(|chain| holds(key.scope, chain))
+            .collect();
+        let tasks = self.items.len().div_ceil(TASK);
+        let find = |task: usize| {
+            let range = task * TASK..self.items.len().min((task + 1) * TASK);
+            let mut found = Found {
+                ids: self.containing(range, key.text.as_bytes()),
+                by_class: ByClass::default(),
+            };
+            found.ids.retain(|id| {
+                let item = &self.items[*id as usize];
+                if !item.newest || !places[item.place as usize] {
+                    return false;
+                }
+                let (items, bytes) = &mut found.by_class[usize::from(item.class)];
+                *items += 1;
+                *bytes += item.size;
+                key.classes >> item.class & 1 == 1
+            });
+            found
+        };
+        (0..tasks).into_par_iter().map(find).collect()
+    }
+
+    /// Whether an item, newest or not, lies in a scope and contains `text`.
+    pub(super) fn matches(&self, id: u32, scope: Scope, text: &str) -> bool {
+        let chain = &self.places[self.items[id as usize].place as usize];
+        holds(scope, chain)
+            && memchr::memmem::find(self.name(id as usize), text.as_bytes()).is_some()
+    }
+
+    fn containing(&self, range: Range<usize>, text: &[u8]) -> Vec<u32> {
+        match text {
+            [] => range.map(super::number).collect(),
+            // Most names contain some letters: what is done for each one found counts most.
+            [byte] => self.holders(range, |names| memchr::memchr(*byte, names)),
+            _ => {
+                let finder = Finder::new(text);
+                self.holders(range, |names| finder.find(names))
+            }
+        }
+    }
+
+    fn holders(&self, range: Range<usize>, find: impl Fn(&[u8]) -> Option<usize>) -> Vec<u32> {
+        let start_of = |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        let end = start_of(range.end);
+        let mut ids = Vec::new();
+        let (mut at, mut start) = (range.start, start_of(range.start));
+        while let Some(found) = find(&self.names[start..end]) {
+            // A text cannot span two names: it does not contain what ends them.
+            at = self.holder(at..range.end, start + found);
+            ids.push(super::number(at));
+            start = self.ends[at] as usize;
+            at += 1;
+        }
+        ids
+    }
+
+    /// Which name of `range` the byte at `position` belongs to: mostly one of the next few.
+    fn holder(&self, range: Range<usize>, position: usize) -> usize {
+        let is_before = |end: &u32| *end as usize <= position;
+        let (mut low, mut step) = (range.start, 1);
+        while low + step < range.end && is_before(&self.ends[low + step]) {
+            low += step;
+            step *= 2;
+        }
+        let high = range.end.min(low + step + 1);
+        low + self.ends[low..high].partition_point(is_before)
+    }
+}
+
+fn holds(scope: Scope, chain: &[u64]) -> bool {
+    match scope {
+        Scope::Vault => true,
+        Scope::Below(place) => chain.contains(&place),
+        Scope::Own(place) => chain.first() == Some(&place),
+    }
+}

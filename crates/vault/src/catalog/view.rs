@@ -1,0 +1,208 @@
+//! One order of some of a catalog's items, kept as blocks so that an item comes or goes, and a page is found, in a
+//! few microseconds.
+
+use std::cmp::Ordering;
+
+use rayon::slice::ParallelSliceMut;
+
+use super::{ByClass, Catalog, class_at};
+use crate::media::MediaClass;
+use crate::model::SortBy;
+use crate::natural_order;
+
+/// Items of a block when an order is made; one of twice as many is cut in two.
+const BLOCK: usize = 512;
+
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everywhere.
+    Vault,
+    /// A place and all below it.
+    Below(u64),
+    /// A collection's own assets.
+    Own(u64),
+}
+
+/// Which items, and in what order.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted<'q> {
+    pub(crate) scope: Scope,
+    /// A part of the name, as typed; empty matches all.
+    pub(crate) text: &'q str,
+    /// Only these; empty means all.
+    pub(crate) classes: &'q [MediaClass],
+    pub(crate) sort: SortBy,
+    pub(crate) descending: bool,
+}
+
+/// The same, owned and in one spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ViewKey {
+    pub(super) scope: Scope,
+    /// Folded.
+    pub(super) text: String,
+    /// One bit a class.
+    pub(super) classes: u8,
+    sort: SortBy,
+    descending: bool,
+}
+
+impl ViewKey {
+    pub(super) fn new(wanted: &Wanted<'_>) -> Self {
+        let bits = wanted.classes.iter().map(|class| 1 << class_at(*class));
+        Self {
+            scope: wanted.scope,
+            text: natural_order::fold(wanted.text),
+            classes: bits.reduce(|all, bit| all | bit).unwrap_or(u8::MAX),
+            sort: wanted.sort,
+            descending: wanted.descending,
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct View {
+    key: ViewKey,
+    /// None of them empty.
+    blocks: Vec<Vec<u32>>,
+    by_class: ByClass,
+    /// Changes of the catalog that it shows.
+    applied: usize,
+}
+
+impl View {
+    pub(super) fn new(catalog: &Catalog, key: ViewKey) -> Self {
+        let mut view = Self {
+            key,
+            blocks: Vec::new(),
+            by_class: ByClass::default(),
+            applied: catalog.changes.len(),
+        };
+        let mut found = catalog.matching(&view.key);
+        for part in &found {
+            for (sum, (items, bytes)) in view.by_class.iter_mut().zip(part.by_class) {
+                *sum = (sum.0 + items, sum.1 + bytes);
+            }
+        }
+        // They come in the order of their names, but for the tail.
+        if view.key.sort != SortBy::Name || !catalog.tail.is_empty() {
+            let mut ids: Vec<u32> = found.iter().flat_map(|part| &part.ids).copied().collect();
+            ids.par_sort_by(|a, b| view.compare(catalog, *a, *b));
+            view.blocks = ids.chunks(BLOCK).map(<[u32]>::to_vec).collect();
+            return view;
+        }
+        if view.key.descending {
+            found.reverse();
+            for part in &mut found {
+                part.ids.reverse();
+            }
+        }
+        let blocks = found.iter().flat_map(|part| part.ids.chunks(BLOCK));
+        view.blocks = blocks.map(<[u32]>::to_vec).collect();
+        view
+    }
+
+    pub(super) fn key(&self) -> &ViewKey {
+        &self.key
+    }
+
+    pub(super) fn by_class(&self) -> ByClass {
+        self.by_class
+    }
+
+    /// Applies what changed since the last call.
+    pub(super) fn catch_up(&mut self, catalog: &Catalog) {
+        for (id, came) in &catalog.changes[self.applied..] {
+            if catalog.matches(*id, self.key.scope, &self.key.text)
+                && self.count(catalog, *id, *came)
+            {
+                if *came {
+                    self.insert(catalog, *id);
+                } else {
+                    self.remove(catalog, *id);
+                }
+            }
+        }
+        self.applied = catalog.changes.len();
+    }
+
+    /// Items `offset..offset + limit`.
+    pub(super) fn range(&self, offset: u64, limit: u64) -> impl Iterator<Item = u32> {
+        let mut skip = usize::try_from(offset).unwrap_or(usize::MAX);
+        let first = self.blocks.iter().position(|block| {
+            let inside = skip < block.len();
+            if !inside {
+                skip -= block.len();
+            }
+            inside
+        });
+        let rest = first.map_or(&[][..], |first| &self.blocks[first..]);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        rest.iter().flatten().copied().skip(skip).take(limit)
+    }
+
+    /// Counts an item that came or went; says whether its class is wanted.
+    fn count(&mut self, catalog: &Catalog, id: u32, came: bool) -> bool {
+        let item = &catalog.items[id as usize];
+        let (items, bytes) = &mut self.by_class[usize::from(item.class)];
+        if came {
+            *items += 1;
+            *bytes += item.size;
+        } else {
+            *items -= 1;
+            *bytes -= item.size;
+        }
+        self.key.classes >> item.class & 1 == 1
+    }
+
+    fn compare(&self, catalog: &Catalog, a: u32, b: u32) -> Ordering {
+        catalog.compare(a, b, self.key.sort, self.key.descending)
+    }
+
+    /// The block an item belongs in, and where in it.
+    fn place_of(&self, catalog: &Catalog, id: u32) -> (usize, usize) {
+        let before = |other: &u32| self.compare(catalog, *other, id) == Ordering::Less;
+        let after = self.blocks.partition_point(|block| {
+            block
+                .first()
+                .is_some_and(|first| !self.is_after(catalog, *first, id))
+        });
+        let block = after.saturating_sub(1);
+        let within = self
+            .blocks
+            .get(block)
+            .map_or(0, |block| block.partition_point(before));
+        (block, within)
+    }
+
+    fn is_after(&self, catalog: &Catalog, a: u32, b: u32) -> bool {
+        self.compare(catalog, a, b) == Ordering::Greater
+    }
+
+    fn insert(&mut self, catalog: &Catalog, id: u32) {
+        let (at, within) = self.place_of(catalog, id);
+        let Some(block) = self.blocks.get_mut(at) else {
+            self.blocks.push(vec![id]);
+            return;
+        };
+        block.insert(within, id);
+        if block.len() >= 2 * BLOCK {
+            let rest = block.split_off(BLOCK);
+            self.blocks.insert(at + 1, rest);
+        }
+    }
+
+    fn remove(&mut self, catalog: &Catalog, id: u32) {
+        let (at, within) = self.place_of(catalog, id);
+        let Some(block) = self.blocks.get_mut(at) else {
+            return;
+        };
+        if block.get(within) == Some(&id) {
+            block.remove(within);
+        }
+        if block.is_empty() {
+            self.blocks.remove(at);
+        }
+    }
+}
