@@ -27,7 +27,7 @@ use compactvault_vault::Vault;
 const REQUESTS_MAX: usize = 512;
 /// Downloads at once, each with up to 2 MiB on its way.
 const DOWNLOADS_MAX: usize = 128;
-/// Parts of uploads at once, each with up to 1 MiB on its way.
+/// Parts of uploads and files in one request at once, each with up to 1 MiB on its way to the spool.
 const PARTS_MAX: usize = 64;
 /// Bytes of small files that are gathered in memory at once, in all.
 const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
