@@ -17,6 +17,7 @@ mod downloads;
 mod pages;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/search.rs"]
 mod search;
 #[path = "it/sockets.rs"]
 mod sockets;

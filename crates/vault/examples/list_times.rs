@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use compactvault_vault::{
-    Access, CollectionId, ListQuery, MediaClass, OpenOptions, ReadError, SortBy, Vault,
+    Access, CollectionId, ListQuery, MediaClass, OpenOptions, ReadError, SearchQuery, SortBy, Vault,
 };
 
 const ROUNDS: u64 = 100;
@@ -88,6 +88,14 @@ fn texts(vault: &Vault, collection: CollectionId) -> Result<(), Box<dyn Error>> 
                 ..ListQuery::default()
             };
             vault.list(collection, &query).map(|page| page.total)
+        })?;
+        measure(&format!("in the vault: {what}"), |round| {
+            let query = SearchQuery {
+                limit: 50,
+                text: filled(text, round),
+                ..SearchQuery::default()
+            };
+            vault.search(&query).map(|page| page.total)
         })?;
     }
     Ok(())
