@@ -37,13 +37,13 @@ fn places(vault: &Vault) -> Places {
         let made = vault.create_collection(parent, name(text), "collection");
         made.expect("a collection can be created").0.id
     };
-    let (p, q) = (project("P"), project("Q"));
-    let a = collection(PlaceId::Project(p), "A");
-    let b = collection(PlaceId::Collection(a), "B");
-    let c = collection(PlaceId::Project(q), "C");
+    let projects = [project("P"), project("Q")];
+    let outer = collection(PlaceId::Project(projects[0]), "A");
+    let inner = collection(PlaceId::Collection(outer), "B");
+    let other = collection(PlaceId::Project(projects[1]), "C");
     Places {
-        projects: [p, q],
-        collections: [a, b, c],
+        projects,
+        collections: [outer, inner, other],
     }
 }
 
