@@ -196,7 +196,9 @@ fn of_open(error: &OpenError) -> (Exit, &'static str) {
         | OpenError::NotAVault { .. }
         | OpenError::Newer { .. }
         | OpenError::Original { .. } => Exit::NoVault,
-        OpenError::Damaged { .. } | OpenError::WalDamaged { .. } => Exit::Lost,
+        OpenError::Damaged { .. }
+        | OpenError::WalDamaged { .. }
+        | OpenError::JournalDamaged { .. } => Exit::Lost,
         OpenError::Busy { .. } => Exit::Busy,
         _ => Exit::Error,
     };

@@ -79,6 +79,22 @@ pub enum OpenError {
         /// Committed transactions behind the damage that can still be counted.
         commits: u64,
     },
+    /// Not opened: `SQLite` would undo an interrupted transaction only in part.
+    #[error("the rollback journal {} is damaged ({detail}), so that the transaction which was interrupted in {} cannot be undone; copy both files before anything else, then run `compactvault rescue {}`", .journal.display(), .path.display(), .path.display())]
+    JournalDamaged {
+        /// The vault.
+        path: PathBuf,
+        /// The journal beside it.
+        journal: PathBuf,
+        /// What is wrong with it, a clause.
+        detail: String,
+    },
+    /// What an interrupted import left cannot be undone from here.
+    #[error("an import into {} was interrupted; open the vault once where it and its folder can be written, for instance with `compactvault status`", .path.display())]
+    Interrupted {
+        /// The vault.
+        path: PathBuf,
+    },
     /// Another process kept the lock for longer than the lock timeout.
     #[error("{} is in use by another process; try again when it is done (see --lock-timeout)", .path.display())]
     Busy {
@@ -124,6 +140,8 @@ impl OpenError {
             Self::Original { .. } => "original_vault",
             Self::Damaged { .. } => "damaged",
             Self::WalDamaged { .. } => "wal_damaged",
+            Self::JournalDamaged { .. } => "journal_damaged",
+            Self::Interrupted { .. } => "interrupted",
             Self::Busy { .. } => "busy",
             Self::NetworkFileSystem { .. } => "network_file_system",
             Self::Io { .. } => "io",
@@ -137,6 +155,8 @@ impl OpenError {
             Self::Busy { .. } => Retry::Later,
             Self::Damaged { .. }
             | Self::WalDamaged { .. }
+            | Self::JournalDamaged { .. }
+            | Self::Interrupted { .. }
             | Self::Io { .. }
             | Self::NetworkFileSystem { .. } => Retry::AfterActing,
             _ => Retry::Never,

@@ -168,8 +168,8 @@ impl Ingest {
         path: &std::path::Path,
     ) -> Self {
         let shared = Arc::new(Shared::default());
-        let flight = Arc::new(Flight::default());
-        let packer = Packer::new(writer.known_chunks(), Arc::clone(&flight));
+        let flight = Arc::new(Flight::new(writer.known_chunks()));
+        let packer = Packer::new(Arc::clone(&flight));
         let directory = crate::store::files::directory_of(path);
         let committer = Committer::new(writer, directory, flight);
         let (sender, receiver) = mpsc::sync_channel(PACKED_MAX);

@@ -58,6 +58,24 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether `path` still names the open file. Taken for granted where files have no numbers.
+pub(crate) fn is_named(file: &File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let same = |there: std::fs::Metadata| -> io::Result<bool> {
+            let here = file.metadata()?;
+            Ok(here.dev() == there.dev() && here.ino() == there.ino())
+        };
+        path.metadata().and_then(same).unwrap_or(false)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        true
+    }
+}
+
 /// Bytes this process could still write on the file system of `path`; `None` if unknown.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
     #[cfg(unix)]

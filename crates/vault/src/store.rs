@@ -3,6 +3,7 @@
 //! What comes out of here was checked against its leaf hash, its manifest hash or its own SHA-256. Queues, files
 //! outside the vault and HTTP are unknown here.
 
+pub(crate) mod alone;
 pub(crate) mod catalog;
 pub(crate) mod copy;
 pub(crate) mod derived;
@@ -10,6 +11,7 @@ pub(crate) mod derived;
 pub(crate) mod dump;
 pub(crate) mod files;
 pub(crate) mod heal;
+pub(crate) mod journal;
 pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod open;

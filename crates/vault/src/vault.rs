@@ -144,7 +144,7 @@ impl Vault {
             mode,
             mut read_only,
             elsewhere,
-        } = files::enter(&path, options.network_fs)?;
+        } = files::enter(&path, options.network_fs, options.lock_timeout)?;
         let pool = Pool::new(path.clone(), mode, options.lock_timeout);
         let connection = open::reader(&path, mode, options.lock_timeout)?;
         let look = || -> Result<_, ReadError> {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::batch::{Entry, EntryKind, Manifest};
 use super::packer::{self, Flight, Packed};
+use super::stations::BULK_BYTES;
 use super::{Sealed, Ticket};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
@@ -18,11 +19,16 @@ const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
 /// Stored bytes of one transaction: what a full stripe takes, also where there is no parity.
 const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Bytes of a bulk import's first batch from which it asks to write alone: with less there is little to gain.
+const WORTH_BEING_ALONE: u64 = BULK_BYTES as u64 / 2;
+
 pub(super) struct Committer {
     writer: Writer,
     /// A commit failed in a way that puts the connection in doubt; nothing is written before it is replaced.
     in_doubt: bool,
     directory: PathBuf,
+    /// This bulk import has asked to write alone.
+    asked_alone: bool,
     flight: Arc<Flight>,
     /// Came while a transaction was open that it could not be part of.
     held_back: Option<Packed>,
@@ -34,6 +40,7 @@ impl Committer {
             writer,
             in_doubt: false,
             directory,
+            asked_alone: false,
             flight,
             held_back: None,
         }
@@ -44,10 +51,31 @@ impl Committer {
     }
 
     /// Seals the batch, and those that `more` gives until a transaction is full, or nothing of them; answers their tickets.
-    pub(super) fn commit(&mut self, first: Packed, more: &mut dyn FnMut() -> Option<Packed>) {
+    /// In bulk mode, `bulk`, the first that is large asks to write alone.
+    pub(super) fn commit(
+        &mut self,
+        first: Packed,
+        bulk: bool,
+        more: &mut dyn FnMut() -> Option<Packed>,
+    ) {
+        self.asked_alone &= bulk;
+        if bulk && !self.asked_alone && first.raw_bytes() >= WORTH_BEING_ALONE {
+            self.asked_alone = true;
+            self.be_alone();
+        }
         self.commit_group(first, more);
         while let Some(next) = self.held_back.take() {
             self.commit_group(next, more);
+        }
+    }
+
+    fn be_alone(&mut self) {
+        let asked = self
+            .trusted()
+            .and_then(|()| self.flight.be_alone(&mut self.writer));
+        if let Err(error) = asked {
+            tracing::warn!(code = error.code(), %error, "the import goes on with the WAL");
+            self.in_doubt = true;
         }
     }
 
@@ -62,7 +90,10 @@ impl Committer {
             .and_then(|()| self.try_commit(first, more, &mut group));
         match outcome {
             Ok(log_size) => {
-                self.flight.landed(&group.landing);
+                self.flight.landed(&group.landing, self.writer.is_alone());
+                if self.writer.is_alone() && self.flight.wants_company() {
+                    self.writer.let_others_in();
+                }
                 for (ticket, placement) in group.tickets.iter().zip(group.placements) {
                     ticket.answer(placement.map(|placement| Sealed {
                         seq: placement.seq,
@@ -75,6 +106,11 @@ impl Committer {
             Err(error) => {
                 self.in_doubt |= matches!(error, IngestError::Store { .. });
                 tracing::warn!(code = error.code(), %error, entries = group.tickets.len(), "commit failed");
+                if self.in_doubt && self.writer.is_alone() {
+                    // The packer reads the file from here on, and would wait for its lock. What fails now fails again
+                    // when something is to be written.
+                    let _ = self.trusted();
+                }
                 self.flight.fail();
                 for manifest in &group.manifests {
                     manifest.fail(&error);

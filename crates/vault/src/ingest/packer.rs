@@ -11,17 +11,21 @@ use crate::codec::{self, Codec};
 use crate::error::IngestError;
 use crate::ids::Digest;
 use crate::limits::{CHUNK_BYTES_MIN, PACK_BYTES_TARGET};
-use crate::store::write::{EncodedPack, KnownChunks, Transaction};
+use crate::store::write::{EncodedPack, KnownChunks, Transaction, Writer};
 
-/// Chunks that are packed and not committed yet, and what happened meanwhile.
-#[derive(Default)]
+/// Chunks that are packed and not committed yet, those that the vault has, and what happened meanwhile.
 pub(super) struct Flight(Mutex<InFlight>);
 
-#[derive(Default)]
 struct InFlight {
     chunks: HashSet<Digest>,
+    /// `chunks` holds all that the vault has, too: nobody else writes to it.
+    complete: bool,
+    known: KnownChunks,
     since: Since,
 }
+
+/// Chunks of a vault up to which all of them are held in memory for an import that writes alone: about 50 MB.
+const HELD_MAX: usize = 1 << 20;
 
 /// Counts of what makes a plan doubtful.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +37,34 @@ struct Since {
 }
 
 impl Flight {
+    pub(super) fn new(known: KnownChunks) -> Self {
+        Self(Mutex::new(InFlight {
+            chunks: HashSet::new(),
+            complete: false,
+            known,
+            since: Since::default(),
+        }))
+    }
+
+    /// Has `writer` write alone, if it can be; the packer then needs no connection of its own to know what is there.
+    pub(super) fn be_alone(&self, writer: &mut Writer) -> Result<(), IngestError> {
+        let mut flight = self.lock();
+        // It would be somebody else. The packer opens it again if it is still needed.
+        flight.known.close();
+        if let Some(digests) = writer.be_alone(HELD_MAX / 2)? {
+            flight.chunks.extend(digests);
+            flight.complete = true;
+        }
+        Ok(())
+    }
+
+    /// Whether an import that writes alone should go on with others let in: it has met too many chunks to hold them, or
+    /// somebody else wrote all the same.
+    pub(super) fn wants_company(&self) -> bool {
+        let flight = self.lock();
+        !flight.complete || flight.chunks.len() > HELD_MAX
+    }
+
     fn lock(&self) -> MutexGuard<'_, InFlight> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,12 +73,15 @@ impl Flight {
     pub(super) fn fail(&self) {
         let mut flight = self.lock();
         flight.chunks.clear();
+        flight.complete = false;
         flight.since.failures += 1;
     }
 
     /// Somebody else wrote to the vault.
     pub(super) fn others_wrote(&self) {
-        self.lock().since.others += 1;
+        let mut flight = self.lock();
+        flight.since.others += 1;
+        flight.complete = false;
     }
 }
 
@@ -64,16 +99,14 @@ pub(super) struct Packed {
 }
 
 pub(super) struct Packer {
-    known: KnownChunks,
     flight: Arc<Flight>,
     /// At the batch before; none before the first.
     since: Option<Since>,
 }
 
 impl Packer {
-    pub(super) fn new(known: KnownChunks, flight: Arc<Flight>) -> Self {
+    pub(super) fn new(flight: Arc<Flight>) -> Self {
         Self {
-            known,
             flight,
             since: None,
         }
@@ -85,12 +118,12 @@ impl Packer {
         let (chunks, entries) = batch.into_parts();
         let since = self.flight.lock().since;
         match self.try_pack(chunks, &entries, since) {
-            Ok((packs, referenced)) => Some(Packed {
+            Ok((packs, referenced, deduplicated)) => Some(Packed {
                 entries,
                 manifests,
                 packs,
                 referenced,
-                deduplicated: self.known.is_open(),
+                deduplicated,
                 since,
             }),
             Err(error) => {
@@ -105,15 +138,19 @@ impl Packer {
         mut chunks: Vec<Chunk>,
         entries: &[Entry],
         since: Since,
-    ) -> Result<(Vec<EncodedPack>, HashSet<Digest>), IngestError> {
-        if self
+    ) -> Result<(Vec<EncodedPack>, HashSet<Digest>, bool), IngestError> {
+        let failed = self
             .since
-            .is_none_or(|before| before.failures != since.failures)
-        {
-            // After a failure nothing held in memory is trusted: see `Writer::reopen`.
-            self.known.reopen()?;
-        }
+            .is_none_or(|before| before.failures != since.failures);
         self.since = Some(since);
+        let deduplicated = {
+            let mut flight = self.flight.lock();
+            // After a failure nothing held in memory is trusted: see `Writer::reopen`.
+            if !flight.complete && (failed || !flight.known.is_open()) {
+                flight.known.reopen()?;
+            }
+            flight.complete || flight.known.is_open()
+        };
         hash(&mut chunks);
         let referenced = referenced_here(&chunks, entries);
         let mut claimed = Vec::new();
@@ -126,7 +163,7 @@ impl Packer {
                 flight.chunks.remove(digest);
             }
         }
-        Ok((packs?, referenced))
+        Ok((packs?, referenced, deduplicated))
     }
 
     /// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
@@ -142,13 +179,16 @@ impl Packer {
         for chunk in chunks {
             let digest = chunk.digest.expect("it was hashed above");
             // First what is on its way, then what is there: a chunk goes from the one to the other.
-            if !self.flight.lock().chunks.insert(digest) {
-                continue;
-            }
-            claimed.push(digest);
-            if self.known.has(&digest)?.unwrap_or(false) {
-                self.flight.lock().chunks.remove(&digest);
-                continue;
+            {
+                let mut flight = self.flight.lock();
+                if !flight.chunks.insert(digest) {
+                    continue;
+                }
+                claimed.push(digest);
+                if flight.known.has(&digest)?.unwrap_or(false) {
+                    flight.chunks.remove(&digest);
+                    continue;
+                }
             }
             let compress = !codec::looks_incompressible(&chunk.bytes);
             let bytes = chunk.bytes.len();
@@ -178,6 +218,11 @@ impl Packer {
 }
 
 impl Packed {
+    /// Bytes of its chunks before they were encoded.
+    pub(super) fn raw_bytes(&self) -> u64 {
+        self.packs.iter().map(|pack| pack.raw_size).sum()
+    }
+
     /// Bytes that will be stored.
     pub(super) fn bytes(&self) -> u64 {
         self.packs.iter().map(|pack| pack.data.len() as u64).sum()
@@ -226,9 +271,13 @@ impl Packed {
 }
 
 impl Flight {
-    /// These chunks are sealed.
-    pub(super) fn landed(&self, chunks: &[Digest]) {
+    /// These chunks are sealed; `alone` as it was with that commit.
+    pub(super) fn landed(&self, chunks: &[Digest], alone: bool) {
         let mut flight = self.lock();
+        flight.complete &= alone;
+        if flight.complete {
+            return;
+        }
         for digest in chunks {
             flight.chunks.remove(digest);
         }
@@ -353,7 +402,7 @@ mod tests {
     use super::*;
     use crate::model::Parity;
     use crate::store::open::{self, FileMode};
-    use crate::store::write::{Protection, Reopen, Writer};
+    use crate::store::write::{Protection, Reopen};
     use crate::vault::{OpenOptions, Vault};
 
     /// A batch with one chunk of an asset that goes on.
@@ -391,8 +440,8 @@ mod tests {
             parity: Parity::Off,
         };
         let mut writer = Writer::new(connection, reopen, protection);
-        let flight = Arc::new(Flight::default());
-        let mut packer = Packer::new(writer.known_chunks(), Arc::clone(&flight));
+        let flight = Arc::new(Flight::new(writer.known_chunks()));
+        let mut packer = Packer::new(Arc::clone(&flight));
         let mut pack = |bytes: &[u8]| packer.pack(batch(bytes)).expect("it can be packed");
 
         let first = pack(b"once");
@@ -416,7 +465,7 @@ mod tests {
         transaction.commit().expect("it can be committed");
         assert_eq!(landing, [Digest::of(b"once")]);
         assert_eq!(pack(b"once").packs.len(), 0, "it is on its way");
-        flight.landed(&landing);
+        flight.landed(&landing, false);
         assert_eq!(pack(b"once").packs.len(), 0, "it is sealed");
     }
 }

@@ -217,7 +217,8 @@ pub(super) fn commit_batches(
         let mut settle = matches!(next, Work::Settle);
         if let Work::Batch(packed) = next {
             // In bulk mode a transaction stays open for what comes soon.
-            committer.commit(packed, &mut || {
+            let bulk = shared.lock().pace == Pace::Bulk;
+            committer.commit(packed, bulk, &mut || {
                 let mut gathering = shared.lock();
                 gathering.hungry = true;
                 if gathering.pace == Pace::Prompt {

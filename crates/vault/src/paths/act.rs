@@ -53,6 +53,7 @@ impl Plan {
             failed: Mutex::new(None),
             has_failed: AtomicBool::new(false),
         };
+        vault.rest_readers();
         for step in &self.steps {
             act.step(step.clone());
         }

@@ -247,7 +247,7 @@ struct OwnFiles {
 impl OwnFiles {
     fn of(vault: &Path) -> Self {
         let name = |path: PathBuf| system::name_bytes(path.file_name()?).map(<[u8]>::to_vec);
-        let suffixes = ["", "-wal", "-shm", "-journal", "-uploads"];
+        let suffixes = ["", "-wal", "-shm", "-journal", "-alone", "-uploads"];
         Self {
             folder: Identity::of(&directory_of(vault)),
             names: suffixes

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::wal::Frames;
-use crate::store::PAGE_BYTES;
+use crate::store::{PAGE_BYTES, journal};
 
 /// Bytes of a page.
 pub(crate) const PAGE: usize = PAGE_BYTES as usize;
 /// Bytes that are given up together where a disk cannot read.
 const BLOCK: usize = 4096;
 
-/// The pages of a vault that may be damaged. It keeps where the WAL's pages lie and none of their content.
+/// The pages of a vault that may be damaged. It keeps where the pages of its WAL or rollback journal lie and none of their
+/// content.
 pub(crate) struct Image {
     file: File,
     file_pages: u32,
@@ -52,6 +53,12 @@ impl Image {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
+        };
+        // A vault has the one or the other; an empty WAL may lie beside a journal.
+        let wal = match wal {
+            Some((_, frames)) if frames.is_empty() => before(path),
+            None => before(path),
+            wal => wal,
         };
         // SQLite numbers pages with 32 bits and stops below that.
         let file_pages = u32::try_from(file_pages).unwrap_or(u32::MAX);
@@ -143,6 +150,16 @@ impl Image {
             _ => read_or_zeros(&self.file, offset, into, &self.bad),
         }
     }
+}
+
+/// The rollback journal beside `path`, if an interrupted transaction left one: its pages as they were before. One that
+/// cannot be read is none.
+fn before(path: &Path) -> Option<(File, Frames)> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    let file = File::open(Path::new(&journal)).ok()?;
+    let hot = journal::read(&file).ok()??;
+    Some((file, Frames::of_journal(hot)))
 }
 
 /// How many blocks could not be read.

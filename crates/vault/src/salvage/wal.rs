@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
+use crate::store::journal::Hot;
+
 use super::image::{BadBlocks, PAGE, read_or_zeros};
 
 const HEADER: usize = 32;
@@ -29,6 +31,21 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    /// The pages of a rollback journal, as they were before the transaction that it would undo.
+    pub(super) fn of_journal(hot: Hot) -> Self {
+        let pages: HashMap<u32, u64> = hot.pages.into_iter().collect();
+        Self {
+            committed_pages: hot.pages_before,
+            pages,
+            ..Self::default()
+        }
+    }
+
+    /// Nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty() && self.loose.is_empty()
+    }
+
     /// Reads the WAL once from its beginning to its end.
     pub(super) fn read(file: &File, bad: &BadBlocks) -> io::Result<Self> {
         let length = file.metadata()?.len();

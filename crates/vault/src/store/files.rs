@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::open::FileMode;
 use super::wal::{self, Elsewhere};
-use super::{APPLICATION_ID, CONTAINER_VERSION, copy};
+use super::{APPLICATION_ID, CONTAINER_VERSION, alone, copy};
 use crate::error::OpenError;
 
 /// What lies at a path, told without changing anything.
@@ -92,9 +93,14 @@ pub(crate) struct Entered {
 
 /// Looks at a vault before any connection is opened on it: that it is one, that its WAL is whole, how it may be
 /// opened. `path` is canonical.
-pub(crate) fn enter(path: &Path, network_fs_allowed: bool) -> Result<Entered, OpenError> {
+pub(crate) fn enter(
+    path: &Path,
+    network_fs_allowed: bool,
+    lock_timeout: Duration,
+) -> Result<Entered, OpenError> {
     let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
     let open_here = open_files().get_or_insert_default().get(path).copied();
+    alone::knock(path, lock_timeout, open_here.is_some())?;
     let (rollback_journal, elsewhere) = if let Some(opened) = open_here {
         (opened.rollback_journal, Elsewhere::Unknown)
     } else {

@@ -258,6 +258,55 @@ pub(crate) fn is_original(path: &Path) -> bool {
         .is_ok_and(|tables| tables == 5)
 }
 
+/// How a connection that writes undoes what was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JournalMode {
+    Wal,
+    /// A rollback journal that stays beside the file: finishing it is a write and a sync, removing it could come back.
+    Persist,
+}
+
+impl JournalMode {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Wal => "wal",
+            Self::Persist => "persist",
+        }
+    }
+}
+
+/// Changes how the file is written, without waiting for anybody. Both ways are durable: `synchronous` stays FULL.
+pub(crate) fn set_journal_mode(
+    connection: &Connection,
+    mode: JournalMode,
+) -> rusqlite::Result<bool> {
+    let got: String =
+        connection.pragma_update_and_check(None, "journal_mode", mode.word(), |row| row.get(0))?;
+    Ok(got.eq_ignore_ascii_case(mode.word()))
+}
+
+/// Whether the connection writes in that way, as of its last transaction.
+pub(crate) fn has_journal_mode(connection: &Connection, mode: JournalMode) -> bool {
+    connection
+        .pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))
+        .is_ok_and(|got| got.eq_ignore_ascii_case(mode.word()))
+}
+
+/// Undoes what an interrupted import left, and gives the file its WAL back. Does not wait for anybody.
+pub(crate) fn bring_back(path: &Path) -> rusqlite::Result<()> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file_uri(path, false), flags)?;
+    harden(&connection, Duration::ZERO, limits::READER_CACHE_BYTES)?;
+    set_durable(&connection, FileMode::Shared)
+}
+
+/// Stands in for a connection that was closed before the next can be opened.
+pub(crate) fn placeholder() -> rusqlite::Result<Connection> {
+    Connection::open_in_memory()
+}
+
 fn harden(
     connection: &Connection,
     lock_timeout: Duration,
@@ -316,6 +365,10 @@ fn allow_appends(context: AuthContext<'_>) -> Authorization {
         AuthAction::Update { table_name, .. } | AuthAction::Delete { table_name } => {
             table_name.starts_with("derived_")
         }
+        AuthAction::Pragma {
+            pragma_name: "journal_mode",
+            pragma_value,
+        } => matches!(pragma_value, None | Some("wal" | "persist")),
         AuthAction::Pragma { pragma_name, .. } => {
             matches!(
                 pragma_name,

@@ -94,6 +94,12 @@ impl Pool {
         state.idle.push(connection);
     }
 
+    /// Closes the connections that are not lent. Who writes keeps the vault open to `SQLite` meanwhile.
+    pub(crate) fn rest(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.idle.clear();
+    }
+
     /// A connection that is never lent to anybody else, and does not count.
     pub(crate) fn dedicated(&self) -> Result<Connection, ReadError> {
         reader(&self.path, self.mode, self.lock_timeout).map_err(|error| ReadError::Store {

@@ -23,7 +23,7 @@ use super::PAGE_BYTES;
 
 mod guard;
 
-pub(crate) use guard::{Elsewhere, refuse_damaged};
+pub(crate) use guard::{Elsewhere, open_elsewhere, refuse_damaged};
 
 /// Bytes of the WAL's header.
 const HEADER_BYTES: usize = 32;

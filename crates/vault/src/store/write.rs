@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use self::checkpointer::Checkpointer;
+use super::alone::Alone;
 use super::derived::Facts;
 use super::open::{self, FileMode};
 use super::{Fact, derived_version};
@@ -34,6 +35,8 @@ pub(crate) struct Writer {
     connection: Connection,
     /// From the first commit on, where there is a WAL.
     checkpointer: Option<Checkpointer>,
+    /// While this writes with a rollback journal.
+    alone: Option<Alone>,
     reopen: Reopen,
     protection: Protection,
     /// The stripes there are, if that was looked up since somebody else wrote.
@@ -82,6 +85,11 @@ impl KnownChunks {
         Ok(())
     }
 
+    /// Lets go of the file.
+    pub(crate) fn close(&mut self) {
+        self.connection = None;
+    }
+
     /// Whether it can tell anything.
     pub(crate) fn is_open(&self) -> bool {
         self.connection.is_some()
@@ -115,6 +123,7 @@ impl Writer {
         Self {
             connection,
             checkpointer: None,
+            alone: None,
             reopen,
             protection,
             stripes: None,
@@ -135,11 +144,19 @@ impl Writer {
             mode,
             lock_timeout,
         } = &self.reopen;
+        self.checkpointer = None;
+        let alone = self.alone.take();
+        if alone.is_some() {
+            // Its lock would keep out the connection that undoes what it left.
+            self.connection = open::placeholder()?;
+        }
         let fresh =
             open::writer(path, *mode, *lock_timeout).map_err(|error| IngestError::Store {
                 detail: error.to_string(),
             })?;
-        self.checkpointer = None;
+        if let Some(alone) = alone {
+            alone.forget();
+        }
         self.connection = fresh;
         self.stale = true;
         Ok(())
@@ -153,6 +170,7 @@ impl Writer {
             tracing::warn!(%error, "parity was left unmerged");
         }
         self.checkpointer = None;
+        self.let_others_in();
         let checkpointed = self
             .connection
             .busy_timeout(Duration::from_secs(1))
@@ -161,6 +179,55 @@ impl Writer {
         let closed = self.connection.close();
         checkpointed.map_err(|error| open::translate(&path, &error))?;
         closed.map_err(|(_, error)| open::translate(&path, &error))
+    }
+
+    /// Writes with a rollback journal from here on, if nobody else has the vault open: every byte once. Gives the digests
+    /// of all chunks there are, which from then on only this writer adds to; `None` if there are more than `chunks_max`,
+    /// or the vault is not to be had alone.
+    pub(crate) fn be_alone(
+        &mut self,
+        chunks_max: usize,
+    ) -> Result<Option<Vec<Digest>>, IngestError> {
+        let chunks: u64 = self
+            .connection
+            .query_row("SELECT ifnull(max(id), 0) FROM chunk", [], |row| {
+                row.get::<_, i64>(0)
+            })?
+            .cast_unsigned();
+        if self.reopen.mode != FileMode::Shared || chunks > chunks_max as u64 {
+            return Ok(None);
+        }
+        // Its connection would be somebody else.
+        self.checkpointer = None;
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let entered = Alone::enter(&self.connection, &self.reopen.path);
+        self.connection.busy_timeout(self.reopen.lock_timeout)?;
+        self.alone = entered?;
+        if self.alone.is_none() {
+            return Ok(None);
+        }
+        let mut statement = self.connection.prepare("SELECT sha256 FROM chunk")?;
+        let digests = statement
+            .query_map([], |row| row.get::<_, [u8; 32]>(0))?
+            .map(|digest| digest.map(Digest::new))
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Some(digests))
+    }
+
+    /// Whether nobody else can have written since the last transaction.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.is_some()
+    }
+
+    /// Goes back to the WAL. If somebody is in the way for long, it is tried again later.
+    pub(crate) fn let_others_in(&mut self) {
+        let Some(alone) = self.alone.take() else {
+            return;
+        };
+        if let Err((alone, error)) = alone.leave(&self.connection, self.reopen.lock_timeout) {
+            tracing::warn!(%error, "the vault keeps its rollback journal; it gets its WAL back when it is next opened");
+            self.alone = Some(alone);
+        }
     }
 
     /// Whether the chunk is sealed already.
@@ -181,6 +248,12 @@ impl Writer {
     /// Sees to it that the WAL stays small. What was committed is safe either way, so a failure is only told of.
     fn after_commit(&mut self) {
         if self.reopen.mode == FileMode::NetworkExclusive {
+            return;
+        }
+        if let Some(alone) = &self.alone {
+            if alone.is_disturbed(&self.connection) {
+                self.let_others_in();
+            }
             return;
         }
         let looked = match &self.checkpointer {

@@ -9,6 +9,11 @@ use crate::model::PlaceId;
 use crate::store::read;
 
 impl Vault {
+    /// Closes the readers that nobody uses, so that a large import can have the vault for itself.
+    pub(crate) fn rest_readers(&self) {
+        self.inner.reading.pool.rest();
+    }
+
     /// Archives bytes that are in memory, and blocks until they are durable. Threads that do so at the same time share
     /// a commit. What can be known to be wrong is refused before anything of it reaches the vault.
     pub fn archive_bytes(&self, asset: NewAsset, bytes: &[u8]) -> Result<Sealed, IngestError> {

@@ -72,7 +72,8 @@ pub(crate) fn refuse_damaged(path: &Path) -> Result<Elsewhere, OpenError> {
     Ok(Elsewhere::Unknown)
 }
 
-fn open_elsewhere(path: &Path) -> Elsewhere {
+/// Whether another process has the vault open, which this one must not have.
+pub(crate) fn open_elsewhere(path: &Path) -> Elsewhere {
     let locked = |path: &Path, (start, length)| match File::open(path) {
         Ok(file) => locked_by_others(&file, start, length),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
