@@ -286,7 +286,7 @@ pub(crate) struct Freeze {
 
 /// Build a new vault from what is left of a damaged one
 ///
-/// Reads the damaged file, and a -wal beside it, page by page and never writes to it. Works with the header, the
+/// Reads the damaged file, and a -wal or -journal beside it, page by page and never writes to it. Works with the header, the
 /// schema, any index or inner page gone, with the end cut off and with a damaged WAL. What is missing is restored from
 /// parity where that suffices; every asset is reported as intact, healed or lost. Nothing may be writing to the file.
 #[derive(Args, Debug)]

@@ -18,6 +18,9 @@ use crate::host::Hosts;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
 
+/// When all names are read after the start.
+const SEARCH_PREPARED_AFTER: Duration = Duration::from_secs(1);
+
 /// What to serve, and to whom.
 #[derive(Clone)]
 pub struct ServerOptions {
@@ -199,8 +202,24 @@ pub(crate) async fn vault_was_chosen(app: &App) {
         Err(error) => tracing::warn!(error = error.message(), "events may be incomplete"),
     }
     tokio::spawn(watch(app.clone()));
+    tokio::spawn(prepare_search(app.clone()));
     if let Some(pace) = app.scrub {
         tokio::spawn(crate::scrub::scrub(app.clone(), pace));
+    }
+}
+
+/// Reads all names once the first page had its turn: searching a million of them would begin with a wait of seconds.
+async fn prepare_search(app: App) {
+    let mut stopping = app.events.stopping();
+    tokio::select! {
+        _ = stopping.wait_for(|stopping| *stopping) => return,
+        () = tokio::time::sleep(SEARCH_PREPARED_AFTER) => {}
+    }
+    if let Err(error) = app.ask(Lane::Read, Vault::prepare_search).await {
+        tracing::warn!(
+            error = error.message(),
+            "the first search will read all names"
+        );
     }
 }
 

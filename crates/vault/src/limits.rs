@@ -20,7 +20,7 @@ pub const CHUNK_BYTES_AVG: usize = 256 * 1024;
 /// Largest chunk. A range read decodes whole chunks, and `SQLite` walks a row's overflow chain from its start.
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 /// Raw size at which a pack of small chunks is closed.
-pub const PACK_BYTES_TARGET: usize = 1024 * 1024;
+pub const PACK_BYTES_TARGET: usize = 2 * 1024 * 1024;
 /// Largest raw size of a pack: the target, plus one chunk that was added below it.
 pub const PACK_BYTES_MAX: usize = PACK_BYTES_TARGET + CHUNK_BYTES_MAX;
 /// Chunk bytes gathered at a time; a commit can take in several. Three of these can be in memory at once (gathering, encoding, encoded).

@@ -290,6 +290,12 @@ impl Vault {
         search::search(&*self.connection()?, query, &self.inner.reading.catalog)
     }
 
+    /// Reads all names now, so that the first search, or page far into a long list, need not. Does nothing where that was
+    /// done.
+    pub fn prepare_search(&self) -> Result<(), ReadError> {
+        search::prepare(&*self.connection()?, &self.inner.reading.catalog)
+    }
+
     /// One asset.
     pub fn asset(&self, id: AssetId) -> Result<Asset, ReadError> {
         let connection = self.connection()?;

@@ -44,7 +44,7 @@ fn start(place: &Place, source: &Place) -> Child {
 
 /// Waits until the import writes with a rollback journal; false if it ended before.
 fn writes_alone(place: &Place, child: &mut Child) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while Instant::now() < deadline {
         if place.path("v.vault-alone").exists() && write_version(place) == 1 {
             return true;
@@ -131,11 +131,12 @@ fn a_damaged_journal_is_refused_and_rescued(place: &Place, early: &Place) {
     assert!(ran.stderr.contains("rescue"), "{ran:?}");
     let after = fs::read(place.path("v.vault")).expect("it can be read");
     assert!(before == after, "it was not touched");
+    // Entries of the transaction that was not committed may be found as well, and reported as damaged.
     place.run(["rescue", "v.vault", "--out", "r.vault"]);
     place
-        .run(["export", "--vault", "r.vault", "--out", "out"])
+        .run(["export", "--vault", "r.vault", "--out", "out", "P/early"])
         .expect_code(0);
-    assert_same_tree(&early.path("early"), &place.path("out/P/early"));
+    assert_same_tree(&early.path("early"), &place.path("out"));
 }
 
 #[test]

@@ -136,9 +136,10 @@ pub(crate) fn knock(
     };
     let deadline = Instant::now() + lock_timeout;
     loop {
-        let elsewhere = match open_here {
-            true => Elsewhere::Unknown,
-            false => open_elsewhere(vault),
+        let elsewhere = if open_here {
+            Elsewhere::Unknown
+        } else {
+            open_elsewhere(vault)
         };
         if elsewhere == Elsewhere::Closed {
             journal::refuse_damaged(vault)?;

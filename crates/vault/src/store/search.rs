@@ -30,6 +30,13 @@ pub(super) fn is_far(query: &ListQuery, tally: &Tally) -> bool {
     tally.assets() >= LONG && !query.all_versions && !is_near
 }
 
+/// Has the catalog ready, if the vault is not too large for one.
+pub(crate) fn prepare(connection: &Connection, shared: &Shared) -> Result<(), ReadError> {
+    let mut held = shared.lock();
+    let _snapshot = connection.unchecked_transaction()?;
+    catalog::current(connection, &mut held).map(|_| ())
+}
+
 /// A page of a collection's own assets; `None` if there can be no catalog.
 pub(super) fn page(
     connection: &Connection,
