@@ -38,6 +38,9 @@ use self::machine::Machine;
 use self::peers::Peers;
 use self::timed::Timer;
 
+/// How folders of runs begin; the id of the process follows.
+const HOME: &str = "bench-";
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Archive and upload this folder or file instead of the usual corpora; may be repeated
@@ -205,10 +208,7 @@ pub(crate) fn run(root: &Path, binary: &Path, options: &Options) -> Result<()> {
     let target = corpus::target(root);
     let mut toolbox = Toolbox::default();
     let peers = Peers::prepare(&mut toolbox, options, binary, &target.join("tools"))?;
-    let home = tempfile::Builder::new()
-        .prefix("bench-")
-        .tempdir_in(&target)
-        .context("a folder for the repositories")?;
+    let home = home_in(&target).context("a folder for the repositories")?;
     let runs = options.runs.unwrap_or(if options.quick { 1 } else { 5 });
     let mut lab = Lab {
         binary,
@@ -259,6 +259,24 @@ pub(crate) fn run(root: &Path, binary: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// A folder for this run, after removing those of runs that were killed: they may hold many gigabytes.
+fn home_in(target: &Path) -> Result<tempfile::TempDir> {
+    for item in fs::read_dir(target)? {
+        let item = item?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let pid = name
+            .strip_prefix(HOME)
+            .and_then(|rest| rest.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            fs::remove_dir_all(item.path())?;
+        }
+    }
+    let prefix = format!("{HOME}{}-", std::process::id());
+    Ok(tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir_in(target)?)
+}
+
 /// What went wrong, and what was archived and uploaded.
 fn measure(lab: &mut Lab, toolbox: &mut Toolbox, options: &Options) -> (Vec<String>, Vec<String>) {
     let mut failures = Vec::new();
@@ -275,7 +293,7 @@ fn measure(lab: &mut Lab, toolbox: &mut Toolbox, options: &Options) -> (Vec<Stri
             Ok(corpora) => {
                 for Corpus { name, files, .. } in &corpora {
                     let bytes: u64 = files.iter().map(|file| file.size).sum();
-                    subjects.push(format!("{name}: {} files, {bytes} bytes", files.len()));
+                    subjects.push(format!("{name}: {bytes} bytes in {} file(s)", files.len()));
                     println!("{}", subjects[subjects.len() - 1]);
                 }
                 if wants(lab, &[Group::Archive, Group::Verify]) {

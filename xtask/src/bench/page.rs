@@ -39,6 +39,8 @@ pub(super) struct Page<'a> {
     connections: Pool,
     large: Gate,
     hashers: Gate,
+    /// Used again: asking the system for fresh memory would cost as much as sending it.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> Page<'a> {
@@ -52,6 +54,7 @@ impl<'a> Page<'a> {
             },
             large: Gate::new(LARGE_AT_ONCE),
             hashers: Gate::new(HASHERS),
+            buffers: Mutex::default(),
         }
     }
 
@@ -69,15 +72,15 @@ impl<'a> Page<'a> {
         if file.size > PART_BYTES {
             return self.send_parts(index, file, &source);
         }
-        let bytes = read(&source, 0, file.size)?;
-        let digest = self.hashers.through(|| Sha256::digest(&bytes));
-        let path = address(
-            self.collection,
-            (file.prefix(), file.name(), file.modified_ms),
-            Some(&hex(&digest)),
-        );
-        self.post(&path, &bytes)?.json()?;
-        Ok(())
+        self.with_bytes(&source, 0, file.size, |bytes| {
+            let digest = self.hashers.through(|| Sha256::digest(bytes));
+            let path = address(
+                self.collection,
+                (file.prefix(), file.name(), file.modified_ms),
+                Some(&hex(&digest)),
+            );
+            self.post(&path, bytes)
+        })
     }
 
     fn send_parts(&self, index: usize, file: &SourceFile, source: &File) -> Result<()> {
@@ -87,10 +90,9 @@ impl<'a> Page<'a> {
             let hash = scope.spawn(|| self.hashers.through(|| hash(source, file.size)));
             at_once(PARTS_AT_ONCE, usize::try_from(parts)?, |part| {
                 let from = part as u64 * PART_BYTES;
-                let bytes = read(source, from, PART_BYTES.min(file.size - from))?;
+                let length = PART_BYTES.min(file.size - from);
                 let path = format!("/api/upload/chunk?upload_id={id}&chunk_index={part}");
-                self.post(&path, &bytes)?.json()?;
-                Ok(())
+                self.with_bytes(source, from, length, |bytes| self.post(&path, bytes))
             })?;
             hash.join().map_err(|_| anyhow!("hashing panicked"))?
         })?;
@@ -112,6 +114,23 @@ impl<'a> Page<'a> {
             ..Request::default()
         })?
         .json()?;
+        Ok(())
+    }
+
+    /// Sends a piece of a file.
+    fn with_bytes(
+        &self,
+        source: &File,
+        from: u64,
+        length: u64,
+        send: impl FnOnce(&[u8]) -> Result<Answer>,
+    ) -> Result<()> {
+        let mut bytes = lock(&self.buffers).pop().unwrap_or_default();
+        bytes.resize(usize::try_from(length)?, 0);
+        source.read_exact_at(&mut bytes, from)?;
+        let answer = send(&bytes)?;
+        lock(&self.buffers).push(bytes);
+        answer.json()?;
         Ok(())
     }
 
@@ -212,16 +231,15 @@ pub(super) fn make_place(connection: &mut Connection) -> Result<(u64, u64)> {
     Ok((project, collection))
 }
 
-fn read(source: &File, from: u64, length: u64) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(length)?];
-    source.read_exact_at(&mut bytes, from)?;
-    Ok(bytes)
-}
-
 fn hash(source: &File, size: u64) -> Result<String> {
     let mut hasher = Sha256::new();
-    for from in (0..size).step_by(1 << 20) {
-        hasher.update(read(source, from, (size - from).min(1 << 20))?);
+    let mut bytes = vec![0; 256 * 1024];
+    let mut from = 0;
+    while from < size {
+        let read = source.read_at(&mut bytes, from)?;
+        ensure!(read > 0, "the file became shorter");
+        hasher.update(&bytes[..read]);
+        from += read as u64;
     }
     Ok(hex(&hasher.finalize()))
 }

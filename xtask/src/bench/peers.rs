@@ -105,7 +105,7 @@ impl Peers {
             (
                 peers.nginx.clone(),
                 "-v",
-                "sendfile on, tcp_nopush on, a worker for each core, no access log",
+                "sendfile on, a worker for each core, no access log",
             ),
         ];
         for (program, flag, flags) in told {
@@ -121,7 +121,7 @@ impl Peers {
                 "-q --http-only -e2d (uploads are indexed), one volume that anybody may write to";
             peers.versions.push(format!("{version}: {flags}"));
             let version = first_line(&client, &["--version"])?;
-            peers.versions.push(format!("{version}: -ns, defaults"));
+            peers.versions.push(format!("u2c {version}: -ns, defaults"));
         }
         Ok(peers)
     }

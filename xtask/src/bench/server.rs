@@ -208,7 +208,7 @@ fn nginx_configuration(address: &str, folder: &Path) -> Result<String> {
         "{user} daemon off; worker_processes auto; pid nginx.pid; error_log stderr crit;\n\
          events {{ worker_connections 256; }}\n\
          http {{\n\
-         access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n\
+         access_log off; sendfile on; keepalive_requests 1000000;\n\
          default_type application/octet-stream;\n\
          {}\n\
          server {{ listen {address}; location / {{ root \"{}\"; }} }}\n\
