@@ -205,6 +205,11 @@ impl Lab<'_> {
 
 /// Measures, and prints what came of it. A group that fails does not take the others with it.
 pub(crate) fn run(root: &Path, binary: &Path, options: &Options) -> Result<()> {
+    if let Some(out) = &options.out {
+        // Better now than after hours.
+        let file = fs::OpenOptions::new().append(true).create(true).open(out);
+        file.with_context(|| format!("{} cannot be written", out.display()))?;
+    }
     let target = corpus::target(root);
     let mut toolbox = Toolbox::default();
     let peers = Peers::prepare(&mut toolbox, options, binary, &target.join("tools"))?;
