@@ -6,8 +6,8 @@
 //! for the test suite.
 
 mod client;
-mod server;
-mod tree;
+pub(crate) mod server;
+pub(crate) mod tree;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,9 +50,12 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
         .status()
         .context("running cargo")?;
     ensure!(built.success(), "the build ended with {built}");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/compactvault"))
+    Ok(target(root).join("release/compactvault"))
+}
+
+/// The folder that cargo builds in.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// Runs the plan against the binary at `binary`.

@@ -1,14 +1,14 @@
 //! Finds the programs the tests need and installs missing ones from the distribution's packages.
 //!
 //! Only Debian's `apt-get` is known; elsewhere a missing tool is reported with its package name.
-//! Nothing is ever downloaded from anywhere else.
+//! Nothing is ever downloaded from anywhere else, but for peers that `bench` asks cargo or pip for.
 #![expect(clippy::print_stdout, reason = "says what is about to be installed")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 
 use crate::process;
 
@@ -103,15 +103,46 @@ impl Toolbox {
         }
     }
 
+    /// Puts a package as a file into `folder`, without installing it; returns the file.
+    pub(crate) fn download(&mut self, package: &str, folder: &Path) -> Result<PathBuf> {
+        self.update_lists()?;
+        let mut command = process::command("apt-get", folder, ["download", "--quiet", package]);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        let advice = "it can be had on Debian and its relatives, by apt-get download";
+        ensure!(
+            process::run(command)?,
+            "the package {package} is missing: {advice}"
+        );
+        let begins = format!("{package}_");
+        for item in std::fs::read_dir(folder)? {
+            let path = item?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&begins) && name.ends_with(".deb") {
+                return Ok(path);
+            }
+        }
+        bail!(
+            "the package {package} was downloaded and is not in {}",
+            folder.display()
+        )
+    }
+
+    /// Whether the packages were installed.
     fn install(&mut self, packages: &[&str]) -> Result<bool> {
+        self.update_lists()?;
         let privilege = Privilege::of_this_process();
+        let words = ["install", "--yes", "--quiet", "--no-install-recommends"];
+        process::run(apt(privilege, &[&words, packages].concat()))
+    }
+
+    fn update_lists(&mut self) -> Result<()> {
         if !self.lists_updated {
             // An update that fails is no reason to stop: the lists at hand may do.
+            let privilege = Privilege::of_this_process();
             process::run(apt(privilege, &["update", "--quiet"]))?;
             self.lists_updated = true;
         }
-        let words = ["install", "--yes", "--quiet", "--no-install-recommends"];
-        process::run(apt(privilege, &[&words, packages].concat()))
+        Ok(())
     }
 }
 

@@ -1,203 +1,238 @@
-//! Figures of many runs as a table and as JSON.
+//! Figures as tables for people and as JSON for programs.
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// One run.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Sample {
-    /// From start to end, in seconds.
-    pub(super) wall: f64,
-    /// Processor time of all threads, in seconds.
-    pub(super) cpu: f64,
-    /// Peak of resident memory, in KiB.
-    pub(super) memory_kib: u64,
-    /// Of the repository; 0 where nothing was stored.
-    pub(super) bytes: u64,
+use super::budget::{self, Verdict};
+use super::figures::{Row, Run, Spread, Who};
+
+/// A column beside those that every table has: what it shows of a tool's runs, and how it is headed.
+struct Extra {
+    heading: &'static str,
+    figure: fn(&Run) -> Option<f64>,
+    pick: fn(&Spread) -> f64,
+    decimals: usize,
 }
 
-impl Sample {
-    /// Reads what `time -f "%e %U %S %M"` wrote.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        let numbers: Vec<f64> = text
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .split(' ')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .with_context(|| format!("time wrote {text:?}"))?;
-        let [wall, user, system, memory] = numbers[..] else {
-            anyhow::bail!("time wrote {text:?}");
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count of KiB"
-        )]
-        Ok(Self {
-            wall,
-            cpu: user + system,
-            memory_kib: memory as u64,
-            bytes: 0,
-        })
-    }
-}
+const EXTRAS: [Extra; 4] = [
+    Extra {
+        heading: "p99",
+        figure: |run| run.p99,
+        pick: |spread| spread.median,
+        decimals: 2,
+    },
+    Extra {
+        heading: "CPU s",
+        figure: |run| run.cpu,
+        pick: |spread| spread.median,
+        decimals: 2,
+    },
+    // Memory is an upper bound or nothing, so the largest of all runs counts.
+    Extra {
+        heading: "memory MB",
+        figure: |run| run.memory_mb,
+        pick: |spread| spread.most,
+        decimals: 0,
+    },
+    Extra {
+        heading: "stored MB",
+        figure: |run| run.stored_mb,
+        pick: |spread| spread.median,
+        decimals: 1,
+    },
+];
 
-/// What was measured of one step on one corpus, by tool in the order of their first run.
-pub(super) struct Row {
-    corpus: String,
-    step: String,
-    tools: Vec<(String, Vec<Sample>)>,
-}
-
-impl Row {
-    pub(super) fn new(corpus: &str, step: &str, samples: Vec<(&str, Sample)>) -> Self {
-        let mut tools: Vec<(String, Vec<Sample>)> = Vec::new();
-        for (name, sample) in samples {
-            match tools.iter_mut().find(|(known, _)| known == name) {
-                Some((_, samples)) => samples.push(sample),
-                None => tools.push((name.to_owned(), vec![sample])),
-            }
-        }
-        Self {
-            corpus: corpus.to_owned(),
-            step: step.to_owned(),
-            tools,
-        }
-    }
-
-    /// The fastest of the tools that are not ours.
-    fn best_peer(&self) -> Option<f64> {
-        let peers = self
-            .tools
-            .iter()
-            .filter(|(name, _)| !name.starts_with("ours"));
-        peers
-            .map(|(_, samples)| Spread::of(samples, |sample| sample.wall).median)
-            .min_by(f64::total_cmp)
-    }
-}
-
-/// Of some figures; all 0 if there are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> Self {
-        let mut figures: Vec<f64> = samples.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        let (Some(&least), Some(&most)) = (figures.first(), figures.last()) else {
-            return Self::default();
-        };
-        let (low, high) = (figures[(figures.len() - 1) / 2], figures[figures.len() / 2]);
-        Self {
-            least,
-            median: f64::midpoint(low, high),
-            most,
-        }
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+/// One table for each group, with a column only where something is in it.
 pub(super) fn markdown(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| corpus | step | tool | median s | least to most | CPU s | memory MB | stored MB | to the best peer |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
-    );
+    let mut groups: Vec<&str> = Vec::new();
     for row in rows {
-        let best = row.best_peer();
-        for (tool, samples) in &row.tools {
-            let wall = Spread::of(samples, |sample| sample.wall);
-            let cpu = Spread::of(samples, |sample| sample.cpu).median;
-            let memory = Spread::of(samples, |sample| sample.memory_kib as f64).most * 1024.0 / 1e6;
-            let bytes = Spread::of(samples, |sample| sample.bytes as f64).median / 1e6;
-            let stored = if bytes > 0.0 {
-                format!("{bytes:.1}")
-            } else {
-                String::new()
-            };
-            let ratio = best.map_or_else(String::new, |best| format!("{:.2}", wall.median / best));
-            writeln!(
-                text,
-                "| {} | {} | {tool} | {:.2} | {:.2} to {:.2} | {cpu:.2} | {memory:.0} | {stored} | {ratio} |",
-                row.corpus, row.step, wall.median, wall.least, wall.most,
-            )
-            .expect("a string takes everything");
+        if !groups.contains(&row.key.group) {
+            groups.push(row.key.group);
         }
+    }
+    let mut text = String::new();
+    for group in groups {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.key.group == group).collect();
+        write_table(&mut text, group, &rows).expect("a string takes everything");
     }
     text
 }
 
-pub(super) fn json(versions: &[String], rows: &[Row]) -> Value {
-    let rows: Vec<Value> = rows
+fn write_table(text: &mut String, group: &str, rows: &[&Row]) -> std::fmt::Result {
+    let all_runs = || {
+        rows.iter()
+            .flat_map(|row| &row.tools)
+            .flat_map(|(_, runs)| runs)
+    };
+    let extras: Vec<&Extra> = EXTRAS
         .iter()
-        .flat_map(|row| {
-            row.tools.iter().map(|(tool, samples)| {
-                let runs: Vec<Value> = samples
-                    .iter()
-                    .map(|sample| {
-                        json!({
-                            "seconds": sample.wall,
-                            "cpu_seconds": sample.cpu,
-                            "memory_kib": sample.memory_kib,
-                            "bytes": sample.bytes,
-                        })
-                    })
-                    .collect();
-                json!({ "corpus": row.corpus, "step": row.step, "tool": tool, "runs": runs })
+        .filter(|extra| all_runs().any(|run| (extra.figure)(run).is_some()))
+        .collect();
+    let has_peers = rows.iter().any(|row| row.best_peer().is_some());
+    let verdicts: Vec<Vec<Verdict>> = rows.iter().map(|row| budget::check(row)).collect();
+    let has_budgets = verdicts.iter().any(|verdicts| !verdicts.is_empty());
+
+    let mut headings = vec!["of", "step", "tool", "median", "least to most"];
+    headings.extend(extras.iter().map(|extra| extra.heading));
+    headings.extend(has_peers.then_some("to the best peer"));
+    headings.extend(has_budgets.then_some("budget"));
+    writeln!(text, "\n### {group}\n")?;
+    writeln!(text, "| {} |", headings.join(" | "))?;
+    writeln!(text, "|{}", "---|".repeat(headings.len()))?;
+    for (row, verdicts) in rows.iter().zip(&verdicts) {
+        for (who, runs) in &row.tools {
+            let Some(spread) = Spread::of(runs.iter().map(|run| run.figure)) else {
+                continue;
+            };
+            let mut cells = vec![
+                row.key.subject.clone(),
+                row.key.step.clone(),
+                who.name().to_owned(),
+                format!("{:.2} {}", spread.median, row.key.unit.word()),
+                format!("{:.2} to {:.2}", spread.least, spread.most),
+            ];
+            cells.extend(extras.iter().map(|extra| {
+                let spread = Spread::of(runs.iter().filter_map(extra.figure));
+                spread.map_or_else(String::new, |spread| {
+                    format!("{:.*}", extra.decimals, (extra.pick)(&spread))
+                })
+            }));
+            if has_peers {
+                let best = row.best_peer();
+                cells.push(
+                    best.map_or_else(String::new, |best| format!("{:.2}", spread.median / best)),
+                );
+            }
+            if has_budgets {
+                cells.push(told(verdicts, *who));
+            }
+            writeln!(text, "| {} |", cells.join(" | "))?;
+        }
+    }
+    Ok(())
+}
+
+/// The budgets of one tool in one row, as a cell.
+fn told(verdicts: &[Verdict], who: Who) -> String {
+    let own = verdicts.iter().filter(|verdict| verdict.who == who);
+    let told = own.map(|verdict| {
+        let end = match (verdict.measured, verdict.met) {
+            (Some(measured), Some(true)) => format!("{measured:.2}, met"),
+            (Some(measured), Some(false)) => format!("{measured:.2}, **not met**"),
+            _ => "not measured".to_owned(),
+        };
+        format!("{}: {end}", verdict.bound)
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
+pub(super) fn json(rows: &[Row]) -> Value {
+    rows.iter().map(row_json).collect()
+}
+
+fn row_json(row: &Row) -> Value {
+    let tools: Vec<Value> = row
+        .tools
+        .iter()
+        .map(|(who, runs)| {
+            let spread = Spread::of(runs.iter().map(|run| run.figure));
+            let runs: Vec<Value> = runs.iter().map(run_json).collect();
+            json!({
+                "tool": who.name(),
+                "median": spread.map(|spread| spread.median),
+                "least": spread.map(|spread| spread.least),
+                "most": spread.map(|spread| spread.most),
+                "runs": runs,
             })
         })
         .collect();
-    json!({ "versions": versions, "rows": rows })
+    let budgets: Vec<Value> = budget::check(row)
+        .into_iter()
+        .map(|verdict| {
+            json!({
+                "tool": verdict.who.name(),
+                "bound": verdict.bound,
+                "measured": verdict.measured,
+                "met": verdict.met,
+            })
+        })
+        .collect();
+    json!({
+        "group": row.key.group,
+        "of": row.key.subject,
+        "step": row.key.step,
+        "unit": row.key.unit.word(),
+        "tools": tools,
+        "budgets": budgets,
+    })
+}
+
+fn run_json(run: &Run) -> Value {
+    json!({
+        "figure": run.figure,
+        "p99": run.p99,
+        "cpu_seconds": run.cpu,
+        "memory_mb": run.memory_mb,
+        "stored_mb": run.stored_mb,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::Unit;
+    use super::super::figures::tests::row;
     use super::*;
 
-    fn sample(wall: f64) -> Sample {
-        Sample {
-            wall,
-            ..Sample::default()
-        }
-    }
-
     #[test]
-    fn medians_are_of_the_middle_and_ratios_to_the_fastest_peer() {
-        let samples = vec![
-            ("ours", sample(3.0)),
-            ("slow", sample(8.0)),
-            ("fast", sample(2.0)),
-            ("ours", sample(1.0)),
-            ("slow", sample(9.0)),
-            ("fast", sample(4.0)),
-            ("ours", sample(1.5)),
+    fn tools_stand_beside_the_best_peer_and_the_budget() {
+        let tools: &[(Who, &[f64])] = &[
+            (Who::OursParity0, &[3.0, 1.0, 1.5]),
+            (Who::Restic, &[8.0, 9.0]),
+            (Who::Borg, &[2.0, 4.0]),
+            (Who::Copy, &[0.75]),
         ];
-        let text = markdown(&[Row::new("c", "archive", samples)]);
-        let lines: Vec<&str> = text.lines().skip(2).collect();
+        let mut row = row("archive", "rnd", "archive", Unit::Seconds, tools);
+        row.tools[1].1[0].memory_mb = Some(126.4);
+        let text = markdown(&[row]);
+        let lines: Vec<&str> = text.lines().skip(3).collect();
         assert_eq!(
             lines,
             [
-                "| c | archive | ours | 1.50 | 1.00 to 3.00 | 0.00 | 0 |  | 0.50 |",
-                "| c | archive | slow | 8.50 | 8.00 to 9.00 | 0.00 | 0 |  | 2.83 |",
-                "| c | archive | fast | 3.00 | 2.00 to 4.00 | 0.00 | 0 |  | 1.00 |",
+                "| of | step | tool | median | least to most | memory MB | to the best peer | budget |",
+                "|---|---|---|---|---|---|---|---|",
+                "| rnd | archive | ours, parity 0 | 1.50 s | 1.00 to 3.00 |  | 0.50 | \
+                 <= 0.65 of borg (about 1.6 s): 0.50, met; <= 150 MB of memory: not measured |",
+                "| rnd | archive | restic | 8.50 s | 8.00 to 9.00 | 126 | 2.83 |  |",
+                "| rnd | archive | borg | 3.00 s | 2.00 to 4.00 |  | 1.00 |  |",
+                "| rnd | archive | cp + sync | 0.75 s | 0.75 to 0.75 |  | 0.25 |  |",
             ]
         );
     }
 
     #[test]
-    fn what_time_writes_is_read_and_nothing_else() {
-        let read = Sample::parse("1.50 0.75 0.25 2048\n").expect("it is what time writes");
-        assert_eq!((read.wall, read.cpu, read.memory_kib), (1.5, 1.0, 2048));
-        assert!(Sample::parse("").is_err());
-        assert!(Sample::parse("Command exited with non-zero status 1").is_err());
-        assert!(Sample::parse("1 2 3").is_err());
+    fn columns_without_figures_are_left_out() {
+        let tools: &[(Who, &[f64])] = &[(Who::Ours, &[1.0])];
+        let text = markdown(&[row("x", "a", "b", Unit::Milliseconds, tools)]);
+        assert!(
+            text.ends_with("| a | b | ours | 1.00 ms | 1.00 to 1.00 |\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_run_is_in_the_json() {
+        let tools: &[(Who, &[f64])] = &[(Who::Ours, &[0.5, 1.5]), (Who::Nginx, &[2.0])];
+        let row = row(
+            "download",
+            "rnd",
+            "one client",
+            Unit::GigabytesPerSecond,
+            tools,
+        );
+        let value = json(&[row]);
+        assert_eq!(value[0]["tools"][0]["median"], 1.0);
+        assert_eq!(value[0]["tools"][0]["runs"][1]["figure"], 1.5);
+        assert_eq!(value[0]["budgets"][0]["met"], true);
     }
 }

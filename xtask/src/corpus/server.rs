@@ -74,16 +74,29 @@ fn launch(
     state: &Path,
     listen: &str,
 ) -> anyhow::Result<(Child, String)> {
-    let mut child = Command::new(binary)
+    let mut child = command(binary, folder, state, listen)
+        .spawn()
+        .context("starting the server")?;
+    let address = address_of(&mut child)?;
+    Ok((child, address))
+}
+
+/// The server on `folder`, ready to be started.
+pub(crate) fn command(binary: &Path, folder: &Path, state: &Path, listen: &str) -> Command {
+    let mut command = Command::new(binary);
+    command
         .args(["serve", "--no-open", "--listen", listen])
         .arg("--dir")
         .arg(folder)
         .arg("--state-dir")
         .arg(state)
         .env("COMPACTVAULT_PASSWORD", PASSWORD)
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("starting the server")?;
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Waits until a server that was just started tells where it listens.
+pub(crate) fn address_of(child: &mut Child) -> anyhow::Result<String> {
     let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
     for line in lines.by_ref() {
         let line = line?;
@@ -95,7 +108,7 @@ fn launch(
                 .to_owned();
             // Keep reading, so that the server never waits for a full pipe.
             std::thread::spawn(move || lines.for_each(drop));
-            return Ok((child, address));
+            return Ok(address);
         }
     }
     child.wait()?;

@@ -1,6 +1,6 @@
 //! The files of a folder, as a client sees them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -72,16 +72,31 @@ pub(crate) fn files(dir: &Path) -> anyhow::Result<Vec<SourceFile>> {
                 let Some(relative) = relative.to_str().map(str::to_owned) else {
                     continue;
                 };
-                let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH)?;
-                files.push(SourceFile {
-                    relative,
-                    size: metadata.len(),
-                    modified_ms: i64::try_from(modified.as_millis())?,
-                    path,
-                });
+                files.push(source(path, relative, &metadata)?);
             }
         }
     }
     files.sort_by(|a, b| a.relative.cmp(&b.relative));
     Ok(files)
+}
+
+/// A single file, as if it lay alone in a folder.
+pub(crate) fn one(path: &Path) -> anyhow::Result<SourceFile> {
+    let name = path.file_name().and_then(std::ffi::OsStr::to_str);
+    let name = name.with_context(|| format!("the name of {} is not UTF-8", path.display()))?;
+    source(
+        path.to_path_buf(),
+        name.to_owned(),
+        &std::fs::metadata(path)?,
+    )
+}
+
+fn source(path: PathBuf, relative: String, metadata: &Metadata) -> anyhow::Result<SourceFile> {
+    let modified = metadata.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok(SourceFile {
+        relative,
+        size: metadata.len(),
+        modified_ms: i64::try_from(modified.as_millis())?,
+        path,
+    })
 }
