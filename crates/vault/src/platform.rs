@@ -58,16 +58,37 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Which file or folder something is, whatever path leads there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(
+    #[cfg(unix)] (u64, u64),
+    #[cfg(not(unix))] std::path::PathBuf,
+);
+
+impl Identity {
+    /// Of what lies at `path`, links followed; `None` if nothing can be found there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        #[cfg(unix)]
+        return std::fs::metadata(path).ok().map(|found| Self::from(&found));
+        #[cfg(not(unix))]
+        std::fs::canonicalize(path).ok().map(Self)
+    }
+}
+
+#[cfg(unix)]
+impl From<&std::fs::Metadata> for Identity {
+    fn from(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self((metadata.dev(), metadata.ino()))
+    }
+}
+
 /// Whether `path` still names the open file. Taken for granted where files have no numbers.
 pub(crate) fn is_named(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::MetadataExt;
-        let same = |there: std::fs::Metadata| -> io::Result<bool> {
-            let here = file.metadata()?;
-            Ok(here.dev() == there.dev() && here.ino() == there.ino())
-        };
-        path.metadata().and_then(same).unwrap_or(false)
+        let opened = file.metadata().ok().map(|found| Identity::from(&found));
+        opened.is_some() && opened == Identity::of(path)
     }
     #[cfg(not(unix))]
     {

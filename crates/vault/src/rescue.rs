@@ -128,7 +128,7 @@ struct Salvaged {
     content: Content,
 }
 
-/// Rebuilds what is left of the vault at `damaged` as a new vault at `out`. The damaged file, and a WAL beside it, are
+/// Rebuilds what is left of the vault at `damaged` as a new vault at `out`. The damaged file, and a WAL or rollback journal beside it, are
 /// only read. The new file appears whole or not at all, and never in place of another.
 ///
 /// No process may have `damaged` open for writing; this process must not have it open at all.

@@ -182,6 +182,7 @@ fn somebody_else(place: &Place) -> Server {
     while !place.path("v.vault-wal").exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert!(place.path("v.vault-wal").exists(), "it has the vault open");
     Server(child)
 }
 

@@ -271,7 +271,7 @@ impl Act<'_> {
                 ))));
             }
             #[cfg(unix)]
-            if Some(system::Identity::from(&metadata)) == self.plan.vault_file {
+            if Some(crate::platform::Identity::from(&metadata)) == self.plan.vault_file {
                 // Closing a second handle on it would drop SQLite's locks.
                 return Err(Refused::Skip(SkipReason::Special("the vault itself")));
             }

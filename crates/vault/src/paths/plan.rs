@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::exclude::Exclude;
-use super::system::{self, Identity};
+use super::system;
 use super::{PlanError, PlanOptions, SKIPPED_MAX, SkipReason, Skipped};
 use crate::limits::DEPTH_MAX;
 use crate::name::Name;
+use crate::platform::Identity;
 use crate::store::files::{beside, directory_of};
 use crate::vault::Vault;
 

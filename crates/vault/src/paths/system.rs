@@ -59,28 +59,6 @@ impl Stamp {
     }
 }
 
-/// Which file or folder something is, whatever path leads there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
-
-impl Identity {
-    /// Of what lies at `path`, links followed; `None` if nothing can be found there.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        #[cfg(unix)]
-        return fs::metadata(path).ok().map(|found| Self::from(&found));
-        #[cfg(not(unix))]
-        fs::canonicalize(path).ok().map(Self)
-    }
-}
-
-#[cfg(unix)]
-impl From<&Metadata> for Identity {
-    fn from(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self((metadata.dev(), metadata.ino()))
-    }
-}
-
 /// The modification time, as exact as the system tells it.
 pub(crate) fn modified(metadata: &Metadata) -> Option<Timestamp> {
     metadata.modified().ok().and_then(Timestamp::from_system)

@@ -19,7 +19,8 @@ pub(crate) struct Image {
     file: File,
     file_pages: u32,
     pages: u32,
-    wal: Option<(File, Frames)>,
+    /// The WAL, or the rollback journal that a killed import left.
+    aside: Option<(File, Frames)>,
     bad: BadBlocks,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct LoosePage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     File,
-    Wal(u64),
+    Aside(u64),
 }
 
 impl Image {
@@ -55,23 +56,20 @@ impl Image {
             Err(error) => return Err(error),
         };
         // A vault has the one or the other; an empty WAL may lie beside a journal.
-        let wal = match wal {
-            Some((_, frames)) if frames.is_empty() => before(path),
-            None => before(path),
-            wal => wal,
-        };
+        let aside = wal.filter(|(_, frames)| !frames.is_empty());
+        let aside = aside.or_else(|| before(path));
         // SQLite numbers pages with 32 bits and stops below that.
         let file_pages = u32::try_from(file_pages).unwrap_or(u32::MAX);
         // Pages that the commit counts but neither file has are not worth walking through.
-        let in_wal = wal.as_ref().map_or(0, |(_, frames)| {
+        let in_aside = aside.as_ref().map_or(0, |(_, frames)| {
             let last = frames.pages.keys().max().copied().unwrap_or(0);
             last.min(frames.committed_pages)
         });
         Ok(Self {
             file,
             file_pages,
-            pages: file_pages.max(in_wal),
-            wal,
+            pages: file_pages.max(in_aside),
+            aside,
             bad,
         })
     }
@@ -96,10 +94,10 @@ impl Image {
     pub(crate) fn read_pages(&self, first: u32, into: &mut [u8]) -> io::Result<()> {
         let offset = u64::from(first.saturating_sub(1)) * PAGE as u64;
         read_or_zeros(&self.file, offset, into, &self.bad)?;
-        if let Some((wal, frames)) = &self.wal {
+        if let Some((file, frames)) = &self.aside {
             for (number, page) in (first..).zip(into.chunks_exact_mut(PAGE)) {
                 if let Some(&content) = frames.pages.get(&number) {
-                    read_or_zeros(wal, content, page, &self.bad)?;
+                    read_or_zeros(file, content, page, &self.bad)?;
                 }
             }
         }
@@ -109,7 +107,7 @@ impl Image {
     /// Pages of the file that the WAL's last commit replaces, then the WAL's frames that this commit does not use:
     /// older versions, what came after a wrong checksum, and transactions that were not committed.
     pub(crate) fn loose_pages(&self) -> Vec<LoosePage> {
-        let Some((_, frames)) = &self.wal else {
+        let Some((_, frames)) = &self.aside else {
             return Vec::new();
         };
         let mut replaced: Vec<u32> = frames.pages.keys().copied().collect();
@@ -119,25 +117,25 @@ impl Image {
             number,
             source: Source::File,
         });
-        let from_wal = frames.loose.iter().map(|&(number, content)| LoosePage {
+        let from_aside = frames.loose.iter().map(|&(number, content)| LoosePage {
             number,
-            source: Source::Wal(content),
+            source: Source::Aside(content),
         });
-        from_file.chain(from_wal).collect()
+        from_file.chain(from_aside).collect()
     }
 
     /// Whether the WAL has a version of the page behind its last valid commit.
     pub(super) fn has_lost(&self, number: u32) -> bool {
-        let frames = self.wal.as_ref().map(|(_, frames)| frames);
+        let frames = self.aside.as_ref().map(|(_, frames)| frames);
         frames.is_some_and(|frames| frames.lost.contains_key(&number))
     }
 
     /// The last version of a page behind the last valid commit of the WAL; as [`Image::page`] if there is none.
     pub(super) fn lost_page(&self, number: u32, into: &mut [u8; PAGE]) -> io::Result<()> {
-        if let Some((wal, frames)) = &self.wal
+        if let Some((file, frames)) = &self.aside
             && let Some(&content) = frames.lost.get(&number)
         {
-            return read_or_zeros(wal, content, into, &self.bad);
+            return read_or_zeros(file, content, into, &self.bad);
         }
         self.page(number, into)
     }
@@ -145,8 +143,10 @@ impl Image {
     /// The content of a loose page; `into` is one page long.
     pub(super) fn read_loose(&self, loose: LoosePage, into: &mut [u8]) -> io::Result<()> {
         let offset = u64::from(loose.number.saturating_sub(1)) * PAGE as u64;
-        match (loose.source, &self.wal) {
-            (Source::Wal(content), Some((wal, _))) => read_or_zeros(wal, content, into, &self.bad),
+        match (loose.source, &self.aside) {
+            (Source::Aside(content), Some((file, _))) => {
+                read_or_zeros(file, content, into, &self.bad)
+            }
             _ => read_or_zeros(&self.file, offset, into, &self.bad),
         }
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::PAGE_BYTES;
 use super::files::beside;
+use super::wal::word;
 use crate::error::OpenError;
 
 const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
@@ -139,8 +140,4 @@ impl Header {
             });
         word(record, 0) != 0 && sum == word(record, 4 + PAGE)
     }
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }

@@ -253,7 +253,8 @@ fn checksum(big_endian: bool, bytes: &[u8], [mut one, mut two]: [u32; 2]) -> [u3
     [one, two]
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
+/// The big-endian word at a place.
+pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
 }
 
