@@ -29,6 +29,7 @@ Environment:
   COMPACTVAULT_VAULT     the vault, where --vault does not name one
   COMPACTVAULT_PASSWORD  the password `serve` asks for; without it only this machine gets in
   XDG_STATE_HOME         where keys are kept, where --state-dir does not say
+  XDG_CACHE_HOME         where what may be lost is kept, where --state-dir does not say
   NO_COLOR               set it and nothing is coloured";
 
 /// A permanent, write-once archive in one file
@@ -127,6 +128,10 @@ pub(crate) struct Init {
 /// created. Symbolic links are kept as links. A file that is there already, byte for byte, is left as it is; one that
 /// differs becomes a new version. Names, modification times and execute bits are kept.
 ///
+/// A file whose size and times are what they were when it was last read, and whose content is the newest version in
+/// its place, is not read again. Programs that write through a memory mapping can change a file before the system
+/// stamps it; --reread leaves no doubt.
+///
 /// What cannot be archived (sockets, devices, FIFOs, unreadable files, files that change while they are read) is
 /// named at the end, and the exit code is 3.
 #[derive(Args, Debug)]
@@ -150,6 +155,9 @@ pub(crate) struct Add {
     /// List what would be archived, and archive nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Read every file, also those whose size and times are what they were when they were last read
+    #[arg(long)]
+    pub(crate) reread: bool,
     /// The name of what comes from standard input
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<OsString>,

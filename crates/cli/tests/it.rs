@@ -1,6 +1,7 @@
 //! The program as a person runs it: the real binary, real files, real vaults, each test in a folder of its own.
 
 mod it {
+    mod again;
     mod alone;
     mod choice;
     mod copies;

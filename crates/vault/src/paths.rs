@@ -7,8 +7,10 @@
 mod act;
 mod exclude;
 mod plan;
+mod seen;
 mod source;
 pub(crate) mod system;
+mod unchanged;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -120,6 +122,8 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
     /// Files read at once; 0 for one per core.
     pub threads: usize,
+    /// Reads every file, also those that are by size and times what they were when they were last read.
+    pub reread: bool,
 }
 
 /// What became of a [`Plan`].
@@ -129,6 +133,8 @@ pub struct Report {
     pub sealed: u64,
     /// Files and links whose newest version was the same already.
     pub already_archived: u64,
+    /// Of them, files that were not read, since size and times are those of the last reading.
+    pub unread: u64,
     /// Links sealed.
     pub links: u64,
     /// Empty folders found or created.

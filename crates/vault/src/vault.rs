@@ -52,7 +52,8 @@ pub struct OpenOptions {
     /// What for.
     pub access: Access,
     /// Where keys and records of uploads are kept, in a folder per vault; `None` for
-    /// `$XDG_STATE_HOME/compactvault`, or `~/.local/state/compactvault`.
+    /// `$XDG_STATE_HOME/compactvault`, or `~/.local/state/compactvault`; what may be lost then lies in
+    /// `$XDG_CACHE_HOME/compactvault`, or `~/.cache/compactvault`.
     pub state_dir: Option<PathBuf>,
     /// How long a writing transaction waits for another process.
     pub lock_timeout: Duration,
@@ -98,6 +99,7 @@ struct Inner {
     /// As it was when the vault was opened.
     elsewhere: Elsewhere,
     state_dir: PathBuf,
+    cache_dir: PathBuf,
     reading: Arc<Reading>,
     ingest: Option<Arc<Ingest>>,
     uploads: OnceLock<Uploads>,
@@ -199,6 +201,7 @@ impl Vault {
         Ok(Self {
             inner: Arc::new(Inner {
                 state_dir: create::state_dir(options, id),
+                cache_dir: create::cache_dir(options, id),
                 path,
                 id,
                 body,

@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Add, global: &Global, output: &Output) -> anyhow::Resul
             progress: &progress,
             stop,
             threads: 0,
+            reread: args.reread,
         };
         let archived = plan.archive(&vault, place, &[], watch);
         drop(bar);

@@ -7,8 +7,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{Item, Plan, unreadable};
+use super::seen::{Record, Seen, StateKey};
 use super::source::{Broken, SteadyFile, look};
 use super::system::{self, Stamp};
+use super::unchanged::Unchanged;
 use super::{Progress, Report, SKIPPED_MAX, SkipReason, Skipped, Watch};
 use crate::error::{IngestError, Retry};
 use crate::ingest::{ArchiveError, Ingest, NewAsset, NewLink, Ticket};
@@ -37,6 +39,14 @@ impl Plan {
         watch: Watch<'_>,
     ) -> Result<Report, IngestError> {
         let (skipped, skipped_left_out) = self.skipped();
+        let seen = Seen::load(vault.cache_dir());
+        let mut unchanged = Unchanged::default();
+        if !watch.reread {
+            // What a damaged list hides is read, and meets the damage where it can be told.
+            unchanged =
+                Unchanged::find(self, &seen, vault, place, below, &watch).unwrap_or_default();
+        }
+        let records = std::mem::take(&mut unchanged.records);
         let act = Act {
             plan: self,
             ingest: vault.ingest()?,
@@ -46,10 +56,15 @@ impl Plan {
             report: Mutex::new(Report {
                 skipped: skipped.to_vec(),
                 skipped_left_out,
+                already_archived: unchanged.files(),
+                unread: unchanged.files(),
+                bytes: unchanged.bytes,
                 ..Report::default()
             }),
-            bytes: AtomicU64::new(0),
-            files: AtomicU64::new(0),
+            bytes: AtomicU64::new(unchanged.bytes),
+            files: AtomicU64::new(unchanged.files()),
+            unchanged,
+            records: Mutex::new(records),
             failed: Mutex::new(None),
             has_failed: AtomicBool::new(false),
         };
@@ -57,6 +72,11 @@ impl Plan {
         for step in &self.steps {
             act.step(step.clone());
         }
+        seen.save(
+            act.records
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         if let Some(error) = act
             .failed
             .into_inner()
@@ -84,6 +104,10 @@ struct Act<'a> {
     report: Mutex<Report>,
     bytes: AtomicU64,
     files: AtomicU64,
+    /// Not to be read.
+    unchanged: Unchanged,
+    /// What is known of files that are sealed.
+    records: Mutex<Vec<Record>>,
     failed: Mutex<Option<IngestError>>,
     has_failed: AtomicBool,
 }
@@ -97,8 +121,14 @@ struct Pending {
 
 #[derive(Clone, Copy)]
 enum Handed {
-    File { item: usize, bytes: u64 },
-    Link { item: usize },
+    File {
+        item: usize,
+        bytes: u64,
+        record: Option<Record>,
+    },
+    Link {
+        item: usize,
+    },
     Folder,
 }
 
@@ -184,6 +214,9 @@ impl Act<'_> {
             let folder = self.plan.folders[cursor.folders.clone()].first()?;
             let item = cursor.item;
             cursor.item += 1;
+            if self.unchanged.has(index, item) {
+                continue;
+            }
             if item < folder.items.len() {
                 return Some((index, Some(item)));
             }
@@ -219,10 +252,16 @@ impl Act<'_> {
                     let what = Handed::Link { item: number };
                     self.link(item, &path, folders).map(|ticket| (ticket, what))
                 } else {
-                    self.file(item, &path, folders).map(|(ticket, bytes)| {
-                        let item = number;
-                        (ticket, Handed::File { item, bytes })
-                    })
+                    self.file(item, &path, folders)
+                        .map(|(ticket, bytes, record)| {
+                            let item = number;
+                            let what = Handed::File {
+                                item,
+                                bytes,
+                                record,
+                            };
+                            (ticket, what)
+                        })
                 };
                 (path, handed)
             }
@@ -261,7 +300,12 @@ impl Act<'_> {
         })?)
     }
 
-    fn file(&self, item: &Item, path: &Path, folders: &[Name]) -> Result<(Ticket, u64), Refused> {
+    fn file(
+        &self,
+        item: &Item,
+        path: &Path,
+        folders: &[Name],
+    ) -> Result<(Ticket, u64, Option<Record>), Refused> {
         let broken = |error| Refused::Skip(unreadable(&error));
         for _ in 0..READINGS_MAX {
             let metadata = look(path).map_err(broken)?;
@@ -275,10 +319,13 @@ impl Act<'_> {
                 // Closing a second handle on it would drop SQLite's locks.
                 return Err(Refused::Skip(SkipReason::Special("the vault itself")));
             }
+            let stamp = Stamp::of(&metadata);
+            let key = std::path::absolute(path)
+                .ok()
+                .and_then(|path| StateKey::of(&path, &stamp));
             let on_read = |bytes| self.advance(0, bytes, path);
             let mut source =
-                SteadyFile::open(path, Stamp::of(&metadata), self.watch.stop, &on_read)
-                    .map_err(broken)?;
+                SteadyFile::open(path, stamp, self.watch.stop, &on_read).map_err(broken)?;
             let asset = NewAsset {
                 place: self.place,
                 folders: folders.to_vec(),
@@ -289,7 +336,10 @@ impl Act<'_> {
                 expected_sha256: None,
             };
             let error = match self.ingest.archive(asset, &mut source) {
-                Ok((ticket, digest)) => return Ok((ticket, digest.size)),
+                Ok((ticket, digest)) => {
+                    let record = key.map(|key| Record::new(key, &digest.sha256));
+                    return Ok((ticket, digest.size, record));
+                }
                 Err(error) => error,
             };
             self.bytes.fetch_sub(source.bytes_read(), Ordering::Relaxed);
@@ -308,6 +358,16 @@ impl Act<'_> {
         for pending in receive {
             match pending.ticket.wait() {
                 Ok(sealed) => {
+                    if let Handed::File {
+                        record: Some(record),
+                        ..
+                    } = pending.what
+                    {
+                        self.records
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(record);
+                    }
                     let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
                     match pending.what {
                         Handed::Folder => report.empty_folders += 1,

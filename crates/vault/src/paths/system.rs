@@ -53,6 +53,20 @@ impl Stamp {
         self.size
     }
 
+    /// All of it but the device, whose number can be another after a restart; `None` where the system does not tell
+    /// the time of the last change of any kind.
+    pub(crate) fn identifying(&self) -> Option<[u8; 40]> {
+        let (modified, changed) = (self.modified?, self.changed?);
+        let mut bytes = [0; 40];
+        bytes[..8].copy_from_slice(&self.file.1.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.size.to_be_bytes());
+        bytes[16..24].copy_from_slice(&modified.seconds.to_be_bytes());
+        bytes[24..28].copy_from_slice(&modified.nanoseconds.to_be_bytes());
+        bytes[28..36].copy_from_slice(&changed.seconds.to_be_bytes());
+        bytes[36..].copy_from_slice(&changed.nanoseconds.to_be_bytes());
+        Some(bytes)
+    }
+
     /// The latest moment at which the file is known to have changed.
     pub(crate) fn last_change(&self) -> Option<Timestamp> {
         self.changed.or(self.modified)

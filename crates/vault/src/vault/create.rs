@@ -71,19 +71,31 @@ pub(crate) fn write_new(temporary: &Path, body: &VaultBody) -> Result<(), OpenEr
 }
 
 pub(crate) fn state_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
-    let base = options.state_dir.clone().unwrap_or_else(default_state_dir);
+    let base = options
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| base_dir("XDG_STATE_HOME", ".local/state"));
     base.join(id.to_string())
 }
 
-/// `$XDG_STATE_HOME/compactvault` (XDG Base Directory Specification 0.8; relative values are ignored).
-fn default_state_dir() -> PathBuf {
+/// What may be lost lies in the cache folder, or with the rest where that has a folder of its own.
+pub(crate) fn cache_dir(options: &OpenOptions, id: VaultId) -> PathBuf {
+    let base = options
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| base_dir("XDG_CACHE_HOME", ".cache"));
+    base.join(id.to_string())
+}
+
+/// `$XDG_STATE_HOME/compactvault` and its like (XDG Base Directory Specification 0.8; relative values are ignored).
+fn base_dir(variable: &str, in_home: &str) -> PathBuf {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|p| p.is_absolute())
     };
-    absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+    absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(in_home)))
         .unwrap_or_else(std::env::temp_dir)
         .join("compactvault")
 }

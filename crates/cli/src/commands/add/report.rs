@@ -43,8 +43,13 @@ pub(super) fn archived(archived: &Archived<'_>, output: &Output) -> anyhow::Resu
     ))?;
     let mut rest = Vec::new();
     if report.already_archived > 0 {
+        let unread = match report.unread {
+            0 => "",
+            all if all == report.already_archived => " (unchanged, not read again)",
+            some => &format!(" ({} unchanged, not read again)", count(some)),
+        };
         rest.push(format!(
-            "{} already archived",
+            "{} already archived{unread}",
             count(report.already_archived)
         ));
     }
@@ -82,6 +87,7 @@ pub(super) fn archived(archived: &Archived<'_>, output: &Output) -> anyhow::Resu
         let figures = json!({
             "sealed": report.sealed,
             "already_archived": report.already_archived,
+            "unread": report.unread,
             "links": report.links,
             "folders": archived.plan.map_or(0, Plan::folders),
             "empty_folders": report.empty_folders,
