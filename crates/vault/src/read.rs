@@ -105,6 +105,16 @@ impl Reading {
 
     /// The bytes of a chunk, checked.
     fn chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
+        let bytes = self.stored_chunk(digest, size)?;
+        if Digest::of(&bytes) == *digest {
+            Ok(bytes)
+        } else {
+            Err(ChunkError::Damaged("it differs from its hash".into()))
+        }
+    }
+
+    /// The bytes of a chunk as they are stored, which must not leave this module.
+    fn stored_chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
         let connection = self.pool.get()?;
         let location = read::locate_chunk(&connection, digest)?
             .ok_or_else(|| ChunkError::Damaged("it is missing".into()))?;
@@ -113,19 +123,13 @@ impl Reading {
                 "it is recorded with another size".into(),
             ));
         }
-        let bytes = match location.codec {
+        Ok(match location.codec {
             Codec::Stored => read::read_stored(&connection, &location)?,
             Codec::Zstd => {
                 let pack = self.decoded_pack(&connection, &location)?;
                 pack[location.offset..location.offset + location.size].to_vec()
             }
-        };
-        drop(connection);
-        if Digest::of(&bytes) == *digest {
-            Ok(bytes)
-        } else {
-            Err(ChunkError::Damaged("it differs from its hash".into()))
-        }
+        })
     }
 
     fn decoded_pack(
@@ -178,6 +182,21 @@ impl AssetReader {
     /// Chunks in its manifest.
     pub fn chunks(&self) -> u64 {
         self.open.ends.len() as u64
+    }
+
+    /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
+    /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each.
+    pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize)) -> bool {
+        let mut whole = sha2::Sha256::default();
+        for record in self.open.records.chunks_exact(RECORD_BYTES) {
+            let (digest, size) = (record_digest(record), record_size(record));
+            let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
+                return false;
+            };
+            on_read(bytes.len());
+            sha2::Digest::update(&mut whole, &bytes);
+        }
+        Digest::new(sha2::Digest::finalize(whole).into()) == self.open.asset.sha256
     }
 
     /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does.

@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
-use crate::ids::{AssetId, Digest, Seq};
+use crate::ids::{Digest, Seq};
 use crate::merkle::{Edge, Subtree};
 use crate::read::Reading;
+use crate::store::open;
 use crate::store::pool::Connection;
-use crate::store::rows::asset_from_entry;
 use crate::store::scan;
-use crate::store::{open, read};
 
+mod assets;
 mod documents;
 mod packs;
 mod parity;
@@ -27,6 +27,8 @@ pub use whole::WholeCheck;
 
 /// Findings kept in a report; further ones are counted.
 pub const FINDINGS_MAX: usize = 100_000;
+/// Threads that check at once; with those that list what there is they have a reader each.
+const THREADS_MAX: usize = 5;
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +106,7 @@ impl VerifyReport {
 /// What the passes share.
 struct Pass<'p> {
     reading: &'p Arc<Reading>,
+    level: VerifyLevel,
     progress: &'p (dyn Fn(VerifyProgress) + Sync),
     report: Mutex<VerifyReport>,
     bytes_done: AtomicU64,
@@ -112,6 +115,10 @@ struct Pass<'p> {
     assets: AtomicU64,
     /// Chunks that are not what their digest says.
     bad_chunks: Mutex<HashSet<Digest>>,
+    /// CRC-32s of chunks that are, by their rows; of an asset's chunks that of the asset follows. Deep level only.
+    crcs: Mutex<HashMap<u64, u32>>,
+    /// Assets of several chunks whose SHA-256 is the sealed one. Deep level only.
+    right: Mutex<HashSet<Seq>>,
 }
 
 pub(crate) fn verify(
@@ -122,13 +129,14 @@ pub(crate) fn verify(
     let connection = reading.pool.get()?;
     let stored = scan::stored_bytes(&connection);
     let deep_bytes = if level == VerifyLevel::Deep {
-        read::facts(&connection).map_or(0, |f| f[crate::store::Fact::LogicalBytes as usize])
+        scan::bytes_of_several_chunks(&connection)
     } else {
         0
     };
     drop(connection);
     let pass = Pass {
         reading,
+        level,
         progress,
         report: Mutex::new(VerifyReport {
             level,
@@ -143,12 +151,21 @@ pub(crate) fn verify(
         chunks: AtomicU64::new(0),
         assets: AtomicU64::new(0),
         bad_chunks: Mutex::default(),
+        crcs: Mutex::default(),
+        right: Mutex::default(),
     };
-    pass.structure()?;
-    if level >= VerifyLevel::Full {
-        pass.noted("pack", pass.packs());
+    if level == VerifyLevel::Quick {
+        pass.structure()?;
+    } else {
+        std::thread::scope(|scope| {
+            let structure = scope.spawn(|| pass.structure());
+            pass.contents();
+            structure
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         pass.noted("manifest", pass.manifests());
-        pass.noted("asset", pass.assets(level));
+        pass.noted("asset", pass.assets());
         if let Err(error) = pass.parity() {
             pass.repairable("parity", None, format!("parity cannot be checked: {error}"));
         }
@@ -376,87 +393,24 @@ impl Pass<'_> {
         })
     }
 
-    /// Every asset's manifest against its entry and the chunks; at the deep level its bytes, too.
-    fn assets(&self, level: VerifyLevel) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
-        in_parallel(
-            |send: &SyncSender<Seq>| {
-                scan::asset_seqs(&connection, |seq| {
-                    // See `packs`.
-                    let _ = send.send(seq);
-                })
-            },
-            |seq| {
-                let problem = match self.manifest(seq) {
-                    Ok(()) if level == VerifyLevel::Deep => self.whole(seq),
-                    outcome => outcome,
-                };
-                self.assets.fetch_add(1, Ordering::Relaxed);
-                if let Err(error) = problem {
-                    self.asset_lost(seq, &error);
-                }
-            },
-        )
-    }
-
-    fn manifest(&self, seq: Seq) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
-        let entry = read::entry(&connection, seq)?;
-        let records = read::manifest(&connection, &entry)?;
-        let of = records.len() / crate::store::RECORD_BYTES;
-        for (index, record) in records.chunks_exact(crate::store::RECORD_BYTES).enumerate() {
-            let digest = read::record_digest(record);
-            let chunk = |what: &str| ReadError::Damaged {
-                entry: seq,
-                chunk: Some((index as u64 + 1, of as u64)),
-                detail: format!("chunk {} of {of} {what}", index + 1),
-            };
-            match read::locate_chunk(&connection, &digest)? {
-                None => return Err(chunk("is missing")),
-                Some(location) if location.size != read::record_size(record) as usize => {
-                    return Err(chunk("is recorded with another size"));
-                }
-                Some(_) => {}
-            }
-            let bad = self
-                .bad_chunks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if bad.contains(&digest) {
-                return Err(chunk("differs from its hash"));
-            }
-        }
-        Ok(())
-    }
-
-    fn whole(&self, seq: Seq) -> Result<(), ReadError> {
-        let reader = self.reading.open_asset(AssetId::new(seq))?;
-        let mut check = WholeCheck::default();
-        for piece in reader.range(0..reader.size()) {
-            let piece = piece?;
-            self.advance(piece.len());
-            check.update(&piece);
-        }
-        check.finish(&reader)
-    }
-
-    fn asset_lost(&self, seq: Seq, error: &ReadError) {
-        let detail = match error {
-            ReadError::Damaged { detail, .. } => detail.clone(),
-            other => other.to_string(),
-        };
-        let path = self.reading.pool.get().ok().and_then(|connection| {
-            let entry = read::entry(&connection, seq).ok()?;
-            let asset = asset_from_entry(&entry, crate::media::Media::UNKNOWN).ok()?;
-            scan::path_of(&connection, &asset)
-        });
-        self.find(Finding {
-            severity: Severity::Lost,
-            area: "asset",
-            entry: Some(seq),
-            path,
-            detail,
-        });
+    /// Every pack, and at the deep level the SHA-256 of every asset of several chunks at the same time: of a large one
+    /// it is one thread's work.
+    fn contents(&self) {
+        let (packs, assets) = in_parallel(
+            (
+                |send: &_| self.each_pack(send),
+                |(pack, chunks): (u64, Vec<_>)| self.pack_and_chunks(pack, &chunks),
+            ),
+            (
+                |send: &_| match self.level {
+                    VerifyLevel::Deep => self.each_asset(scan::Which::OfSeveralChunks, 1, send),
+                    _ => Ok(()),
+                },
+                |seqs: Vec<Seq>| seqs.into_iter().for_each(|seq| self.asset_sha256(seq)),
+            ),
+        );
+        self.noted("pack", packs);
+        self.noted("asset", assets);
     }
 }
 
@@ -464,33 +418,54 @@ fn subtree_id(subtree: &Subtree) -> u64 {
     u64::from(subtree.level) << 48 | subtree.position
 }
 
-/// Runs `produce` on this thread and `consume` on all cores, with a short queue between them.
-fn in_parallel<T: Send>(
-    produce: impl FnOnce(&SyncSender<T>) -> Result<(), ReadError>,
-    consume: impl Fn(T) + Sync,
-) -> Result<(), ReadError> {
+/// Two kinds of work, each produced on one thread and consumed on all cores, with a short queue between them. Half of
+/// the cores begin with the one kind and half with the other.
+fn in_parallel<A: Send, B: Send>(
+    (produce_a, consume_a): (
+        impl FnOnce(&SyncSender<A>) -> Result<(), ReadError>,
+        impl Fn(A) + Sync,
+    ),
+    (produce_b, consume_b): (
+        impl FnOnce(&SyncSender<B>) -> Result<(), ReadError> + Send,
+        impl Fn(B) + Sync,
+    ),
+) -> (Result<(), ReadError>, Result<(), ReadError>) {
     let threads = std::thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
-        .min(6);
-    let (send, receive) = sync_channel::<T>(4 * threads);
-    let receive = Mutex::new(receive);
-    let next = |receive: &Mutex<Receiver<T>>| {
-        receive
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv()
-            .ok()
-    };
+        .min(THREADS_MAX);
+    let (send_a, receive_a) = sync_channel::<A>(4 * threads);
+    let (send_b, receive_b) = sync_channel::<B>(4 * threads);
+    let receive = (Mutex::new(receive_a), Mutex::new(receive_b));
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(item) = next(&receive) {
-                    consume(item);
+        let side = scope.spawn(move || produce_b(&send_b));
+        for number in 0..threads {
+            let (receive, consume_a, consume_b) = (&receive, &consume_a, &consume_b);
+            scope.spawn(move || {
+                if number % 2 == 0 {
+                    consume_all(&receive.0, consume_a);
+                    consume_all(&receive.1, consume_b);
+                } else {
+                    consume_all(&receive.1, consume_b);
+                    consume_all(&receive.0, consume_a);
                 }
             });
         }
-        let produced = produce(&send);
-        drop(send);
-        produced
+        let main = produce_a(&send_a);
+        drop(send_a);
+        let side = side.join();
+        (
+            main,
+            side.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
     })
+}
+
+fn consume_all<T>(receive: &Mutex<Receiver<T>>, consume: impl Fn(T)) {
+    let next = || {
+        let receive = receive.lock().unwrap_or_else(PoisonError::into_inner);
+        receive.recv().ok()
+    };
+    while let Some(item) = next() {
+        consume(item);
+    }
 }

@@ -165,6 +165,8 @@ pub(crate) fn record_size(record: &[u8]) -> u32 {
 /// Where a chunk lies. Sizes are checked against the limits, so that a damaged row cannot ask for gigabytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkLocation {
+    /// Its row.
+    pub(crate) chunk: u64,
     pub(crate) pack: u64,
     pub(crate) offset: usize,
     pub(crate) size: usize,
@@ -179,7 +181,7 @@ pub(crate) fn locate_chunk(
 ) -> Result<Option<ChunkLocation>, ReadError> {
     let row = connection
         .prepare_cached(
-            "SELECT pack.id, chunk.offset, chunk.size, pack.codec, pack.raw_size \
+            "SELECT pack.id, chunk.offset, chunk.size, pack.codec, pack.raw_size, chunk.id \
              FROM chunk JOIN pack ON pack.id = chunk.pack \
              WHERE substr(chunk.sha256, 1, 8) = substr(?1, 1, 8) AND chunk.sha256 = ?1 LIMIT 1",
         )?
@@ -190,14 +192,16 @@ pub(crate) fn locate_chunk(
                 row.get(2)?,
                 row.get(3)?,
                 row.get(4)?,
+                row.get(5)?,
             ])
         })
         .optional()?;
-    let Some([pack, offset, size, codec, raw_size]) = row else {
+    let Some([pack, offset, size, codec, raw_size, chunk]) = row else {
         return Ok(None);
     };
     let location = || -> Option<ChunkLocation> {
         let location = ChunkLocation {
+            chunk: chunk.cast_unsigned(),
             pack: u64::try_from(pack).ok()?,
             offset: usize::try_from(offset).ok()?,
             size: usize::try_from(size).ok()?,

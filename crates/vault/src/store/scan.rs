@@ -98,6 +98,7 @@ pub(crate) fn subtrees(connection: &Connection) -> Result<Vec<(u64, Vec<u8>)>, R
 /// A chunk row as it stands, unchecked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkRow {
+    pub(crate) id: u64,
     pub(crate) digest: Digest,
     pub(crate) offset: u64,
     pub(crate) size: u64,
@@ -124,6 +125,7 @@ pub(crate) fn packs_with_chunks(
             };
             let [pack, offset, size] = [row.get::<_, i64>(2)?, row.get(3)?, row.get(4)?];
             let chunk = ChunkRow {
+                id: id.cast_unsigned(),
                 digest,
                 offset: offset.cast_unsigned(),
                 size: size.cast_unsigned(),
@@ -355,14 +357,38 @@ fn wrong_facts(connection: &Connection) -> Result<Vec<String>, ReadError> {
 /// The seqs of all assets, in order, to be worked off in parallel.
 pub(crate) fn asset_seqs(
     connection: &Connection,
+    which: Which,
     mut visit: impl FnMut(Seq),
 ) -> Result<(), ReadError> {
-    let mut statement = connection.prepare("SELECT seq FROM entry WHERE kind = ?1 ORDER BY seq")?;
+    let mut statement = connection.prepare(match which {
+        Which::All => "SELECT seq FROM entry WHERE kind = ?1 ORDER BY seq",
+        Which::OfSeveralChunks => {
+            "SELECT seq FROM entry WHERE kind = ?1 AND manifest IS NOT NULL ORDER BY seq"
+        }
+    })?;
     let rows = statement.query_map([Kind::Asset.number()], |row| row.get::<_, i64>(0))?;
     for seq in rows {
         visit(Seq::new(seq?.cast_unsigned()));
     }
     Ok(())
+}
+
+/// Which assets to visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// Whose SHA-256 is not that of a chunk.
+    OfSeveralChunks,
+}
+
+/// Bytes of the assets of several chunks, as far as they can be read: an estimate of work.
+pub(crate) fn bytes_of_several_chunks(connection: &Connection) -> u64 {
+    let sum = connection.query_row(
+        "SELECT coalesce(sum(size), 0) FROM entry WHERE kind = ?1 AND manifest IS NOT NULL",
+        [Kind::Asset.number()],
+        |row| row.get::<_, i64>(0),
+    );
+    sum.map_or(0, i64::cast_unsigned)
 }
 
 /// Notices commits of other connections, in this process or another.

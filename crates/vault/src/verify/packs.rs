@@ -1,42 +1,44 @@
 //! The pass over the packs: every stored byte and every chunk in it.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
-use super::{Pass, in_parallel};
+use super::{Pass, VerifyLevel};
 use crate::codec::{self, Codec};
 use crate::error::ReadError;
 use crate::ids::Digest;
 use crate::store::scan::{self, ChunkRow, PackRow};
 
 impl Pass<'_> {
-    /// Every pack and every chunk in it, on all cores.
-    pub(super) fn packs(&self) -> Result<(), ReadError> {
+    /// Sends every pack with its chunks.
+    pub(super) fn each_pack(
+        &self,
+        send: &SyncSender<(u64, Vec<ChunkRow>)>,
+    ) -> Result<(), ReadError> {
         let connection = self.reading.pool.get()?;
-        in_parallel(
-            |send: &SyncSender<(u64, Vec<ChunkRow>)>| {
-                scan::packs_with_chunks(
-                    &connection,
-                    |pack, chunks| {
-                        // The receivers outlive the sender unless they panicked, which surfaces at the join.
-                        let _ = send.send((pack, chunks));
-                    },
-                    |chunk, problem| {
-                        self.lost(
-                            "chunk",
-                            None,
-                            format!("row {chunk} cannot be read: {problem}"),
-                        );
-                    },
-                )
+        scan::packs_with_chunks(
+            &connection,
+            |pack, chunks| {
+                // The receivers outlive the sender unless they panicked, which surfaces at the join.
+                let _ = send.send((pack, chunks));
             },
-            |(pack, chunks)| {
-                if let Err(error) = self.pack(pack, &chunks) {
-                    self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
-                    self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
-                }
+            |chunk, problem| {
+                self.lost(
+                    "chunk",
+                    None,
+                    format!("row {chunk} cannot be read: {problem}"),
+                );
             },
         )
+    }
+
+    /// One pack and every chunk in it.
+    pub(super) fn pack_and_chunks(&self, pack: u64, chunks: &[ChunkRow]) {
+        if let Err(error) = self.pack(pack, chunks) {
+            self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
+            self.mark_bad(chunks.iter().map(|chunk| chunk.digest));
+        }
     }
 
     fn pack(&self, id: u64, chunks: &[ChunkRow]) -> Result<(), ReadError> {
@@ -70,6 +72,8 @@ impl Pass<'_> {
             if alone {
                 self.mark_bad([chunks[0].digest]);
             }
+        } else if alone {
+            self.note_crcs([(&chunks[0], pack.data)]);
         }
         if alone {
             return;
@@ -101,12 +105,16 @@ impl Pass<'_> {
                 format!("pack {id} decodes to another size than recorded"),
             );
         }
+        let mut good = Vec::new();
         for chunk in chunks {
             let range = usize::try_from(chunk.offset)
                 .ok()
                 .zip(usize::try_from(chunk.size).ok())
                 .and_then(|(offset, size)| raw.get(offset..offset.checked_add(size)?));
-            if range.is_none_or(|bytes| Digest::of(bytes) != chunk.digest) {
+            let intact = range.filter(|bytes| Digest::of(bytes) == chunk.digest);
+            if let Some(bytes) = intact {
+                good.push((chunk, bytes));
+            } else {
                 self.lost(
                     "chunk",
                     None,
@@ -115,5 +123,21 @@ impl Pass<'_> {
                 self.mark_bad([chunk.digest]);
             }
         }
+        self.note_crcs(good);
+    }
+
+    /// Keeps the CRC-32s of chunks that are what they should be, for the deep level.
+    fn note_crcs<'a>(&self, good: impl IntoIterator<Item = (&'a ChunkRow, &'a [u8])>) {
+        if self.level < VerifyLevel::Deep {
+            return;
+        }
+        let crcs: Vec<(u64, u32)> = good
+            .into_iter()
+            .map(|(chunk, bytes)| (chunk.id, crc32fast::hash(bytes)))
+            .collect();
+        self.crcs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(crcs);
     }
 }
