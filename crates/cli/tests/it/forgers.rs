@@ -259,6 +259,32 @@ fn a_row_changed_in_any_column_is_damage_and_with_all_hashes_made_to_fit_it_is_r
 }
 
 #[test]
+fn a_whole_files_digest_that_its_chunks_do_not_give_is_found_by_deep_verification_alone() {
+    let victim = victim();
+    let intact = fs::read(victim.path("v.vault")).expect("the vault");
+    let long = "(SELECT min(seq) FROM entry WHERE manifest IS NOT NULL)";
+    for (change, asset, said) in [
+        ("crc32 = 4294967295 - crc32", ASSET, "have the CRC-32"),
+        ("crc32 = 4294967295 - crc32", long, "have the CRC-32"),
+        ("sha256 = zeroblob(32)", long, "hash to"),
+    ] {
+        fs::write(victim.path("v.vault"), &intact).expect("it is written");
+        forge(&victim.path("v.vault"), |connection| {
+            run(
+                connection,
+                &format!("UPDATE entry SET {change} WHERE seq = {asset}"),
+            );
+            rehash(connection);
+        });
+        victim.run(["verify"]).expect_code(0);
+        let ran = victim.run(["verify", "--deep"]);
+        // Whether parity still has what was sealed is another question.
+        assert!(matches!(ran.code, Some(10 | 11)), "{change}: {ran:?}");
+        assert!(ran.text().contains(said), "{change}: {}", ran.text());
+    }
+}
+
+#[test]
 fn damage_is_never_called_rewriting_nor_rewriting_damage() {
     all_are_caught(&[
         ("a leaf hash", 10, |c| {

@@ -33,14 +33,22 @@ impl WholeCheck {
         if size == asset.size && sha256 == asset.sha256 && crc32 == asset.crc32 {
             return Ok(());
         }
+        let name = asset.name.escaped();
+        let detail = if sha256 == asset.sha256 && size == asset.size {
+            format!(
+                "the bytes of “{name}” have the CRC-32 {crc32:08x}, sealed was {:08x}",
+                asset.crc32
+            )
+        } else {
+            format!(
+                "the bytes of “{name}” hash to {sha256}, sealed was {}",
+                asset.sha256
+            )
+        };
         Err(ReadError::Damaged {
             entry: asset.id.seq(),
             chunk: None,
-            detail: format!(
-                "the bytes of “{}” hash to {sha256}, sealed was {}",
-                asset.name.escaped(),
-                asset.sha256
-            ),
+            detail,
         })
     }
 }
