@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         SortBy::Added,
         SortBy::Modified,
         SortBy::Type,
+        SortBy::Rank,
     ] {
         for descending in [false, true] {
             for classes in [Vec::new(), vec![MediaClass::Image]] {

@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
+use crate::relevance::Relevance;
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
 
@@ -249,7 +250,8 @@ impl Catalog {
     }
 
     /// How two items stand in an order: by what is asked for, then by name.
-    fn compare(&self, a: u32, b: u32, sort: SortBy, descending: bool) -> Ordering {
+    /// `text` is folded.
+    fn compare(&self, (a, b): (u32, u32), text: &str, sort: SortBy, descending: bool) -> Ordering {
         let item = |id: u32| &self.items[id as usize];
         let origin = |id: u32| &self.origins[id as usize];
         let names = || self.position(a).cmp(&self.position(b));
@@ -259,9 +261,14 @@ impl Catalog {
             SortBy::Size => item(a).size.cmp(&item(b).size),
             SortBy::Modified => origin(a).modified.cmp(&origin(b).modified),
             SortBy::Type => item(a).class.cmp(&item(b).class),
+            SortBy::Rank => self.rank(a, text).cmp(&self.rank(b, text)),
         };
         let first = if descending { first.reverse() } else { first };
         first.then_with(names)
+    }
+
+    fn rank(&self, id: u32, text: &str) -> Relevance {
+        Relevance::of(text.as_bytes(), self.name(id as usize))
     }
 
     /// One page of what is wanted.

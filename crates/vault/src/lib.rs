@@ -58,6 +58,7 @@ pub mod paths;
 mod platform;
 pub mod prove;
 mod read;
+pub mod relevance;
 pub mod rescue;
 mod salvage;
 pub mod scrub;

@@ -210,6 +210,8 @@ pub enum SortBy {
     Modified,
     /// The media class, in the order of [`MediaClass::ALL`].
     Type,
+    /// How well the name answers the text that is looked for; see [`crate::relevance::Relevance`].
+    Rank,
 }
 
 /// Which assets of a collection, and in what order.

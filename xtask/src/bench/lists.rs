@@ -203,6 +203,11 @@ impl<'a> Session<'a> {
                 format!("/api/search?limit={PAGE}&query={text}")
             })?;
             runs.push((format!("search {length} in the vault"), run));
+            let run = self.ask(|random| {
+                let text = encoded(&text(random, &self.names, length));
+                format!("/api/search?limit={PAGE}&query={text}&sort=rank")
+            })?;
+            runs.push((format!("search {length} in the vault, by rank"), run));
         }
         Ok(runs)
     }

@@ -100,6 +100,7 @@ const BANS: &[Ban] = &[
             "crates/vault/src/codec.rs",
             "crates/vault/src/merkle.rs",
             "crates/vault/src/natural_order.rs",
+            "crates/vault/src/relevance.rs",
             "crates/vault/src/name.rs",
             "crates/vault/src/media.rs",
             "crates/vault/src/media",

@@ -135,8 +135,9 @@ pub(super) fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
         "added" => SortBy::Added,
         "modified" => SortBy::Modified,
         "type" => SortBy::Type,
+        "rank" => SortBy::Rank,
         _ => {
-            let message = "sort must be name, size, added, modified or type";
+            let message = "sort must be name, size, added, modified, type or rank";
             return Err(ApiError::bad_request("bad_sort", message));
         }
     };

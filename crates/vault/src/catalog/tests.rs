@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::natural_order::{fold, sort_key};
+use crate::relevance::Relevance;
 
 const COLLECTIONS: u64 = 5;
 
@@ -78,6 +79,8 @@ fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6])
         }
     }
     let name = |known: &Known| (sort_key(known.name.as_bytes()), known.facts.seq);
+    let rank =
+        |known: &Known| Relevance::of(fold(wanted.text).as_bytes(), fold(&known.name).as_bytes());
     found.sort_by(|a, b| {
         let (f, g) = (&a.facts, &b.facts);
         let first = match wanted.sort {
@@ -86,6 +89,7 @@ fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6])
             SortBy::Added => f.seq.cmp(&g.seq),
             SortBy::Modified => f.modified.cmp(&g.modified),
             SortBy::Type => f.class.number().cmp(&g.class.number()),
+            SortBy::Rank => rank(a).cmp(&rank(b)),
         };
         let first = if wanted.descending {
             first.reverse()
@@ -127,6 +131,7 @@ fn check_all(catalog: &mut Catalog, model: &[Known], texts: &[&str], offset: u64
         SortBy::Added,
         SortBy::Modified,
         SortBy::Type,
+        SortBy::Rank,
     ];
     for (n, text) in texts.iter().enumerate() {
         for (m, scope) in scopes.into_iter().enumerate() {

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::{ByClass, Catalog, class_at};
@@ -88,7 +89,7 @@ impl View {
         // They come in the order of their names, but for the tail.
         if view.key.sort != SortBy::Name || !catalog.tail.is_empty() {
             let mut ids: Vec<u32> = found.iter().flat_map(|part| &part.ids).copied().collect();
-            ids.par_sort_by(|a, b| view.compare(catalog, *a, *b));
+            view.sort(catalog, &mut ids);
             view.blocks = ids.chunks(BLOCK).map(<[u32]>::to_vec).collect();
             return view;
         }
@@ -101,6 +102,30 @@ impl View {
         let blocks = found.iter().flat_map(|part| part.ids.chunks(BLOCK));
         view.blocks = blocks.map(<[u32]>::to_vec).collect();
         view
+    }
+
+    fn sort(&self, catalog: &Catalog, ids: &mut Vec<u32>) {
+        if self.key.sort != SortBy::Rank {
+            ids.par_sort_by(|a, b| self.compare(catalog, *a, *b));
+            return;
+        }
+        // Each name is looked at once, not at every comparison.
+        let ranked = ids.par_iter().map(|id| {
+            let rank = catalog.rank(*id, &self.key.text);
+            (rank, catalog.position(*id), *id)
+        });
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.par_sort_unstable_by(|a, b| {
+            let first = a.0.cmp(&b.0);
+            let first = if self.key.descending {
+                first.reverse()
+            } else {
+                first
+            };
+            first.then_with(|| a.1.cmp(&b.1))
+        });
+        ids.clear();
+        ids.extend(ranked.into_iter().map(|(.., id)| id));
     }
 
     pub(super) fn key(&self) -> &ViewKey {
@@ -157,7 +182,13 @@ impl View {
     }
 
     fn compare(&self, catalog: &Catalog, a: u32, b: u32) -> Ordering {
-        catalog.compare(a, b, self.key.sort, self.key.descending)
+        let ViewKey {
+            text,
+            sort,
+            descending,
+            ..
+        } = &self.key;
+        catalog.compare((a, b), text, *sort, *descending)
     }
 
     /// The block an item belongs in, and where in it.

@@ -23,6 +23,7 @@ use crate::media::{Media, MediaClass};
 use crate::model::{Asset, Collection, Link, ListPage, ListQuery, PlaceId, Project, SortBy};
 use crate::name::Name;
 use crate::natural_order;
+use crate::relevance::Relevance;
 
 /// Functions that queries of this module use. The schema never does: any `sqlite3` can read a vault.
 pub(crate) fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
@@ -50,6 +51,13 @@ pub(crate) fn register_functions(connection: &Connection) -> rusqlite::Result<()
         let needle = context.get_raw(1).as_str().unwrap_or_default();
         let name = String::from_utf8_lossy(natural_order::name_in_key(key));
         Ok(natural_order::fold(&name).contains(needle))
+    })?;
+    connection.create_scalar_function("cv_rank", 2, flags, |context| {
+        let key = context.get_raw(0).as_blob().unwrap_or_default();
+        let text = context.get_raw(1).as_str().unwrap_or_default();
+        let name = String::from_utf8_lossy(natural_order::name_in_key(key));
+        let folded = natural_order::fold(&name);
+        Ok(Relevance::of(text.as_bytes(), folded.as_bytes()) as i64)
     })
 }
 
@@ -216,6 +224,12 @@ fn page_rows(
         SortBy::Name => ("", format!("l.sort_key {direction}")),
         SortBy::Added => ("", format!("l.seq {direction}")),
         SortBy::Type => ("", format!("cv_class(l.media) {direction}, l.sort_key")),
+        SortBy::Rank => {
+            parameters.push(Box::new(natural_order::fold(&query.text)));
+            let text = parameters.len();
+            let rank = format!("cv_rank(l.sort_key, ?{text}) {direction}");
+            ("", format!("{rank}, l.sort_key"))
+        }
         SortBy::Size => (
             "LEFT JOIN entry e ON e.seq = l.seq",
             format!("e.size {direction}, l.sort_key"),

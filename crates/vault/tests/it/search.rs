@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::atomic::{AtomicUsize, Ordering as Memory};
 
 use compactvault_vault::natural_order::{fold, sort_key};
+use compactvault_vault::relevance::Relevance;
 use compactvault_vault::{
     Asset, CollectionId, ListQuery, MediaClass, PlaceId, ProjectId, ReadError, SearchQuery, SortBy,
     Vault,
@@ -11,12 +12,13 @@ use compactvault_vault::{
 
 use super::support::{Home, add, name, new_asset};
 
-const SORTS: [SortBy; 5] = [
+const SORTS: [SortBy; 6] = [
     SortBy::Name,
     SortBy::Size,
     SortBy::Added,
     SortBy::Modified,
     SortBy::Type,
+    SortBy::Rank,
 ];
 const TEXTS: [&str; 14] = [
     "", "e", "É", "1", "10", "ss", "ß", "東", "resume", "RÉS", "g.p", "İ", ".", "nowhere",
@@ -128,7 +130,12 @@ fn by_name(a: &Asset, b: &Asset) -> Ordering {
     key(a).cmp(&key(b))
 }
 
-fn sorted(mut assets: Vec<&Asset>, sort: SortBy, descending: bool) -> Vec<&Asset> {
+fn sorted<'a>(
+    mut assets: Vec<&'a Asset>,
+    text: &str,
+    sort: SortBy,
+    descending: bool,
+) -> Vec<&'a Asset> {
     assets.sort_by(|a, b| {
         let first = match sort {
             SortBy::Name => by_name(a, b),
@@ -136,6 +143,7 @@ fn sorted(mut assets: Vec<&Asset>, sort: SortBy, descending: bool) -> Vec<&Asset
             SortBy::Added => a.id.cmp(&b.id),
             SortBy::Modified => a.modified.cmp(&b.modified),
             SortBy::Type => a.media.class.cmp(&b.media.class),
+            SortBy::Rank => rank(a, text).cmp(&rank(b, text)),
         };
         let first = if descending { first.reverse() } else { first };
         first.then_with(|| by_name(a, b))
@@ -143,11 +151,16 @@ fn sorted(mut assets: Vec<&Asset>, sort: SortBy, descending: bool) -> Vec<&Asset
     assets
 }
 
+fn rank(asset: &Asset, text: &str) -> Relevance {
+    let name = fold(&asset.name.to_utf8_lossy());
+    Relevance::of(fold(text).as_bytes(), name.as_bytes())
+}
+
 fn contains(asset: &Asset, text: &str) -> bool {
     fold(&asset.name.to_utf8_lossy()).contains(&fold(text))
 }
 
-/// Compares searches of every text in every place, and lists of the longest collection, with the plain filter.
+/// Compares searches of every text in every place, and lists of every collection, with the plain filter.
 fn compare(vault: &Vault, places: &Places, round: usize) {
     let all = everything(vault);
     for (n, text) in TEXTS.into_iter().enumerate() {
@@ -163,6 +176,7 @@ fn compare(vault: &Vault, places: &Places, round: usize) {
                 .collect();
             let due = sorted(
                 matching.iter().copied().filter(wanted).collect(),
+                text,
                 sort,
                 descending,
             );
@@ -189,26 +203,28 @@ fn compare(vault: &Vault, places: &Places, round: usize) {
                 assert_eq!((&hit.path, hit.project), (&details.path, details.project));
                 assert_eq!(hit.versions, details.versions.len() as u64);
             }
-            let own = places.collections[0];
-            let list = ListQuery {
-                offset,
-                limit: 50,
-                text: text.into(),
-                classes: classes.clone(),
-                sort,
-                descending,
-                all_versions: false,
-            };
-            let matching = all
-                .iter()
-                .filter(|asset| asset.collection == own && contains(asset, text));
-            let due = sorted(matching.filter(wanted).collect(), sort, descending);
-            let page = vault.list(own, &list).expect("it can be listed");
-            let listed: Vec<&Asset> = page.assets.iter().map(|(asset, _)| asset).collect();
-            let due_here: Vec<&Asset> =
-                due.iter().copied().skip(offset as usize).take(50).collect();
-            assert_eq!(listed, due_here, "{list:?}");
-            assert_eq!(page.total, due.len() as u64, "{list:?}");
+            // The first is listed from the catalog, the others from the index alone.
+            for own in places.collections {
+                let list = ListQuery {
+                    offset,
+                    limit: 50,
+                    text: text.into(),
+                    classes: classes.clone(),
+                    sort,
+                    descending,
+                    all_versions: false,
+                };
+                let matching = all
+                    .iter()
+                    .filter(|asset| asset.collection == own && contains(asset, text));
+                let due = sorted(matching.filter(wanted).collect(), text, sort, descending);
+                let page = vault.list(own, &list).expect("it can be listed");
+                let listed: Vec<&Asset> = page.assets.iter().map(|(asset, _)| asset).collect();
+                let due_here: Vec<&Asset> =
+                    due.iter().copied().skip(offset as usize).take(50).collect();
+                assert_eq!(listed, due_here, "{list:?}");
+                assert_eq!(page.total, due.len() as u64, "{list:?}");
+            }
         }
     }
 }
@@ -276,7 +292,7 @@ fn searches_and_far_pages_hold_while_assets_come_in() {
                 .expect("it can be listed");
             assert_eq!(page.assets.len() as u64, page.total - 200);
             let assets: Vec<&Asset> = page.assets.iter().map(|(asset, _)| asset).collect();
-            assert_eq!(sorted(assets.clone(), list.sort, false), assets);
+            assert_eq!(sorted(assets.clone(), &list.text, list.sort, false), assets);
             rounds += 1;
         }
     });

@@ -247,6 +247,7 @@ fn queries() -> Vec<ListQuery> {
         SortBy::Added,
         SortBy::Modified,
         SortBy::Type,
+        SortBy::Rank,
     ] {
         queries.push(ListQuery {
             offset: 5,
