@@ -7,8 +7,9 @@
  * @typedef {{id: number, project_id: number, parent_id: number | null, name: string, type: string,
  *   created_at_unix_ms: number, assets: number, collections: number}} Collection
  * @typedef {{id: number, type: string, format: string, filename: string, filename_base64?: string, size_original: number,
- *   media_type: string, sha256: string, modified: string, modified_unix_ms: number, created_at: string,
- *   created_at_unix_ms: number, executable: boolean, versions: number}} Asset
+ *   media_type: string, sha256: string, modified: ?string, modified_unix_ms: ?number, created_at: string,
+ *   created_at_unix_ms: number, executable: boolean, versions: number, path?: string, collection_id?: number}} Asset path and
+ *   collection_id only in what a search found
  * @typedef {Asset & {collection_id: number, project_id: number, path: string, crc32: string, chunks: number,
  *   version_ids: number[], content?: string, content_truncated?: boolean, encoding?: string,
  *   highlight?: [number, number, string][]}} AssetDetails
@@ -102,6 +103,16 @@ const get = (path, signal) => request('GET', path, { signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 const post = (path, body, signal) => request('POST', path, { body, signal });
 
+/** @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how */
+function listing({ offset, limit, query = '', types = [], sort = 'name' }) {
+  const params = new URLSearchParams({ offset: String(offset), limit: String(limit) });
+  if (query) params.set('query', query);
+  if (types.length > 0) params.set('type', types.join(','));
+  params.set('sort', sort.replace(/^-/, ''));
+  params.set('order', sort.startsWith('-') ? 'desc' : 'asc');
+  return params;
+}
+
 export const api = {
   /** @returns {Promise<{chosen: string | null, vaults: VaultFile[]}>} */
   vaults: () => get('/api/vaults'),
@@ -129,13 +140,18 @@ export const api = {
    * @param {AbortSignal} [signal]
    * @returns {Promise<AssetPage>}
    */
-  assets(id, { offset, limit, query = '', types = [], sort = 'name' }, signal) {
-    const params = new URLSearchParams({ offset: String(offset), limit: String(limit) });
-    if (query) params.set('query', query);
-    if (types.length > 0) params.set('type', types.join(','));
-    params.set('sort', sort.replace(/^-/, ''));
-    params.set('order', sort.startsWith('-') ? 'desc' : 'asc');
-    return get(`/api/collections/${id}/assets?${params}`, signal);
+  assets: (id, how, signal) => get(`/api/collections/${id}/assets?${listing(how)}`, signal),
+  /**
+   * What a place and all below it hold, or the whole vault.
+   * @param {{kind: 'home' | 'project' | 'collection', id: number}} within
+   * @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<AssetPage>}
+   */
+  search({ kind, id }, how, signal) {
+    const params = listing(how);
+    if (kind !== 'home') params.set(kind, String(id));
+    return get(`/api/search?${params}`, signal);
   },
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<AssetDetails>} */
   details: (id, signal) => get(`/api/assets/${id}/preview`, signal),

@@ -11,7 +11,7 @@ import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { bytes, count, visibleName } from './lib/format.js';
 import { byId, show } from './lib/html.js';
-import { Router } from './router.js';
+import { Router, parse } from './router.js';
 import { Places, THEMES, VaultStatus, currentTheme, setTheme } from './state.js';
 import { fromChooser } from './upload/collect.js';
 import { Intake } from './upload/intake.js';
@@ -231,8 +231,12 @@ document.addEventListener('click', (event) => {
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute('download') || link.target) return;
   if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const path = link.getAttribute('href') ?? '';
-  if (!/^\/($|p\/|c\/|uploads$|trust$)/.test(path)) return;
+  if (!/^\/($|\?|p\/|c\/|uploads$|trust$)/.test(path)) return;
   event.preventDefault();
+  if (path.includes('?')) {
+    router.push({ ...parse(path), as: router.current.as });
+    return;
+  }
   const [, kind, id] = path.split('/');
   const kinds = /** @type {const} */ ({ '': 'home', p: 'project', c: 'collection', uploads: 'uploads', trust: 'trust' });
   router.go(kinds[/** @type {keyof typeof kinds} */ (kind)] ?? 'home', Number(id) || 0);
@@ -290,7 +294,7 @@ router.addEventListener('change', (event) => {
 
 view.addEventListener('place', () => {
   const name = view.name;
-  searchField.placeholder = name ? `Search in ${visibleName(name)}` : 'Search';
+  searchField.placeholder = view.route.kind === 'home' ? 'Search this vault' : `Search in ${visibleName(name)}`;
   searchField.setAttribute('aria-label', searchField.placeholder);
   byId('listing').setAttribute('aria-label', visibleName(name));
   document.title = `${visibleName(name)} · ${status.value?.vault.name.replace(/\.vault$/, '') ?? 'CompactVault'}`;

@@ -7,7 +7,7 @@
  *   details: number, viewing: number}} Route id, details and viewing are 0 where there is none; as is '' for the habit
  */
 
-const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type'];
+const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type', 'rank'];
 const TYPE_KEYS = ['image', 'video', 'audio', 'text', '3d', 'binary'];
 
 /** @param {Partial<Route>} [from] @returns {Route} */
@@ -24,7 +24,7 @@ export function parse(address) {
   return route({
     ...found,
     as: as === 'grid' || as === 'list' ? as : '',
-    sort: validSort(params.get('sort')),
+    sort: validSort(params.get('sort'), params.get('q') ?? ''),
     types: (params.get('type') ?? '').split(',').filter((type) => TYPE_KEYS.includes(type)),
     q: params.get('q') ?? '',
     details: idOf(params.get('i')),
@@ -36,13 +36,28 @@ export function parse(address) {
 function placeOf(path) {
   const match = /^\/([pc])\/(\d{1,15})\/?$/.exec(path);
   if (match) return { kind: match[1] === 'p' ? 'project' : 'collection', id: Number(match[2]) };
+  // `/search?q=` leads to the search of the whole vault, which is that of all projects.
   if (path === '/uploads' || path === '/trust') return { kind: path === '/trust' ? 'trust' : 'uploads', id: 0 };
   return { kind: 'home', id: 0 };
 }
 
-/** @param {string | null} sort */
-function validSort(sort) {
-  return sort && SORT_KEYS.includes(sort.replace(/^-/, '')) ? sort : 'name';
+/** What is looked for comes best match first, everything else by name. @param {string} q */
+export function usualSort(q) {
+  return q ? 'rank' : 'name';
+}
+
+/** @param {string | null} sort @param {string} q */
+function validSort(sort, q) {
+  const key = sort?.replace(/^-/, '') ?? '';
+  return sort && SORT_KEYS.includes(key) && (q || key !== 'rank') ? sort : usualSort(q);
+}
+
+/** A change of the words changes the order with them, unless the person chose one. @param {Route} from @param {Partial<Route>} change */
+function changed(from, change) {
+  const next = route({ ...from, ...change });
+  if (change.sort === undefined && next.q !== from.q && from.sort === usualSort(from.q)) next.sort = usualSort(next.q);
+  next.sort = validSort(next.sort, next.q);
+  return next;
 }
 
 /** @param {string | null} text */
@@ -55,7 +70,7 @@ export function format(to) {
   const paths = { home: '/', project: `/p/${to.id}`, collection: `/c/${to.id}`, uploads: '/uploads', trust: '/trust' };
   const params = new URLSearchParams();
   if (to.as) params.set('as', to.as);
-  if (to.sort !== 'name') params.set('sort', to.sort);
+  if (to.sort !== usualSort(to.q)) params.set('sort', to.sort);
   if (to.types.length > 0) params.set('type', to.types.join(','));
   if (to.q) params.set('q', to.q);
   if (to.details) params.set('i', String(to.details));
@@ -95,7 +110,7 @@ export class Router extends EventTarget {
   /** A new entry in the history. @param {Partial<Route>} change @param {Record<string, any>} [memory] */
   push(change, memory = {}) {
     this.flush();
-    const next = route({ ...this.current, ...change });
+    const next = changed(this.current, change);
     if (format(next) === format(this.current)) return;
     history.pushState(memory, '', format(next));
     this.moved(next, memory, false);
@@ -108,7 +123,7 @@ export class Router extends EventTarget {
 
   /** The same entry, with another address. @param {Partial<Route>} change */
   replace(change) {
-    const next = route({ ...this.current, ...change });
+    const next = changed(this.current, change);
     if (format(next) === format(this.current)) return;
     this.flush();
     // Other rows: where the person was among the old ones means nothing here.

@@ -32,6 +32,11 @@ function badgeOf(asset) {
   return (extension.slice(1) || (asset.format === 'binary' ? 'file' : asset.format)).slice(0, 5).toUpperCase();
 }
 
+/** The place of an asset that a search found, '' in the listing of a place. @param {import('../api.js').Asset} asset */
+function whereOf({ path }) {
+  return path ? visibleName(path.slice(0, path.lastIndexOf('/'))) : '';
+}
+
 /** @param {any} folder a project or a collection */
 export function folderFacts(folder) {
   const inside = [];
@@ -75,7 +80,9 @@ export function makeTile(thumbs) {
     setText(badge, folder ? '' : badgeOf(asset));
     setText(versions, asset && asset.versions > 1 ? `v${asset.versions}` : '');
     showName(title, folder ? folder.name : asset.filename);
-    setText(meta, folder ? folderFacts(folder) : bytes(asset.size_original));
+    const where = asset ? whereOf(asset) : '';
+    setText(meta, folder ? folderFacts(folder) : [bytes(asset.size_original), where].filter(Boolean).join(' · '));
+    meta.title = where;
     if (asset && asset.type === 'image' && asset.size_original > 0 && asset.size_original <= PICTURE_MAX_BYTES) {
       thumbs.request(image, addressOf.bytes(asset.id));
     } else {
@@ -91,8 +98,9 @@ export function makeListRow(row) {
   const glyph = icon('binary');
   const check = h('span', { class: 'check' }, icon('check'));
   const nameText = h('span', { class: 'title' });
+  const where = h('span', { class: 'where' });
   const versions = h('span', { class: 'versions' });
-  const name = h('div', { class: 'cell c-name', role: 'gridcell', 'aria-colindex': '1' }, h('span', { class: 'glyph' }, glyph, check), nameText, versions);
+  const name = h('div', { class: 'cell c-name', role: 'gridcell', 'aria-colindex': '1' }, h('span', { class: 'glyph' }, glyph, check), nameText, versions, where);
   const type = h('div', { class: 'cell c-type', role: 'gridcell', 'aria-colindex': '2' });
   const size = h('div', { class: 'cell c-size', role: 'gridcell', 'aria-colindex': '3' });
   const added = h('div', { class: 'cell c-added', role: 'gridcell', 'aria-colindex': '4' });
@@ -106,13 +114,15 @@ export function makeListRow(row) {
     if (!entry) {
       row.dataset.kind = 'none';
       showName(nameText, null);
-      for (const cell of [type, size, added, modified, versions]) setText(cell, '');
+      for (const cell of [type, size, added, modified, versions, where]) setText(cell, '');
       return;
     }
     const { folder, asset } = entry;
     row.dataset.kind = folder ? 'folder' : kindOf(asset);
     setIcon(glyph, folder ? ('project_id' in folder ? 'collection' : 'project') : iconOf(asset));
     showName(nameText, folder ? folder.name : asset.filename);
+    setText(where, asset ? whereOf(asset) : '');
+    where.title = where.textContent ?? '';
     setText(versions, asset && asset.versions > 1 ? `v${asset.versions}` : '');
     setText(type, folder ? ('project_id' in folder ? 'Collection' : 'Project') : typeWord(asset.type));
     setText(size, folder ? count(folder.assets) : bytes(asset.size_original));

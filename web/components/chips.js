@@ -5,15 +5,16 @@ import { h } from '../lib/html.js';
 
 /**
  * @param {HTMLElement} root
- * @param {{page: import('../api.js').AssetPage | null, types: string[], choose: (types: string[]) => void}} what
+ * @param {{page: import('../api.js').AssetPage | null, types: string[],
+ *   wider: {href: string, total: number} | null, choose: (types: string[]) => void}} what
  */
-export function drawChips(root, { page, types, choose }) {
+export function drawChips(root, { page, types, wider, choose }) {
   // While the answer to the next question is on its way the old chips stay, so that nothing jumps.
   if (!page) return;
   const counts = page.counts ?? {};
   const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
   const shown = TYPES.filter((type) => counts[type] > 0 || types.includes(type));
-  const look = JSON.stringify([counts, types, page.total, page.bytes]);
+  const look = JSON.stringify([counts, types, wider, page.total, page.bytes]);
   if (root.dataset.look === look && root.childElementCount > 0) return;
   root.dataset.look = look;
   const focused = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.type : undefined;
@@ -24,6 +25,7 @@ export function drawChips(root, { page, types, choose }) {
     ...(all > 0 || types.length > 0 ? [chip('all', 'All', all, types.length === 0, () => choose([]))] : []),
     ...shown.map((type) => chip(type, typeWord(type, true), counts[type] ?? 0, types.includes(type),
       () => choose(types.includes(type) ? types.filter((other) => other !== type) : [...types, type]))),
+    ...(wider ? [h('a', { class: 'button', href: wider.href, 'data-testid': 'search-vault' }, 'In the whole vault', ' ', h('span', { class: 'count' }, count(wider.total)))] : []),
     h('span', { class: 'spacer' }),
     ...(page.total > 0 ? [h('span', { class: 'total', 'data-testid': 'listing-total' }, `${plural(page.total, 'asset')} · ${bytes(page.bytes)}`)] : []));
   if (focused) /** @type {HTMLElement | null} */ (root.querySelector(`[data-type="${focused}"]`))?.focus();

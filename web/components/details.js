@@ -89,7 +89,7 @@ export class Details extends EventTarget {
     if (asset.executable) rows.push(['Mode', 'executable']);
     if (more) {
       rows.push(['CRC-32', h('span', { class: 'hash' }, more.crc32)], ['Chunks', count(more.chunks)]);
-      rows.push(['Path', h('bdi', { dir: 'auto' }, visibleName(more.path))]);
+      rows.push(['Path', h('a', { href: `/c/${more.collection_id}`, 'data-testid': 'details-path' }, h('bdi', { dir: 'auto' }, visibleName(more.path)))]);
       if (more.encoding) rows.push(['Encoding', more.encoding]);
     }
     this.fill('Details',

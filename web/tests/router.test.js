@@ -18,6 +18,14 @@ describe('addresses', () => {
     assert.equal(format(route({ kind: 'collection', id: 3, types: ['text', 'audio'] })), '/c/3?type=text,audio');
   });
 
+  it('order a search by match, unless another order is named', () => {
+    assert.equal(parse('/?q=bark').sort, 'rank');
+    assert.equal(format(route({ q: 'bark', sort: 'rank' })), '/?q=bark');
+    assert.equal(format(route({ q: 'bark', sort: 'name' })), '/?sort=name&q=bark');
+    assert.equal(parse('/c/4?sort=rank').sort, 'name');
+    assert.deepEqual(parse('/search?q=bark'), parse('/?q=bark'));
+  });
+
   it('ignore what they do not know', () => {
     assert.deepEqual(parse('/c/4?as=cards&sort=colour&type=image,nonsense&i=-1&v=1e9&x=y'), route({ kind: 'collection', id: 4, types: ['image'] }));
     assert.equal(parse('/c/../../etc').kind, 'home');

@@ -1,7 +1,7 @@
 // What stands in a listing that has nothing to show: an empty vault, an empty place, no match, an error.
 
 import { nameField } from '../components/name_field.js';
-import { typeWord, visibleName } from '../lib/format.js';
+import { count, typeWord, visibleName } from '../lib/format.js';
 import { h, icon, quoted } from '../lib/html.js';
 
 /** @param {string} name */
@@ -34,12 +34,14 @@ export function emptyNote({ kind, path, addFiles, addFolder, createProject, crea
     simple && h('p', { class: 'hint' }, 'or: ', h('code', {}, `compactvault add --to "${simple}" PATH`))].filter(Boolean);
 }
 
-/** @param {{query: string, types: string[], place: string, clear: () => void}} what */
-export function noMatchNote({ query, types, place, clear }) {
+/** @param {{query: string, types: string[], place: string, wider: {href: string, total: number} | null, clear: () => void}} what */
+export function noMatchNote({ query, types, place, wider, clear }) {
   const filters = types.map((type) => typeWord(type)).join(', ');
   const words = query ? `Nothing matches ${quoted(query)}${filters ? ` among ${filters}` : ''}` : `Nothing of type ${filters}`;
   return [big('search'), h('h2', { 'data-testid': 'no-match' }, `${words} in ${visibleName(place)}.`),
-    h('div', { class: 'buttons' }, h('button', { type: 'button', 'data-testid': 'clear-filters', onclick: clear }, 'Clear search and filters'))];
+    h('div', { class: 'buttons' },
+      wider && h('a', { class: 'button', href: wider.href, 'data-testid': 'search-vault' }, `Search the whole vault (${count(wider.total)})`),
+      h('button', { type: 'button', 'data-testid': 'clear-filters', onclick: clear }, 'Clear search and filters'))];
 }
 
 /** @param {{error: any, whole: boolean, retry: () => void}} what */

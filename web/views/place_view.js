@@ -11,7 +11,7 @@ import { byId, h, icon, setText, show } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
-import { format, route as makeRoute, sameListing, samePlace } from '../router.js';
+import { format, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
 import { habits } from '../state.js';
 import { LiveListing } from './live_listing.js';
 import { emptyNote, errorNote, noMatchNote } from './notes.js';
@@ -36,6 +36,8 @@ export class PlaceView extends EventTarget {
     this.route = makeRoute();
     this.visit = 0;
     this.ready = false;
+    /** How many the present search finds in the whole vault. */
+    this.elsewhere = { key: '', total: 0 };
     this.live = new LiveListing(this);
     this.wire();
   }
@@ -89,6 +91,7 @@ export class PlaceView extends EventTarget {
     byId('as-list').setAttribute('aria-pressed', String(layout === 'list'));
     show(byId('tile-size'), layout === 'grid');
     const order = byId('sort-order');
+    show(byId('sort-rank'), this.route.q !== '');
     const descending = this.route.sort.startsWith('-');
     /** @type {HTMLSelectElement} */ (byId('sort')).value = this.route.sort.replace('-', '');
     order.dataset.order = descending ? 'desc' : 'asc';
@@ -125,10 +128,10 @@ export class PlaceView extends EventTarget {
       this.drawPath();
       this.dispatchEvent(new CustomEvent('place'));
       this.source.folders = this.foldersShown();
-      this.source.ask(route.kind === 'collection' ? this.question(route) : null);
+      this.source.ask(listsAssets(route) ? this.question(route) : null);
       this.listing.reset(memory.at ? { index: memory.at.index, px: memory.at.px } : null);
       if (memory.active !== undefined) this.listing.active = memory.active;
-      if (route.kind === 'collection') this.source.want(memory.at?.index ?? 0, (memory.at?.index ?? 0) + 100);
+      if (listsAssets(route)) this.source.want(memory.at?.index ?? 0, (memory.at?.index ?? 0) + 100);
       else this.arrived();
     } catch (error) {
       if (visit === this.visit) this.failed(error);
@@ -146,9 +149,34 @@ export class PlaceView extends EventTarget {
     return project;
   }
 
-  /** @param {import('../router.js').Route} route */
-  question({ id, q, types, sort }) {
-    return (/** @type {number} */ offset, /** @type {number} */ limit, /** @type {AbortSignal | undefined} */ signal) => api.assets(id, { offset, limit, query: q, types, sort }, signal);
+  /** A place lists its own assets, and what is looked for in it is looked for below it too. @param {import('../router.js').Route} route */
+  question({ kind, id, q, types, sort }) {
+    return (/** @type {number} */ offset, /** @type {number} */ limit, /** @type {AbortSignal | undefined} */ signal) => {
+      const how = { offset, limit, query: q, types, sort };
+      return kind === 'collection' && q === '' ? api.assets(id, how, signal) : api.search({ kind: /** @type {any} */ (kind), id }, how, signal);
+    };
+  }
+
+  /** Asks once for each search how much of it the rest of the vault holds. */
+  async lookElsewhere() {
+    const { kind, q, types } = this.route;
+    const key = kind !== 'home' && q ? `${q} ${types}` : '';
+    if (key === this.elsewhere.key) return;
+    this.elsewhere = { key, total: 0 };
+    if (key === '') return;
+    const page = await api.search({ kind: 'home', id: 0 }, { offset: 0, limit: 1, query: q, types }).catch(() => null);
+    if (page === null || this.elsewhere.key !== key) return;
+    this.elsewhere.total = page.total;
+    if (!this.ready) return;
+    this.drawChips();
+    this.drawNote();
+  }
+
+  /** The same search from the top, where that finds more. */
+  get wider() {
+    const { q, types } = this.route;
+    if (this.route.kind === 'home' || this.elsewhere.total <= this.source.assets) return null;
+    return { href: format(makeRoute({ q, types, sort: usualSort(q) })), total: this.elsewhere.total };
   }
 
   /** Collections (or projects) come first, filtered by the same words; a type filter asks for assets only. */
@@ -179,6 +207,7 @@ export class PlaceView extends EventTarget {
       this.listing.restore(wanted);
     }
     this.ready = true;
+    this.lookElsewhere();
     this.drawChips();
     this.drawNote();
     this.listing.refresh();
@@ -189,12 +218,12 @@ export class PlaceView extends EventTarget {
   }
 
   drawChips() {
-    if (this.route.kind !== 'collection') {
+    if (!listsAssets(this.route)) {
       byId('chips').replaceChildren();
       delete byId('chips').dataset.look;
       return;
     }
-    drawChips(byId('chips'), { page: this.source.page, types: this.route.types, choose: (types) => this.router.push({ types }) });
+    drawChips(byId('chips'), { page: this.source.page, types: this.route.types, wider: this.wider, choose: (types) => this.router.push({ types }) });
   }
 
   drawNote() {
@@ -206,13 +235,13 @@ export class PlaceView extends EventTarget {
       return;
     }
     const filtered = this.route.q !== '' || this.route.types.length > 0;
-    const kind = filtered ? `none ${format(this.route)}` : `empty ${this.route.kind} ${this.route.id}`;
+    const kind = filtered ? `none ${format(this.route)} ${this.wider?.total ?? 0}` : `empty ${this.route.kind} ${this.route.id}`;
     note.className = 'whole';
     show(note, true);
     if (note.dataset.kind === kind) return;
     note.dataset.kind = kind;
     note.replaceChildren(...(filtered
-      ? noMatchNote({ query: this.route.q, types: this.route.types, place: this.name, clear: () => this.router.push({ q: '', types: [] }) })
+      ? noMatchNote({ query: this.route.q, types: this.route.types, place: this.name, wider: this.wider, clear: () => this.router.push({ q: '', types: [] }) })
       : emptyNote({ kind: this.route.kind, place: this.place, path: this.path, ...this.add, createProject: async (name) => {
         const made = await this.places.createProject(name);
         this.router.go('project', made.id);
@@ -278,10 +307,10 @@ export class PlaceView extends EventTarget {
   }
 
   summary() {
-    if (this.route.kind === 'home') return plural(this.places.projects?.length ?? 0, 'project');
+    if (this.route.kind === 'home' && !this.source.page) return plural(this.places.projects?.length ?? 0, 'project');
     const page = this.source.page;
     const folders = this.source.folders.length;
-    return [folders > 0 && plural(folders, 'collection'), page && `${plural(page.total, 'asset')}, ${bytes(page.bytes)}`, this.route.kind === 'project' && plural(this.place?.assets ?? 0, 'asset')].filter(Boolean).join(' · ');
+    return [folders > 0 && plural(folders, 'collection'), page && `${plural(page.total, 'asset')}, ${bytes(page.bytes)}`, this.route.kind === 'project' && !page && plural(this.place?.assets ?? 0, 'asset')].filter(Boolean).join(' · ');
   }
 
   /** @param {number} index */
@@ -314,7 +343,7 @@ export class PlaceView extends EventTarget {
   }
 
   placesChanged() {
-    if (!this.ready && this.route.kind === 'collection') return;
+    if (!this.ready && listsAssets(this.route)) return;
     const fresh = this.route.kind === 'project' ? this.places.project(this.route.id) : this.route.kind === 'collection' ? this.places.collection(this.route.id) : null;
     if (fresh) this.place = fresh;
     const folders = this.foldersShown();
@@ -330,7 +359,7 @@ export class PlaceView extends EventTarget {
       }
       if (this.listing.active >= before) this.listing.active = Math.max(0, this.listing.active + by);
     }
-    if (this.source.known && this.visit > 0 && (this.ready || this.route.kind !== 'collection')) {
+    if (this.source.known && this.visit > 0 && (this.ready || !listsAssets(this.route))) {
       this.listing.refresh();
       this.drawNote();
       this.dispatchEvent(new CustomEvent('arrived'));
@@ -340,6 +369,14 @@ export class PlaceView extends EventTarget {
 
   /** Something was sealed. @param {number[] | null} ids of places touched */
   touched(ids) {
-    if (this.route.kind === 'collection' && (ids === null || ids.includes(this.route.id))) this.live.touched();
+    const { kind, id, q } = this.route;
+    // A search shows what lies below, and whatever it found may have a newer version now.
+    const concerned = ids === null || q !== '' || kind !== 'collection' || ids.includes(id);
+    if (listsAssets(this.route) && concerned) this.live.touched();
   }
+}
+
+/** Does the listing hold assets, and not just places? @param {import('../router.js').Route} route */
+function listsAssets({ kind, q, types }) {
+  return kind === 'collection' || q !== '' || types.length > 0;
 }

@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
-use crate::relevance::Relevance;
+use crate::relevance::{Ranker, Relevance};
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
 
@@ -268,7 +268,7 @@ impl Catalog {
     }
 
     fn rank(&self, id: u32, text: &str) -> Relevance {
-        Relevance::of(text.as_bytes(), self.name(id as usize))
+        Ranker::new(text).rank(self.name(id as usize))
     }
 
     /// One page of what is wanted.

@@ -1,5 +1,7 @@
 //! How well a name answers a search: what people mean by a few letters is mostly how a name, or a word of it, begins.
 
+use memchr::memmem::Finder;
+
 /// The best place a text has in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relevance {
@@ -16,23 +18,50 @@ pub enum Relevance {
 }
 
 impl Relevance {
-    /// Of `text` in `name`, both folded (see [`crate::natural_order::fold`]). An empty text is at the start of every name.
-    pub fn of(text: &[u8], name: &[u8]) -> Self {
-        if let Some(rest) = name.strip_prefix(text) {
-            return if !text.is_empty() && is_extension_or_nothing(rest) {
-                Self::Whole
+    /// From the best to none at all.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Whole,
+        Self::Start,
+        Self::Word,
+        Self::Within,
+        Self::None,
+    ];
+}
+
+/// Looks for one text in many names.
+pub struct Ranker<'t> {
+    text: &'t [u8],
+    finder: Finder<'t>,
+    starts_word: bool,
+}
+
+impl<'t> Ranker<'t> {
+    /// For a text that is folded (see [`crate::natural_order::fold`]).
+    pub fn new(text: &'t str) -> Self {
+        let text = text.as_bytes();
+        Self {
+            text,
+            finder: Finder::new(text),
+            starts_word: !text.first().is_some_and(|byte| is_separator(*byte)),
+        }
+    }
+
+    /// How well a name answers, folded too. An empty text is at the start of every name.
+    pub fn rank(&self, name: &[u8]) -> Relevance {
+        if let Some(rest) = name.strip_prefix(self.text) {
+            return if !self.text.is_empty() && is_extension_or_nothing(rest) {
+                Relevance::Whole
             } else {
-                Self::Start
+                Relevance::Start
             };
         }
-        let mut best = Self::None;
-        let starts_word = !begins_with_separator(text);
-        for at in memchr::memmem::find_iter(name, text) {
+        let mut best = Relevance::None;
+        for at in self.finder.find_iter(name) {
             // `at` is not 0: that was looked at above.
-            if starts_word && is_separator(name[at - 1]) {
-                return Self::Word;
+            if self.starts_word && is_separator(name[at - 1]) {
+                return Relevance::Word;
             }
-            best = Self::Within;
+            best = Relevance::Within;
         }
         best
     }
@@ -44,10 +73,6 @@ fn is_extension_or_nothing(rest: &[u8]) -> bool {
         [b'.', extension @ ..] => !extension.is_empty() && !extension.contains(&b'.'),
         _ => false,
     }
-}
-
-fn begins_with_separator(text: &[u8]) -> bool {
-    text.first().is_some_and(|byte| is_separator(*byte))
 }
 
 /// Whether a byte of UTF-8 stands between words. Letters outside ASCII count as such, whatever they are.
@@ -78,7 +103,7 @@ mod tests {
             ("京", "東京.png", Relevance::Within),
             ("京", "東 京.png", Relevance::Word),
         ] {
-            let found = Relevance::of(text.as_bytes(), name.as_bytes());
+            let found = Ranker::new(text).rank(name.as_bytes());
             assert_eq!(found, due, "{text} in {name}");
         }
         assert!(Relevance::Whole < Relevance::Start && Relevance::Start < Relevance::Word);

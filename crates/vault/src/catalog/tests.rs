@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::natural_order::{fold, sort_key};
-use crate::relevance::Relevance;
+use crate::relevance::Ranker;
 
 const COLLECTIONS: u64 = 5;
 
@@ -79,8 +79,7 @@ fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6])
         }
     }
     let name = |known: &Known| (sort_key(known.name.as_bytes()), known.facts.seq);
-    let rank =
-        |known: &Known| Relevance::of(fold(wanted.text).as_bytes(), fold(&known.name).as_bytes());
+    let rank = |known: &Known| Ranker::new(&fold(wanted.text)).rank(fold(&known.name).as_bytes());
     found.sort_by(|a, b| {
         let (f, g) = (&a.facts, &b.facts);
         let first = match wanted.sort {

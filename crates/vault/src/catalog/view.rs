@@ -6,10 +6,12 @@ use std::cmp::Ordering;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use super::scan::Found;
 use super::{ByClass, Catalog, class_at};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
+use crate::relevance::{Ranker, Relevance};
 
 /// Items of a block when an order is made; one of twice as many is cut in two.
 const BLOCK: usize = 512;
@@ -88,8 +90,13 @@ impl View {
         }
         // They come in the order of their names, but for the tail.
         if view.key.sort != SortBy::Name || !catalog.tail.is_empty() {
-            let mut ids: Vec<u32> = found.iter().flat_map(|part| &part.ids).copied().collect();
-            view.sort(catalog, &mut ids);
+            let ids = if view.key.sort == SortBy::Rank {
+                view.ranked(catalog, &found)
+            } else {
+                let mut ids: Vec<u32> = found.iter().flat_map(|part| &part.ids).copied().collect();
+                ids.par_sort_by(|a, b| view.compare(catalog, *a, *b));
+                ids
+            };
             view.blocks = ids.chunks(BLOCK).map(<[u32]>::to_vec).collect();
             return view;
         }
@@ -104,28 +111,33 @@ impl View {
         view
     }
 
-    fn sort(&self, catalog: &Catalog, ids: &mut Vec<u32>) {
-        if self.key.sort != SortBy::Rank {
-            ids.par_sort_by(|a, b| self.compare(catalog, *a, *b));
-            return;
+    /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
+    fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
+        let ranker = Ranker::new(&self.key.text);
+        let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
+            .par_iter()
+            .map(|part| {
+                let mut ranks = Relevance::ALL.map(|_| Vec::new());
+                for id in &part.ids {
+                    let rank = ranker.rank(catalog.name(*id as usize));
+                    ranks[rank as usize].push(*id);
+                }
+                ranks
+            })
+            .collect();
+        let mut order = Relevance::ALL;
+        if self.key.descending {
+            order.reverse();
         }
-        // Each name is looked at once, not at every comparison.
-        let ranked = ids.par_iter().map(|id| {
-            let rank = catalog.rank(*id, &self.key.text);
-            (rank, catalog.position(*id), *id)
-        });
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.par_sort_unstable_by(|a, b| {
-            let first = a.0.cmp(&b.0);
-            let first = if self.key.descending {
-                first.reverse()
-            } else {
-                first
-            };
-            first.then_with(|| a.1.cmp(&b.1))
-        });
-        ids.clear();
-        ids.extend(ranked.into_iter().map(|(.., id)| id));
+        let mut ids = Vec::with_capacity(parts.iter().flatten().map(Vec::len).sum());
+        for rank in order {
+            let start = ids.len();
+            ids.extend(parts.iter().flat_map(|part| &part[rank as usize]));
+            if !catalog.tail.is_empty() {
+                ids[start..].par_sort_by(|a, b| catalog.position(*a).cmp(&catalog.position(*b)));
+            }
+        }
+        ids
     }
 
     pub(super) fn key(&self) -> &ViewKey {

@@ -23,7 +23,7 @@ use crate::media::{Media, MediaClass};
 use crate::model::{Asset, Collection, Link, ListPage, ListQuery, PlaceId, Project, SortBy};
 use crate::name::Name;
 use crate::natural_order;
-use crate::relevance::Relevance;
+use crate::relevance::Ranker;
 
 /// Functions that queries of this module use. The schema never does: any `sqlite3` can read a vault.
 pub(crate) fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
@@ -57,7 +57,7 @@ pub(crate) fn register_functions(connection: &Connection) -> rusqlite::Result<()
         let text = context.get_raw(1).as_str().unwrap_or_default();
         let name = String::from_utf8_lossy(natural_order::name_in_key(key));
         let folded = natural_order::fold(&name);
-        Ok(Relevance::of(text.as_bytes(), folded.as_bytes()) as i64)
+        Ok(Ranker::new(text).rank(folded.as_bytes()) as i64)
     })
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::atomic::{AtomicUsize, Ordering as Memory};
 
 use compactvault_vault::natural_order::{fold, sort_key};
-use compactvault_vault::relevance::Relevance;
+use compactvault_vault::relevance::{Ranker, Relevance};
 use compactvault_vault::{
     Asset, CollectionId, ListQuery, MediaClass, PlaceId, ProjectId, ReadError, SearchQuery, SortBy,
     Vault,
@@ -153,7 +153,7 @@ fn sorted<'a>(
 
 fn rank(asset: &Asset, text: &str) -> Relevance {
     let name = fold(&asset.name.to_utf8_lossy());
-    Relevance::of(fold(text).as_bytes(), name.as_bytes())
+    Ranker::new(&fold(text)).rank(name.as_bytes())
 }
 
 fn contains(asset: &Asset, text: &str) -> bool {
