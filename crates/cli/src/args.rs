@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use compactvault_server::grants::Scopes;
 
 use crate::exit;
 
@@ -27,7 +28,7 @@ Examples:
 
 Environment:
   COMPACTVAULT_VAULT     the vault, where --vault does not name one
-  COMPACTVAULT_PASSWORD  the password `serve` asks for; without it only this machine gets in
+  COMPACTVAULT_PASSWORD  the password `serve` asks for; without it that of `passwd`, or only this machine gets in
   XDG_STATE_HOME         where keys are kept, where --state-dir does not say
   XDG_CACHE_HOME         where what may be lost is kept, where --state-dir does not say
   NO_COLOR               set it and nothing is coloured";
@@ -100,6 +101,9 @@ pub(crate) enum Command {
     Consistency(Consistency),
     Log(Log),
     Serve(Serve),
+    Passwd(Passwd),
+    #[command(subcommand)]
+    Token(Token),
 }
 
 impl Cli {
@@ -476,6 +480,61 @@ pub(crate) struct Serve {
     /// Serve the page from this folder, for working on it
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
+}
+
+/// Set the password of the page and the API
+///
+/// Asks for it twice on a terminal, and reads one line of standard input elsewhere. Its Argon2id hash is kept in the
+/// state folder, beside the vault's keys; with it the server may listen where other machines reach it.
+/// COMPACTVAULT_PASSWORD, where it is set, counts instead. A server that is running takes another password within
+/// seconds and ends all sessions; the first one and its removal count from its next start.
+#[derive(Args, Debug)]
+pub(crate) struct Passwd {
+    /// Forget the password: the server makes a token per start again and lets only this machine in
+    #[arg(long)]
+    pub(crate) remove: bool,
+}
+
+/// Make, list and revoke access tokens for scripts
+///
+/// A token is sent as \"Authorization: Bearer TOKEN\" or as the Basic password, is good for what its scope says until
+/// it expires, and cannot sign in to the page. Only its hash is kept, in the state folder. A server that is running
+/// notices changes within seconds.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token and print it; it cannot be shown again
+    Add(TokenAdd),
+    /// List tokens by name
+    List,
+    /// Take a token back
+    Revoke(TokenRevoke),
+}
+
+/// What a new token is to be.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  compactvault token add nightly --scope add --days 90
+  curl -H \"Authorization: Bearer $TOKEN\" --data-binary @a.png \\
+    'http://nas:8000/api/collections/2/assets?filename=a.png'")]
+pub(crate) struct TokenAdd {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What it is good for: read (list, search, download), add (archive), or read,add
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Scopes,
+    /// Days until it expires
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+}
+
+/// Which token to take back.
+#[derive(Args, Debug)]
+pub(crate) struct TokenRevoke {
+    /// What it is called
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 #[cfg(test)]

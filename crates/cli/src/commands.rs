@@ -10,12 +10,14 @@ mod get;
 mod init;
 mod log;
 mod ls;
+mod passwd;
 mod proof;
 mod reindex;
 mod rescue;
 mod scrub;
 mod serve;
 mod status;
+mod token;
 mod verify;
 
 use crate::args::{Cli, Command, Serve};
@@ -51,5 +53,7 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Consistency(args) => consistency::run(&args, global, output),
         Command::Log(args) => log::run(&args, global, output),
         Command::Serve(args) => serve::run(args, global, output),
+        Command::Passwd(args) => passwd::run(&args, global, output),
+        Command::Token(command) => token::run(&command, global, output),
     }
 }

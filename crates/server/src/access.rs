@@ -89,8 +89,9 @@ async fn admit(app: &App, asked: Asked<'_>) -> Result<(), Response> {
         path.starts_with("/v/") || matches!(path, "/sign-in" | "/favicon.ico" | "/robots.txt");
     let token = token_of(uri).filter(|_| !is_post && !is_public && !path.starts_with("/api/"));
     if let Some(token) = token {
-        let message = match app.auth.sign_in(token.as_bytes(), peer.remote.ip(), now) {
-            Access::Granted => return Err(trade_token(app, uri, now)),
+        let signed_in = app.auth.sign_in(token.as_bytes(), peer.remote.ip(), now);
+        let message = match signed_in.await {
+            Access::Granted(_) => return Err(trade_token(app, uri, now)),
             Access::Refused if app.auth.has_session(headers, now) => return Ok(()),
             Access::Refused => {
                 "The token in this address is not valid any more: the server was started again since."
@@ -99,8 +100,9 @@ async fn admit(app: &App, asked: Asked<'_>) -> Result<(), Response> {
         };
         return Err(sign_in_page(app, headers, StatusCode::UNAUTHORIZED, message).await);
     }
-    match app.auth.check(headers, peer.remote.ip(), now) {
-        Access::Granted => Ok(()),
+    match app.auth.check(headers, peer.remote.ip(), now).await {
+        Access::Granted(rights) if is_public || rights.allow(app.needs(method, path)) => Ok(()),
+        Access::Granted(_) => Err(ApiError::scope_missing(app.needs(method, path)).into_response()),
         Access::Slow { retry_after } => Err(slow(app, headers, retry_after).await),
         Access::Refused if is_public => Ok(()),
         Access::Refused if is_navigation(headers) => {

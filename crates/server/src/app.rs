@@ -13,7 +13,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 use crate::access;
 use crate::assets::Web;
-use crate::auth::Auth;
+use crate::auth::{Auth, Needs};
 use crate::blocking::{Lane, Lanes};
 use crate::error::ApiError;
 use crate::events::Events;
@@ -62,7 +62,7 @@ pub(crate) struct Shared {
     /// Share of the time for scrubbing, in percent.
     pub(crate) scrub: Option<u8>,
     /// The table of routes without its handlers.
-    patterns: Vec<(Method, &'static str)>,
+    patterns: Vec<(Method, &'static str, Needs)>,
 }
 
 /// How much may go on at once. Clones share it.
@@ -141,7 +141,7 @@ impl App {
             scrub,
             patterns: table
                 .into_iter()
-                .map(|route| (route.method, route.path))
+                .map(|route| (route.method, route.path, route.needs))
                 .collect(),
         }))
     }
@@ -161,12 +161,29 @@ impl App {
         let has = |method: Method| {
             self.patterns
                 .iter()
-                .any(|(of, pattern)| *of == method && matches(pattern, path))
+                .any(|(of, pattern, _)| *of == method && matches(pattern, path))
         };
         match (has(Method::GET), has(Method::POST)) {
             (true, false) => "GET, HEAD",
             (false, true) => "POST",
             _ => "GET, HEAD, POST",
+        }
+    }
+
+    /// What a token must be good for. What is not in the table is the page, which is read.
+    pub(crate) fn needs(&self, method: &Method, path: &str) -> Needs {
+        let method = match *method {
+            Method::HEAD => &Method::GET,
+            _ => method,
+        };
+        let known = self
+            .patterns
+            .iter()
+            .find(|(of, pattern, _)| of == method && matches(pattern, path));
+        match known {
+            Some((.., needs)) => *needs,
+            None if *method == Method::GET => Needs::Read,
+            None => Needs::All,
         }
     }
 

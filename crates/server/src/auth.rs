@@ -1,12 +1,13 @@
 //! Who may talk to this server: the secret (a password, or a token made at the start), sessions, and what it costs to
-//! guess. Nothing here is written down; when the server stops, every session ends.
+//! guess. Nothing here is written down; when the server stops, every session ends. What is written down is in
+//! [`crate::grants`].
 //!
 //! Guessing is made slow per client address, not for all at once: a limit over all would let anybody lock everybody
 //! out. Addresses of one IPv6 /64 count as one.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -14,6 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use compactvault_vault::Digest;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::Semaphore;
+
+use crate::grants::{Kept, Scopes, TOKEN_PREFIX, Token, is_password};
 
 /// Cookies whose name starts like this are sessions of this program, if not of this server.
 const COOKIE_PREFIX: &str = "cv-session-";
@@ -29,18 +33,76 @@ const WINDOW: Duration = Duration::from_mins(1);
 const FREE_TRIES: u32 = 5;
 /// Longest wait after yet another wrong password.
 const WAIT_MAX: Duration = Duration::from_mins(5);
+/// Passwords that wait at most for their turn to be hashed, which is one at a time.
+const HASHING_MAX: usize = 32;
 /// Addresses remembered at most.
 const ADDRESSES_MAX: usize = 4096;
 
 /// The server's secret and everything remembered about those who know it or not.
 #[derive(Debug)]
 pub(crate) struct Auth {
-    secret: Digest,
+    secret: Mutex<Secret>,
     /// The token in clear if the secret is one; it is printed at the start.
     token: Option<String>,
+    /// For scripts.
+    tokens: Mutex<Arc<[Token]>>,
+    /// What passwords are hashed with that were seen to be right, so that the slow hash is made once.
+    salt: String,
+    /// Whose turn it is to be hashed slowly.
+    turn: Arc<Semaphore>,
+    /// Places in the queue for that.
+    queue: Semaphore,
     cookie_name: String,
     sessions: Mutex<HashMap<Digest, Instant>>,
     clients: Mutex<HashMap<IpAddr, Client>>,
+}
+
+/// How a password or token is recognised.
+#[derive(Clone, Debug)]
+enum Secret {
+    /// By its SHA-256: it was given to this process, or made by it.
+    Here(Digest),
+    /// By its Argon2id hash, which was kept.
+    Kept {
+        hash: Arc<str>,
+        /// A salted SHA-256 of what was seen to have that hash.
+        proven: Option<Digest>,
+    },
+}
+
+/// What its credentials allow a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Everything: a person who signed in.
+    All,
+    /// What a token is good for.
+    Token(Scopes),
+}
+
+/// What a token must be good for to use a route. Whoever signed in may use all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Reading.
+    Read,
+    /// Adding.
+    Add,
+    /// One of the two.
+    Any,
+    /// More than any token is good for.
+    All,
+}
+
+impl Rights {
+    /// Whether somebody with these rights may use a route.
+    pub(crate) const fn allow(self, needs: Needs) -> bool {
+        match (self, needs) {
+            (Self::All, _) => true,
+            (Self::Token(_), Needs::All) => false,
+            (Self::Token(scopes), Needs::Read) => scopes.read,
+            (Self::Token(scopes), Needs::Add) => scopes.add,
+            (Self::Token(scopes), Needs::Any) => scopes.read || scopes.add,
+        }
+    }
 }
 
 /// What one address did wrong lately.
@@ -56,7 +118,7 @@ struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// They are right.
-    Granted,
+    Granted(Rights),
     /// There are none, or they are wrong.
     Refused,
     /// They were not looked at: too many before them were wrong or missing.
@@ -67,15 +129,24 @@ pub(crate) enum Access {
 }
 
 impl Auth {
-    /// With the password, or with a new random token. `server_id` keeps the cookies of several servers on one host
-    /// apart, which browsers do not do by port.
-    pub(crate) fn new(password: Option<&str>, server_id: &str) -> Self {
-        let token = password.is_none().then(random_token);
-        let secret = password
-            .or(token.as_deref())
-            .expect("one of the two is there");
+    /// With the password, else the one that is kept, else a new random token. `server_id` keeps the cookies of several
+    /// servers on one host apart, which browsers do not do by port.
+    pub(crate) fn new(password: Option<&str>, kept: Kept, server_id: &str) -> Self {
+        let mut token = None;
+        let secret = match (password, kept.password) {
+            (Some(password), _) => Secret::Here(Digest::of(password.as_bytes())),
+            (None, Some(hash)) => Secret::of_hash(&hash),
+            (None, None) => {
+                let made = token.insert(random_token());
+                Secret::Here(Digest::of(made.as_bytes()))
+            }
+        };
         Self {
-            secret: Digest::of(secret.as_bytes()),
+            secret: Mutex::new(secret),
+            tokens: Mutex::new(kept.tokens.into()),
+            salt: random_token(),
+            turn: Arc::new(Semaphore::new(1)),
+            queue: Semaphore::new(HASHING_MAX),
             cookie_name: format!("{COOKIE_PREFIX}{server_id}"),
             token,
             sessions: Mutex::default(),
@@ -88,31 +159,131 @@ impl Auth {
         self.token.as_deref()
     }
 
-    /// Judges the session cookie and the Basic credentials of a request from `ip`, and counts what is not valid.
-    pub(crate) fn check(&self, headers: &HeaderMap, ip: IpAddr, now: Instant) -> Access {
-        if self.has_session(headers, now) {
-            return Access::Granted;
-        }
-        match basic_password(headers) {
-            Some(password) => self.sign_in(&password, ip, now),
-            None => self.count_refused(ip, now),
+    /// Takes over what is kept now: tokens at once, and another password, which ends all sessions. Without one
+    /// the password before stays until the server ends.
+    pub(crate) fn update(&self, kept: Kept) {
+        *lock(&self.tokens) = kept.tokens.into();
+        let mut secret = lock(&self.secret);
+        if let (Secret::Kept { hash, .. }, Some(new)) = (&*secret, kept.password)
+            && **hash != *new
+        {
+            *secret = Secret::of_hash(&new);
+            drop(secret);
+            lock(&self.sessions).clear();
         }
     }
 
-    /// Judges a password or token that a person gave.
-    pub(crate) fn sign_in(&self, secret: &[u8], ip: IpAddr, now: Instant) -> Access {
+    /// Judges the session cookie, the Basic credentials or the bearer token of a request from `ip`, and counts what is
+    /// not valid.
+    pub(crate) async fn check(&self, headers: &HeaderMap, ip: IpAddr, now: Instant) -> Access {
+        if self.has_session(headers, now) {
+            return Access::Granted(Rights::All);
+        }
+        let credentials = credentials(headers);
+        if let Some(Credentials::Basic(secret) | Credentials::Bearer(secret)) = &credentials
+            && let Some(scopes) = self.scopes_of(secret)
+        {
+            return Access::Granted(Rights::Token(scopes));
+        }
+        match credentials {
+            Some(Credentials::Basic(password)) => self.sign_in(&password, ip, now).await,
+            // Nobody guesses a token; one that has expired must not lock its owner out.
+            Some(Credentials::Bearer(_)) | None => self.count_refused(ip, now),
+        }
+    }
+
+    /// What a token is good for, if it is one and has not expired.
+    fn scopes_of(&self, token: &[u8]) -> Option<Scopes> {
+        if !token.starts_with(TOKEN_PREFIX.as_bytes()) {
+            return None;
+        }
+        let digest = Digest::of(token);
+        let tokens = lock(&self.tokens);
+        let known = tokens.iter().find(|known| known.is(&digest))?;
+        (!known.has_expired()).then_some(known.scopes)
+    }
+
+    /// Judges a password or token that a person gave. One that must be hashed slowly waits for its turn: one at a
+    /// time, so that nobody can guess faster from many addresses than from one, nor fill the memory.
+    pub(crate) async fn sign_in(&self, secret: &[u8], ip: IpAddr, now: Instant) -> Access {
+        match self.judge_at_once(secret, ip, now) {
+            Judged::Known(access) => return access,
+            Judged::Slowly(_) => {}
+        }
+        let Ok(_place) = self.queue.try_acquire() else {
+            return Access::Slow {
+                retry_after: Duration::from_secs(1),
+            };
+        };
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let now = now.max(Instant::now());
+        // Meanwhile another request may have shown the same password to be right, or too many been wrong.
+        let hash = match self.judge_at_once(secret, ip, now) {
+            Judged::Known(access) => return access,
+            Judged::Slowly(hash) => hash,
+        };
+        // Counted as wrong beforehand: whoever hangs up before the answer has guessed all the same.
+        let refused = self.count_wrong(ip, now);
+        let (tried, against) = (secret.to_vec(), Arc::clone(&hash));
+        let hashing = tokio::task::spawn_blocking(move || {
+            let right = is_password(&tried, &against);
+            // The next one's turn comes when this is done, whether anybody still waits for it or not.
+            drop(turn);
+            right
+        });
+        if !hashing.await.unwrap_or(false) {
+            return refused;
+        }
+        if let Secret::Kept {
+            hash: current,
+            proven,
+        } = &mut *lock(&self.secret)
+            && *current == hash
+        {
+            *proven = Some(self.salted(secret));
+        }
+        self.forgive(ip, now)
+    }
+
+    /// Judges without a slow hash, if that is possible.
+    fn judge_at_once(&self, secret: &[u8], ip: IpAddr, now: Instant) -> Judged {
+        let blocked = entry(&mut lock(&self.clients), ip, now).blocked_until;
+        if let Some(until) = blocked.filter(|until| *until > now) {
+            return Judged::Known(Access::Slow {
+                retry_after: until - now,
+            });
+        }
+        let is_right = match &*lock(&self.secret) {
+            Secret::Here(digest) => same(&Digest::of(secret), digest),
+            Secret::Kept { hash, proven } => {
+                if !proven.is_some_and(|proven| same(&self.salted(secret), &proven)) {
+                    return Judged::Slowly(Arc::clone(hash));
+                }
+                true
+            }
+        };
+        Judged::Known(if is_right {
+            self.forgive(ip, now)
+        } else {
+            self.count_wrong(ip, now)
+        })
+    }
+
+    fn salted(&self, secret: &[u8]) -> Digest {
+        Digest::of(&[self.salt.as_bytes(), secret].concat())
+    }
+
+    fn forgive(&self, ip: IpAddr, now: Instant) -> Access {
         let mut clients = lock(&self.clients);
         let client = entry(&mut clients, ip, now);
-        if let Some(until) = client.blocked_until.filter(|until| *until > now) {
-            return Access::Slow {
-                retry_after: until - now,
-            };
-        }
-        if bool::from(Digest::of(secret).as_bytes().ct_eq(self.secret.as_bytes())) {
-            client.wrong = 0;
-            client.blocked_until = None;
-            return Access::Granted;
-        }
+        client.wrong = 0;
+        client.blocked_until = None;
+        Access::Granted(Rights::All)
+    }
+
+    fn count_wrong(&self, ip: IpAddr, now: Instant) -> Access {
+        let mut clients = lock(&self.clients);
+        let client = entry(&mut clients, ip, now);
         // Nobody guesses a token of 256 bits; a stale one must not lock its owner out.
         if self.token.is_none() {
             client.wrong += 1;
@@ -197,6 +368,26 @@ impl Auth {
     }
 }
 
+impl Secret {
+    fn of_hash(hash: &str) -> Self {
+        Self::Kept {
+            hash: hash.into(),
+            proven: None,
+        }
+    }
+}
+
+/// What can be said about a password so far.
+enum Judged {
+    Known(Access),
+    /// It must be compared with this hash.
+    Slowly(Arc<str>),
+}
+
+fn same(a: &Digest, b: &Digest) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
+}
+
 /// Whether a request comes from a page that had a session with this program once: its browser must not be asked for a
 /// Basic password.
 pub(crate) fn has_session_cookie(headers: &HeaderMap) -> bool {
@@ -229,22 +420,35 @@ pub(crate) fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The password of `Authorization: Basic`, whatever the user name. Malformed credentials are wrong ones.
-fn basic_password(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// What a request shows for itself.
+enum Credentials {
+    /// A password, or the token that the server printed, or one for scripts.
+    Basic(Vec<u8>),
+    /// A token for scripts.
+    Bearer(Vec<u8>),
+}
+
+/// The password of `Authorization: Basic`, whatever the user name, or the token of `Bearer`. Malformed credentials are
+/// wrong ones.
+fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let wrong = Some(Vec::new());
+    let wrong = Some(Credentials::Basic(Vec::new()));
     let Some(space) = value.iter().position(|byte| *byte == b' ') else {
         return wrong;
     };
     let (scheme, encoded) = value.split_at(space);
+    let encoded = encoded.trim_ascii();
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(Credentials::Bearer(encoded.to_vec()));
+    }
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return wrong;
     }
-    let Ok(mut pair) = STANDARD.decode(encoded.trim_ascii()) else {
+    let Ok(mut pair) = STANDARD.decode(encoded) else {
         return wrong;
     };
     match pair.iter().position(|byte| *byte == b':') {
-        Some(colon) => Some(pair.split_off(colon + 1)),
+        Some(colon) => Some(Credentials::Basic(pair.split_off(colon + 1))),
         None => wrong,
     }
 }
@@ -301,7 +505,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+    use crate::grants::Grants;
+
+    const GRANTED: Access = Access::Granted(Rights::All);
+
+    fn auth(password: Option<&str>) -> Auth {
+        Auth::new(password, Kept::default(), "x")
+    }
+
+    /// Where nothing has to be hashed slowly.
+    fn check(auth: &Auth, headers: &HeaderMap, ip: IpAddr, now: Instant) -> Access {
+        let checked = auth.check(headers, ip, now).now_or_never();
+        checked.expect("there is nothing to wait for")
+    }
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -320,41 +539,35 @@ mod tests {
 
     #[test]
     fn basic_takes_any_user_and_only_the_password() {
-        let auth = Auth::new(Some("se:cret"), "x");
+        let auth = auth(Some("se:cret"));
         let now = Instant::now();
-        assert_eq!(auth.check(&basic("se:cret"), HOME, now), Access::Granted);
-        assert_eq!(auth.check(&basic("secret"), HOME, now), Access::Refused);
+        assert_eq!(check(&auth, &basic("se:cret"), HOME, now), GRANTED);
+        assert_eq!(check(&auth, &basic("secret"), HOME, now), Access::Refused);
         for value in ["Basic", "Basic !", "Bearer x", "basic Og==", "Basic eA=="] {
-            let access = auth.check(&with("authorization", value), HOME, now);
-            assert_ne!(access, Access::Granted, "{value}");
+            let access = check(&auth, &with("authorization", value), HOME, now);
+            assert_ne!(access, GRANTED, "{value}");
         }
         assert_eq!(auth.token(), None);
     }
 
     #[test]
     fn a_token_is_made_without_a_password() {
-        let auth = Auth::new(None, "x");
+        let auth = auth(None);
         let token = auth.token().unwrap().to_owned();
         assert_eq!(token.len(), 43);
-        assert_eq!(
-            auth.check(&basic(&token), HOME, Instant::now()),
-            Access::Granted
-        );
+        assert_eq!(check(&auth, &basic(&token), HOME, Instant::now()), GRANTED);
         for _ in 0..20 {
             assert_eq!(
-                auth.check(&basic("stale"), HOME, Instant::now()),
+                check(&auth, &basic("stale"), HOME, Instant::now()),
                 Access::Refused
             );
         }
-        assert_eq!(
-            auth.check(&basic(&token), HOME, Instant::now()),
-            Access::Granted
-        );
+        assert_eq!(check(&auth, &basic(&token), HOME, Instant::now()), GRANTED);
     }
 
     #[test]
     fn sessions_live_until_they_end() {
-        let auth = Auth::new(Some("p"), "0a");
+        let auth = Auth::new(Some("p"), Kept::default(), "0a");
         let now = Instant::now();
         let cookie = auth.start_session(now).to_str().unwrap().to_owned();
         assert!(
@@ -378,7 +591,7 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded() {
-        let auth = Auth::new(Some("p"), "x");
+        let auth = auth(Some("p"));
         let start = Instant::now();
         for i in 0..SESSIONS_MAX as u64 + 10 {
             auth.start_session(start + Duration::from_millis(i));
@@ -388,64 +601,66 @@ mod tests {
 
     #[test]
     fn guessing_gets_slower() {
-        let auth = Auth::new(Some("p"), "x");
+        let auth = auth(Some("p"));
         let mut now = Instant::now();
         for _ in 0..FREE_TRIES {
-            assert_eq!(auth.check(&basic("wrong"), HOME, now), Access::Refused);
+            assert_eq!(check(&auth, &basic("wrong"), HOME, now), Access::Refused);
         }
         let mut waits = Vec::new();
         for _ in 0..10 {
-            let Access::Slow { retry_after } = auth.check(&basic("p"), HOME, now) else {
+            let Access::Slow { retry_after } = check(&auth, &basic("p"), HOME, now) else {
                 panic!()
             };
             waits.push(retry_after.as_secs());
             now += retry_after;
-            assert_eq!(auth.check(&basic("wrong"), HOME, now), Access::Refused);
+            assert_eq!(check(&auth, &basic("wrong"), HOME, now), Access::Refused);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
         assert_eq!(auth.wait(HOME, now), Some(WAIT_MAX));
         let elsewhere = "10.0.0.9".parse().unwrap();
-        assert_eq!(auth.check(&basic("p"), elsewhere, now), Access::Granted);
+        assert_eq!(check(&auth, &basic("p"), elsewhere, now), GRANTED);
         now += WAIT_MAX;
-        assert_eq!(auth.check(&basic("p"), HOME, now), Access::Granted);
-        assert_eq!(auth.check(&basic("wrong"), HOME, now), Access::Refused);
-        assert_eq!(auth.check(&basic("p"), HOME, now), Access::Granted);
+        assert_eq!(check(&auth, &basic("p"), HOME, now), GRANTED);
+        assert_eq!(check(&auth, &basic("wrong"), HOME, now), Access::Refused);
+        assert_eq!(check(&auth, &basic("p"), HOME, now), GRANTED);
     }
 
     #[test]
     fn requests_without_credentials_are_counted_by_the_minute() {
-        let auth = Auth::new(None, "x");
+        let auth = auth(None);
         let now = Instant::now();
         let none = HeaderMap::new();
         for _ in 0..REFUSED_MAX {
-            assert_eq!(auth.check(&none, HOME, now), Access::Refused);
+            assert_eq!(check(&auth, &none, HOME, now), Access::Refused);
         }
         assert_eq!(
-            auth.check(&none, HOME, now),
+            check(&auth, &none, HOME, now),
             Access::Slow {
                 retry_after: WINDOW
             }
         );
         assert_eq!(auth.wait(HOME, now), Some(WINDOW));
         assert_eq!(auth.wait(HOME, now + WINDOW), None);
-        assert_eq!(auth.check(&none, HOME, now + WINDOW), Access::Refused);
+        assert_eq!(check(&auth, &none, HOME, now + WINDOW), Access::Refused);
     }
 
     #[test]
     fn addresses_are_bounded_and_grouped() {
-        let auth = Auth::new(None, "x");
+        let auth = auth(None);
         let now = Instant::now();
         for i in 0..10_000_u32 {
-            auth.check(
+            check(
+                &auth,
                 &HeaderMap::new(),
                 IpAddr::V4(i.into()),
                 now + Duration::from_millis(i.into()),
             );
         }
         assert!(lock(&auth.clients).len() <= ADDRESSES_MAX);
-        let auth = Auth::new(None, "x");
+        let auth = super::tests::auth(None);
         for i in 0..REFUSED_MAX {
-            auth.check(
+            check(
+                &auth,
                 &HeaderMap::new(),
                 format!("2001:db8::{i:x}").parse().unwrap(),
                 now,
@@ -453,8 +668,102 @@ mod tests {
         }
         let next = "2001:db8::ffff:1".parse().unwrap();
         assert!(matches!(
-            auth.check(&HeaderMap::new(), next, now),
+            check(&auth, &HeaderMap::new(), next, now),
             Access::Slow { .. }
         ));
+    }
+
+    #[tokio::test]
+    async fn a_kept_password_is_hashed_once_and_guesses_one_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let grants = Grants::in_folder(dir.path());
+        grants.set_password("correct horse").unwrap();
+        let auth = Arc::new(Auth::new(None, grants.load().unwrap(), "x"));
+        assert_eq!(auth.token(), None);
+        let now = Instant::now();
+        // As many at once as a page sends, none of them wrong.
+        let many = (0..20).map(|_| {
+            let auth = Arc::clone(&auth);
+            tokio::spawn(async move { auth.check(&basic("correct horse"), HOME, now).await })
+        });
+        for access in futures_util::future::join_all(many).await {
+            assert_eq!(access.unwrap(), GRANTED);
+        }
+        // Known by now: nothing to wait for.
+        assert_eq!(check(&auth, &basic("correct horse"), HOME, now), GRANTED);
+        let elsewhere = "10.0.0.9".parse().unwrap();
+        let many = (0..30).map(|_| {
+            let auth = Arc::clone(&auth);
+            tokio::spawn(async move { auth.check(&basic("wrong guess"), elsewhere, now).await })
+        });
+        let mut refused = 0;
+        for access in futures_util::future::join_all(many).await {
+            match access.unwrap() {
+                Access::Refused => refused += 1,
+                Access::Slow { .. } => {}
+                Access::Granted(_) => panic!("a wrong password was right"),
+            }
+        }
+        assert!(
+            refused <= FREE_TRIES,
+            "{refused} guesses at once were looked at"
+        );
+        // Others are not kept waiting by that.
+        assert_eq!(
+            auth.check(&basic("correct horse"), HOME, now).await,
+            GRANTED
+        );
+    }
+
+    #[tokio::test]
+    async fn another_password_ends_all_sessions() {
+        let dir = tempfile::tempdir().unwrap();
+        let grants = Grants::in_folder(dir.path());
+        grants.set_password("correct horse").unwrap();
+        let auth = Auth::new(None, grants.load().unwrap(), "x");
+        let now = Instant::now();
+        assert_eq!(auth.sign_in(b"correct horse", HOME, now).await, GRANTED);
+        let cookie = auth.start_session(now).to_str().unwrap().to_owned();
+        let headers = with("cookie", cookie.split(';').next().unwrap());
+        auth.update(grants.load().unwrap());
+        assert!(auth.has_session(&headers, now), "nothing has changed");
+        grants.set_password("another horse").unwrap();
+        auth.update(grants.load().unwrap());
+        assert!(!auth.has_session(&headers, now));
+        assert_eq!(
+            auth.sign_in(b"correct horse", HOME, now).await,
+            Access::Refused
+        );
+        assert_eq!(auth.sign_in(b"another horse", HOME, now).await, GRANTED);
+        grants.remove_password().unwrap();
+        auth.update(grants.load().unwrap());
+        assert_eq!(auth.sign_in(b"another horse", HOME, now).await, GRANTED);
+        assert_eq!(auth.sign_in(b"", HOME, now).await, Access::Refused);
+    }
+
+    #[test]
+    fn tokens_open_what_they_are_good_for_until_they_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let grants = Grants::in_folder(dir.path());
+        let (read, add): (Scopes, Scopes) = ("read".parse().unwrap(), "add".parse().unwrap());
+        let hour = Duration::from_hours(1);
+        let reader = grants.add_token("reader", read, hour).unwrap();
+        let adder = grants.add_token("adder", add, hour).unwrap();
+        let expired = grants.add_token("expired", read, Duration::ZERO).unwrap();
+        let auth = Auth::new(Some("p"), grants.load().unwrap(), "x");
+        let now = Instant::now();
+        let bearer = |token: &str| with("authorization", &format!("Bearer {token}"));
+        let of = |scopes| Access::Granted(Rights::Token(scopes));
+        assert_eq!(check(&auth, &bearer(&reader), HOME, now), of(read));
+        assert_eq!(check(&auth, &basic(&adder), HOME, now), of(add));
+        for wrong in [&expired, &reader[..46], "p", "cvt_", ""] {
+            let elsewhere = "10.0.0.7".parse().unwrap();
+            let access = check(&auth, &bearer(wrong), elsewhere, now);
+            assert!(!matches!(access, Access::Granted(_)), "{wrong}");
+        }
+        grants.revoke_token("reader").unwrap();
+        auth.update(grants.load().unwrap());
+        assert_eq!(check(&auth, &bearer(&reader), HOME, now), Access::Refused);
+        assert_eq!(check(&auth, &bearer(&adder), HOME, now), of(add));
     }
 }

@@ -11,6 +11,8 @@ use compactvault_vault::uploads::UploadError;
 use compactvault_vault::{IngestError, NameError, OpenError, ReadError, Retry};
 use serde::Serialize;
 
+use crate::auth::Needs;
+
 /// An answer that is not the one asked for.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Facts>);
@@ -80,6 +82,19 @@ impl ApiError {
         let mut error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
         error.0.challenge = challenge;
         error
+    }
+
+    /// 403: the token is right, and not for this.
+    pub(crate) fn scope_missing(needs: Needs) -> Self {
+        let message = match needs {
+            Needs::Read => "this token is not good for reading; make one with --scope read",
+            Needs::Add => "this token is not good for adding; make one with --scope add",
+            Needs::Any => {
+                "this token is good for nothing; make one with --scope read or --scope add"
+            }
+            Needs::All => "no token is good for this; use the password",
+        };
+        Self::new(StatusCode::FORBIDDEN, "scope_missing", message)
     }
 
     /// 429.

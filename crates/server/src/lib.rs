@@ -17,6 +17,7 @@ mod disposition;
 mod error;
 mod events;
 mod extract;
+pub mod grants;
 mod highlight;
 mod host;
 mod lingering;

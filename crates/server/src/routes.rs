@@ -17,6 +17,7 @@ use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
+use crate::auth::Needs;
 
 /// One row of the table.
 pub(crate) struct Route {
@@ -24,6 +25,8 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     /// With `{names}` for single segments.
     pub(crate) path: &'static str,
+    /// Of a token.
+    pub(crate) needs: Needs,
     /// What answers.
     pub(crate) handler: MethodRouter<App>,
 }
@@ -31,37 +34,38 @@ pub(crate) struct Route {
 /// Every route of docs/http-api.md but for the page's own addresses.
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Route> {
-    let get_ = |path, handler| Route { method: Method::GET, path, handler };
-    let post_ = |path, handler| Route { method: Method::POST, path, handler };
+    use Needs::{Add, All, Any, Read};
+    let get_ = |needs, path, handler| Route { method: Method::GET, path, needs, handler };
+    let post_ = |needs, path, handler| Route { method: Method::POST, path, needs, handler };
     vec![
-        post_("/sign-in", post(sign_in::sign_in)),
-        post_("/sign-out", post(sign_in::sign_out)),
-        get_("/api/vaults", get(vaults::list)),
-        post_("/api/select_db", post(vaults::select)),
-        get_("/api/status", get(status::status)),
-        get_("/api/checkpoint", get(status::checkpoint)),
-        get_("/api/events", get(status::events)),
-        post_("/api/maintenance/vacuum", post(status::vacuum)),
-        get_("/api/openapi.json", get(status::openapi)),
-        get_("/api/projects", get(projects::list)),
-        post_("/api/projects", post(projects::create)),
-        get_("/api/projects/{id}", get(projects::one)),
-        get_("/api/projects/{id}/collections", get(projects::collections)),
-        get_("/api/projects/{id}/download", get(downloads::project)),
-        post_("/api/collections", post(collections::create)),
-        get_("/api/collections/{id}", get(collections::one)),
-        get_("/api/collections/{id}/assets", get(collections::assets)),
-        post_("/api/collections/{id}/assets", post(whole::archive)),
-        get_("/api/collections/{id}/download", get(downloads::collection)),
-        post_("/api/collections/{id}/assets/download", post(downloads::selection)),
-        get_("/api/search", get(search::search)),
-        get_("/api/assets/{id}", get(assets::bytes)),
-        get_("/api/assets/{id}/preview", get(assets::preview)),
-        post_("/api/upload/chunk", post(uploads::part)),
-        post_("/api/upload/complete", post(uploads::complete)),
-        get_("/api/uploads", get(uploads::unfinished)),
-        get_("/api/uploads/{upload_id}", get(uploads::one)),
-        post_("/api/downloads", post(downloads::issue)),
-        get_("/api/downloads/{ticket}", get(downloads::ticket)),
+        post_(All, "/sign-in", post(sign_in::sign_in)),
+        post_(All, "/sign-out", post(sign_in::sign_out)),
+        get_(All, "/api/vaults", get(vaults::list)),
+        post_(All, "/api/select_db", post(vaults::select)),
+        get_(Any, "/api/status", get(status::status)),
+        get_(Read, "/api/checkpoint", get(status::checkpoint)),
+        get_(Read, "/api/events", get(status::events)),
+        post_(All, "/api/maintenance/vacuum", post(status::vacuum)),
+        get_(Any, "/api/openapi.json", get(status::openapi)),
+        get_(Read, "/api/projects", get(projects::list)),
+        post_(Add, "/api/projects", post(projects::create)),
+        get_(Read, "/api/projects/{id}", get(projects::one)),
+        get_(Read, "/api/projects/{id}/collections", get(projects::collections)),
+        get_(Read, "/api/projects/{id}/download", get(downloads::project)),
+        post_(Add, "/api/collections", post(collections::create)),
+        get_(Read, "/api/collections/{id}", get(collections::one)),
+        get_(Read, "/api/collections/{id}/assets", get(collections::assets)),
+        post_(Add, "/api/collections/{id}/assets", post(whole::archive)),
+        get_(Read, "/api/collections/{id}/download", get(downloads::collection)),
+        post_(Read, "/api/collections/{id}/assets/download", post(downloads::selection)),
+        get_(Read, "/api/search", get(search::search)),
+        get_(Read, "/api/assets/{id}", get(assets::bytes)),
+        get_(Read, "/api/assets/{id}/preview", get(assets::preview)),
+        post_(Add, "/api/upload/chunk", post(uploads::part)),
+        post_(Add, "/api/upload/complete", post(uploads::complete)),
+        get_(Any, "/api/uploads", get(uploads::unfinished)),
+        get_(Any, "/api/uploads/{upload_id}", get(uploads::one)),
+        post_(Read, "/api/downloads", post(downloads::issue)),
+        get_(Read, "/api/downloads/{ticket}", get(downloads::ticket)),
     ]
 }

@@ -51,15 +51,23 @@ pub async fn serve(
     ready: impl FnOnce(&Ready),
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServerReport, ServeError> {
-    if let Some(address) = options.listen
-        && !address.ip().to_canonical().is_loopback()
+    let open_to_others = options
+        .listen
+        .filter(|address| !address.ip().to_canonical().is_loopback());
+    // Looked at again below, when the vault and the password that is kept for it are known.
+    if let Some(address) = open_to_others
         && options.password.is_none()
+        && !options.place.exists()
     {
         return Err(ServeError::PasswordNeeded { address });
     }
     // Sockets first: a second server on the same folder should fail before it opens anything.
     let listeners = listen(options.listen).await?;
     let server = Server::open(&options).await?;
+    if let Some(address) = open_to_others.filter(|_| !server.has_password()) {
+        server.close(Duration::ZERO).await?;
+        return Err(ServeError::PasswordNeeded { address });
+    }
     let addresses: Vec<_> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())

@@ -14,10 +14,13 @@ use crate::blocking::Lane;
 use crate::checkpoints;
 use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
+use crate::grants::{Grants, GrantsError, Kept};
 use crate::host::Hosts;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
 
+/// How often it is looked whether the password or the tokens that are kept have changed.
+const GRANTS_WATCHED_EVERY: Duration = Duration::from_secs(1);
 /// When all names are read after the start.
 const SEARCH_PREPARED_AFTER: Duration = Duration::from_secs(1);
 
@@ -28,7 +31,8 @@ pub struct ServerOptions {
     pub place: Place,
     /// The address given by the person who starts it; `None` for loopback at port 8000 or the next free one.
     pub listen: Option<std::net::SocketAddr>,
-    /// The password, from `COMPACTVAULT_PASSWORD`. Without one, a token is made and only loopback is served.
+    /// The password, from `COMPACTVAULT_PASSWORD`; else the one that is kept for the vault. Without any, a token is made
+    /// and only loopback is served.
     pub password: Option<String>,
     /// Names this server answers to besides its address: `name`, or `name:port`.
     pub allowed_hosts: Vec<String>,
@@ -53,7 +57,7 @@ pub enum ServeError {
     Open(#[from] OpenError),
     /// Other machines could reach it, and there is nothing to keep them out.
     #[error(
-        "{address} can be reached from other machines, which needs a password: set COMPACTVAULT_PASSWORD, or listen on 127.0.0.1"
+        "{address} can be reached from other machines, which needs a password: set one with `compactvault passwd` or COMPACTVAULT_PASSWORD, or listen on 127.0.0.1"
     )]
     PasswordNeeded {
         /// Where it was to listen.
@@ -62,6 +66,9 @@ pub enum ServeError {
     /// An empty password keeps nobody out.
     #[error("COMPACTVAULT_PASSWORD is set but empty; give it a value or unset it")]
     PasswordEmpty,
+    /// The password or the tokens that are kept cannot be read.
+    #[error(transparent)]
+    Grants(#[from] GrantsError),
     /// A configured name cannot be one.
     #[error("{name} cannot be a host name; give it as name or name:port")]
     BadHost {
@@ -113,7 +120,11 @@ impl Server {
             |_| random_id(),
             |vault| vault.id().to_string()[..16].to_owned(),
         );
-        let auth = Auth::new(options.password.as_deref(), &server_id);
+        let kept = match shelf.vault() {
+            Ok(vault) => Grants::in_folder(vault.state_dir()).load()?,
+            Err(_) => Kept::default(),
+        };
+        let auth = Auth::new(options.password.as_deref(), kept, &server_id);
         let web = Web::new(options.assets_dir.clone());
         let app = App::new(auth, hosts, web, shelf, options.scrub);
         if let Some(dir) = &options.checkpoint_dir {
@@ -126,6 +137,11 @@ impl Server {
             app,
             checkpoint_dir: options.checkpoint_dir.clone(),
         })
+    }
+
+    /// Whether those who come need a password that lasts, and not just the token of this start.
+    pub(crate) fn has_password(&self) -> bool {
+        self.app.auth.token().is_none()
     }
 
     /// The token to sign in with, if there is no password.
@@ -202,6 +218,7 @@ pub(crate) async fn vault_was_chosen(app: &App) {
         Err(error) => tracing::warn!(error = error.message(), "events may be incomplete"),
     }
     tokio::spawn(watch(app.clone()));
+    tokio::spawn(watch_grants(app.clone()));
     tokio::spawn(prepare_search(app.clone()));
     if let Some(pace) = app.scrub {
         tokio::spawn(crate::scrub::scrub(app.clone(), pace));
@@ -220,6 +237,34 @@ async fn prepare_search(app: App) {
             error = error.message(),
             "the first search will read all names"
         );
+    }
+}
+
+/// Lets in and keeps out whom the owner of the vault lets in and keeps out meanwhile.
+async fn watch_grants(app: App) {
+    let mut ticks = tokio::time::interval(GRANTS_WATCHED_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stopping = app.events.stopping();
+    let mut last = None;
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            _ = ticks.tick() => {}
+        }
+        let load = |vault: &Vault| Ok::<_, ApiError>(Grants::in_folder(vault.state_dir()).load());
+        let Ok(loaded) = app.ask(Lane::Read, load).await else {
+            continue;
+        };
+        let kept = loaded.unwrap_or_else(|error| {
+            if last != Some(Kept::default()) {
+                tracing::error!(%error, "no token is good until this is settled");
+            }
+            Kept::default()
+        });
+        if last.as_ref() != Some(&kept) {
+            app.auth.update(kept.clone());
+            last = Some(kept);
+        }
     }
 }
 

@@ -32,6 +32,22 @@ pub enum Place {
     File(PathBuf),
 }
 
+impl Place {
+    /// Whether there is a vault already; what cannot be looked at has none.
+    pub(crate) fn exists(&self) -> bool {
+        match self {
+            Self::File(file) => file.exists(),
+            Self::Folder(folder) => fs::read_dir(folder).is_ok_and(|mut items| {
+                items.any(|item| {
+                    item.is_ok_and(|item| {
+                        Path::new(&item.file_name()).extension() == Some(OsStr::new("vault"))
+                    })
+                })
+            }),
+        }
+    }
+}
+
 /// The folder, how its vaults are opened, and the chosen one.
 pub(crate) struct Shelf {
     folder: PathBuf,

@@ -79,6 +79,7 @@ pub use model::{
     Project, SearchPage, SearchQuery, SortBy, Status, Timestamp, WalkItem, WalkNode,
 };
 pub use name::{Name, NameError};
+pub use platform::replace_private_file;
 pub use read::{AssetRange, AssetReader};
 pub use scrub::{Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed};
 pub use store::files::{FileState, probe};

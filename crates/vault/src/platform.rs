@@ -49,6 +49,23 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::remove_file(from)
 }
 
+/// Puts `bytes` in place of a file, durably and all or nothing, readable by its owner alone; so is its folder, which is
+/// made if it is missing.
+pub fn replace_private_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    crate::checkpoint::create_private_dir(folder)?;
+    let temporary = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    sync_directory(folder)
+}
+
 /// Makes the names in a folder durable. A no-op where folders cannot be opened.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) {

@@ -49,8 +49,9 @@ pub(crate) async fn sign_in(
         }
     }
     let now = Instant::now();
-    match app.auth.sign_in(password.as_bytes(), peer.remote.ip(), now) {
-        Access::Granted => {
+    let signed_in = app.auth.sign_in(password.as_bytes(), peer.remote.ip(), now);
+    match signed_in.await {
+        Access::Granted(_) => {
             let mut response = redirect(&local_path(&next));
             response
                 .headers_mut()
