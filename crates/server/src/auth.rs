@@ -512,7 +512,7 @@ mod tests {
 
     const GRANTED: Access = Access::Granted(Rights::All);
 
-    fn auth(password: Option<&str>) -> Auth {
+    fn made(password: Option<&str>) -> Auth {
         Auth::new(password, Kept::default(), "x")
     }
 
@@ -539,7 +539,7 @@ mod tests {
 
     #[test]
     fn basic_takes_any_user_and_only_the_password() {
-        let auth = auth(Some("se:cret"));
+        let auth = made(Some("se:cret"));
         let now = Instant::now();
         assert_eq!(check(&auth, &basic("se:cret"), HOME, now), GRANTED);
         assert_eq!(check(&auth, &basic("secret"), HOME, now), Access::Refused);
@@ -552,7 +552,7 @@ mod tests {
 
     #[test]
     fn a_token_is_made_without_a_password() {
-        let auth = auth(None);
+        let auth = made(None);
         let token = auth.token().unwrap().to_owned();
         assert_eq!(token.len(), 43);
         assert_eq!(check(&auth, &basic(&token), HOME, Instant::now()), GRANTED);
@@ -591,7 +591,7 @@ mod tests {
 
     #[test]
     fn sessions_are_bounded() {
-        let auth = auth(Some("p"));
+        let auth = made(Some("p"));
         let start = Instant::now();
         for i in 0..SESSIONS_MAX as u64 + 10 {
             auth.start_session(start + Duration::from_millis(i));
@@ -601,7 +601,7 @@ mod tests {
 
     #[test]
     fn guessing_gets_slower() {
-        let auth = auth(Some("p"));
+        let auth = made(Some("p"));
         let mut now = Instant::now();
         for _ in 0..FREE_TRIES {
             assert_eq!(check(&auth, &basic("wrong"), HOME, now), Access::Refused);
@@ -627,7 +627,7 @@ mod tests {
 
     #[test]
     fn requests_without_credentials_are_counted_by_the_minute() {
-        let auth = auth(None);
+        let auth = made(None);
         let now = Instant::now();
         let none = HeaderMap::new();
         for _ in 0..REFUSED_MAX {
@@ -646,7 +646,7 @@ mod tests {
 
     #[test]
     fn addresses_are_bounded_and_grouped() {
-        let auth = auth(None);
+        let auth = made(None);
         let now = Instant::now();
         for i in 0..10_000_u32 {
             check(
@@ -657,7 +657,7 @@ mod tests {
             );
         }
         assert!(lock(&auth.clients).len() <= ADDRESSES_MAX);
-        let auth = super::tests::auth(None);
+        let auth = made(None);
         for i in 0..REFUSED_MAX {
             check(
                 &auth,
