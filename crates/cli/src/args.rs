@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use compactvault_server::grants::Scopes;
 
 use crate::exit;
@@ -107,9 +107,13 @@ pub(crate) enum Command {
 }
 
 impl Cli {
-    /// Whether this process will serve, and its messages be read later.
-    pub(crate) fn is_serve(&self) -> bool {
-        matches!(self.command, None | Some(Command::Serve(_)))
+    /// How messages are written if this process will serve, and they be read later.
+    pub(crate) fn log_format(&self) -> Option<LogFormat> {
+        match &self.command {
+            None => Some(LogFormat::Text),
+            Some(Command::Serve(serve)) => Some(serve.log_format),
+            Some(_) => None,
+        }
     }
 }
 
@@ -452,6 +456,10 @@ pub(crate) struct LogExport {
 /// Prints its address, with a token where no password is set, and opens the browser there. Ctrl+C ends it in good
 /// order. A folder without a vault gets a default.vault.
 #[derive(Args, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 pub(crate) struct Serve {
     /// The folder whose vault is served [default: the current one]
     #[arg(long, value_name = "DIR")]
@@ -462,6 +470,38 @@ pub(crate) struct Serve {
     /// Another name this server is reached by, such as nas.local
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
+    /// Encrypt connections with this certificate: a PEM file, the server's own first; read again when it changes
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        help_heading = "Encryption and proxies"
+    )]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of that certificate, a PEM file
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        help_heading = "Encryption and proxies"
+    )]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Encrypt connections with a certificate made here, kept beside the vault's keys; browsers ask once whether to
+    /// trust it
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "Encryption and proxies")]
+    pub(crate) tls_self_signed: bool,
+    /// A proxy in front of this server, by address or network (10.0.0.0/8): believed whom it speaks for
+    #[arg(long, value_name = "ADDR", help_heading = "Encryption and proxies")]
+    pub(crate) trusted_proxy: Vec<String>,
+    /// Let nobody add anything: list, search, preview and download only
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Refuse to run as root, which a server has no need of
+    #[arg(long)]
+    pub(crate) no_root: bool,
+    /// How messages are written to standard error
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
     /// Leave the browser alone
     #[arg(long)]
     pub(crate) no_open: bool,
@@ -480,6 +520,16 @@ pub(crate) struct Serve {
     /// Serve the page from this folder, for working on it
     #[arg(long, value_name = "DIR")]
     pub(crate) assets: Option<PathBuf>,
+}
+
+/// How a server writes its messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// An object per line for programs
+    Json,
 }
 
 /// Set the password of the page and the API

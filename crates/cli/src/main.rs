@@ -21,7 +21,7 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    let output = Output::new(&cli.global);
+    let output = Output::new(&cli);
     output::start_logging(&cli);
     let outcome = commands::run(cli, &output);
     let exit = match outcome {

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde_json::{Value, json};
 
-use crate::args::{Cli, Global};
+use crate::args::{Cli, LogFormat};
 use crate::exit::Exit;
 
 /// How results are printed.
@@ -16,6 +16,8 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// Results alone: no progress, no remarks.
     pub(crate) quiet: bool,
+    /// Remarks are read by a program, between the lines of a log.
+    remarks_as_json: bool,
     screen: Screen,
     /// A list was begun as JSON and has not ended: `{..., "entries": [`.
     list_is_open: Cell<bool>,
@@ -44,7 +46,8 @@ pub(crate) enum Tone {
 }
 
 impl Output {
-    pub(crate) fn new(global: &Global) -> Self {
+    pub(crate) fn new(cli: &Cli) -> Self {
+        let global = &cli.global;
         // https://no-color.org: set and not empty.
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let screen = match (io::stdout().is_terminal(), no_colour) {
@@ -55,6 +58,7 @@ impl Output {
         Self {
             json: global.json,
             quiet: global.quiet,
+            remarks_as_json: cli.log_format() == Some(LogFormat::Json),
             screen,
             list_is_open: Cell::new(false),
             has_result: Cell::new(false),
@@ -102,10 +106,16 @@ impl Output {
 
     /// Tells something on standard error that is no result.
     pub(crate) fn remark(&self, line: impl fmt::Display) {
-        if !self.quiet {
-            // Where standard error is closed nobody wants to know.
-            let _ = writeln!(io::stderr().lock(), "{line}");
+        if self.quiet {
+            return;
         }
+        // Where standard error is closed nobody wants to know.
+        let _ = if self.remarks_as_json {
+            let line = json!({ "level": "INFO", "message": line.to_string() });
+            writeln!(io::stderr().lock(), "{line}")
+        } else {
+            writeln!(io::stderr().lock(), "{line}")
+        };
     }
 
     /// Tells why the command failed: one line on standard error, and an object where JSON was asked for.
@@ -164,9 +174,13 @@ pub(crate) fn start_logging(cli: &Cli) {
         .with_ansi(io::stderr().is_terminal())
         .with_target(cli.global.verbose > 1);
     // A server's messages are read later, a command's at once.
-    if cli.is_serve() {
-        logging.init();
-    } else {
-        logging.without_time().init();
+    match cli.log_format() {
+        Some(LogFormat::Json) => logging
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .init(),
+        Some(LogFormat::Text) => logging.init(),
+        None => logging.without_time().init(),
     }
 }

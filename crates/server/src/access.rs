@@ -12,8 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use crate::app::{App, Peer};
 use crate::assets::Page;
 use crate::auth::{Access, has_session_cookie};
-use crate::error::ApiError;
+use crate::error::{ApiError, Refusal};
 use crate::host::is_cross_site;
+use crate::proxies::Client;
+use crate::strangers::Standing;
 
 /// Sent with everything. A route's own value stays.
 const ALWAYS: [(HeaderName, &str); 3] = [
@@ -27,19 +29,35 @@ const ALWAYS: [(HeaderName, &str); 3] = [
 
 /// The middleware around every route.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let extensions = request.extensions();
+    let peer = extensions.get::<Peer>().copied();
     let asked = Asked {
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
-        peer: request.extensions().get().copied(),
+        caller: peer.zip(extensions.get().copied()),
     };
+    let keeps_to_tls = peer.is_some_and(|peer| peer.is_encrypted) && has_name(asked.headers);
     let mut response = match admit(&app, asked).await {
-        Ok(()) => match app.limits.request() {
-            Ok(_place) => next.run(request).await,
-            Err(error) => error.into_response(),
-        },
+        Ok(known) => {
+            if known == Known::Yes
+                && let Some(standing) = request.extensions().get::<Standing>()
+            {
+                standing.is_known();
+            }
+            match app.limits.request() {
+                Ok(_place) => next.run(request).await,
+                Err(error) => error.into_response(),
+            }
+        }
         Err(response) => response,
     };
+    if keeps_to_tls {
+        let value = HeaderValue::from_static("max-age=31536000");
+        response
+            .headers_mut()
+            .insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     for (name, value) in ALWAYS {
         response
             .headers_mut()
@@ -55,21 +73,40 @@ struct Asked<'a> {
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
-    peer: Option<Peer>,
+    caller: Option<(Peer, Client)>,
+}
+
+/// Whether a request showed who it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Yes,
+    /// It is for everybody.
+    No,
+}
+
+/// Whether the server is asked for under a name that browsers may remember as encrypted: not by an address, and not
+/// as `localhost`, where other programs listen at other ports.
+fn has_name(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    host.is_some_and(|host| {
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_address = name.starts_with('[') || name.parse::<std::net::IpAddr>().is_ok();
+        !is_address && !name.eq_ignore_ascii_case("localhost")
+    })
 }
 
 /// `Err` is the answer to a request that goes no further.
-async fn admit(app: &App, asked: Asked<'_>) -> Result<(), Response> {
+async fn admit(app: &App, asked: Asked<'_>) -> Result<Known, Response> {
     let Asked {
         method,
         uri,
         headers,
-        peer,
+        caller,
     } = asked;
-    let peer = peer.filter(|peer| app.hosts.allow(headers, uri, peer.local)).ok_or_else(|| {
-        let message = "this server does not answer to that name; use its address, or allow the name when starting it";
-        ApiError::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", message).into_response()
-    })?;
+    let allowed = caller.filter(|(peer, _)| app.hosts.allow(headers, uri, *peer));
+    let (_, client) = allowed.ok_or_else(|| ApiError::host_not_allowed().into_response())?;
     let path = uri.path();
     if !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
         return Err(ApiError::method_not_allowed(app.allowed(path)).into_response());
@@ -82,35 +119,44 @@ async fn admit(app: &App, asked: Asked<'_>) -> Result<(), Response> {
     }
     // Signing in is judged by its own route: there the password is in the body.
     if is_post && matches!(path, "/sign-in" | "/sign-out") {
-        return Ok(());
+        return Ok(Known::No);
     }
     let now = Instant::now();
-    let is_public =
-        path.starts_with("/v/") || matches!(path, "/sign-in" | "/favicon.ico" | "/robots.txt");
+    let is_public = path.starts_with("/v/")
+        || matches!(
+            path,
+            "/sign-in" | "/favicon.ico" | "/robots.txt" | "/healthz"
+        );
     let token = token_of(uri).filter(|_| !is_post && !is_public && !path.starts_with("/api/"));
     if let Some(token) = token {
-        let signed_in = app.auth.sign_in(token.as_bytes(), peer.remote.ip(), now);
+        let signed_in = app.auth.sign_in(token.as_bytes(), client.ip, now);
         let message = match signed_in.await {
-            Access::Granted(_) => return Err(trade_token(app, uri, now)),
-            Access::Refused if app.auth.has_session(headers, now) => return Ok(()),
+            Access::Granted(_) => return Err(trade_token(app, uri, client, now)),
+            Access::Refused if app.auth.has_session(headers, now) => return Ok(Known::Yes),
             Access::Refused => {
                 "The token in this address is not valid any more: the server was started again since."
             }
             Access::Slow { retry_after } => return Err(slow(app, headers, retry_after).await),
         };
-        return Err(sign_in_page(app, headers, StatusCode::UNAUTHORIZED, message).await);
+        return Err(refused_page(app, headers, "wrong_token", message).await);
     }
-    match app.auth.check(headers, peer.remote.ip(), now).await {
-        Access::Granted(rights) if is_public || rights.allow(app.needs(method, path)) => Ok(()),
+    match app.auth.check(headers, client.ip, now).await {
+        Access::Granted(rights) if is_public || rights.allow(app.needs(method, path)) => {
+            Ok(Known::Yes)
+        }
         Access::Granted(_) => Err(ApiError::scope_missing(app.needs(method, path)).into_response()),
         Access::Slow { retry_after } => Err(slow(app, headers, retry_after).await),
-        Access::Refused if is_public => Ok(()),
+        Access::Refused if is_public => Ok(Known::No),
         Access::Refused if is_navigation(headers) => {
-            Err(sign_in_page(app, headers, StatusCode::UNAUTHORIZED, "").await)
+            Err(refused_page(app, headers, "unauthorized", "").await)
         }
         Access::Refused => {
             let is_page = headers.contains_key("sec-fetch-mode") || has_session_cookie(headers);
-            Err(ApiError::unauthorized(!is_page).into_response())
+            let mut response = ApiError::unauthorized(!is_page).into_response();
+            if headers.contains_key(header::AUTHORIZATION) {
+                response.extensions_mut().insert(Refusal("wrong_password"));
+            }
+            Err(response)
         }
     }
 }
@@ -129,6 +175,19 @@ pub(crate) async fn slow_page(app: &App, headers: &HeaderMap, retry_after: Durat
     let mut page = sign_in_page(app, headers, StatusCode::TOO_MANY_REQUESTS, &message).await;
     page.headers_mut()
         .insert(header::RETRY_AFTER, seconds.into());
+    page.extensions_mut().insert(Refusal("too_many_requests"));
+    page
+}
+
+/// The sign-in page for whoever is not let in; `code` says why, to the log.
+pub(crate) async fn refused_page(
+    app: &App,
+    headers: &HeaderMap,
+    code: &'static str,
+    message: &str,
+) -> Response {
+    let mut page = sign_in_page(app, headers, StatusCode::UNAUTHORIZED, message).await;
+    page.extensions_mut().insert(Refusal(code));
     page
 }
 
@@ -173,7 +232,7 @@ fn token_of(uri: &Uri) -> Option<String> {
 }
 
 /// A session in exchange for the token, and the same address without it.
-fn trade_token(app: &App, uri: &Uri, now: Instant) -> Response {
+fn trade_token(app: &App, uri: &Uri, client: Client, now: Instant) -> Response {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(
         form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
@@ -189,7 +248,7 @@ fn trade_token(app: &App, uri: &Uri, now: Instant) -> Response {
     let mut response = redirect(&local_path(&target));
     response
         .headers_mut()
-        .insert(header::SET_COOKIE, app.auth.start_session(now));
+        .insert(header::SET_COOKIE, app.auth.start_session(client, now));
     response
 }
 

@@ -7,7 +7,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
@@ -18,21 +17,16 @@ use crate::blocking::{Lane, Lanes};
 use crate::error::ApiError;
 use crate::events::Events;
 use crate::host::Hosts;
+use crate::limits::Limits;
+use crate::meters::Meters;
+use crate::openings::Openings;
+use crate::proxies::Proxies;
+use crate::requests::{Numbers, Refusals, observe};
 use crate::routes;
 use crate::shelf::Shelf;
 use crate::tickets::Tickets;
 use compactvault_vault::Vault;
 
-/// Requests at once that are between their headers and the beginning of their answer.
-const REQUESTS_MAX: usize = 512;
-/// Downloads at once, each with up to 2 MiB on its way.
-const DOWNLOADS_MAX: usize = 128;
-/// Parts of uploads and files in one request at once, each with up to 1 MiB on its way to the spool.
-const PARTS_MAX: usize = 64;
-/// Bytes of small files that are gathered in memory at once, in all.
-const MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What those bytes are counted in: a semaphore counts no further than 32 bits at a time, and nothing is smaller than a page.
-const MEMORY_UNIT: usize = 4096;
 /// JSON up to this size costs more to compress than to send.
 const GZIP_ABOVE_BYTES: u64 = 200;
 
@@ -43,6 +37,8 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// Whether TLS is spoken between them.
+    pub is_encrypted: bool,
 }
 
 /// What every request shares. Cheap to clone.
@@ -53,68 +49,21 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) auth: Auth,
     pub(crate) hosts: Hosts,
+    pub(crate) proxies: Proxies,
     pub(crate) web: Web,
     pub(crate) events: Arc<Events>,
     pub(crate) lanes: Lanes,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
     pub(crate) limits: Limits,
+    pub(crate) openings: Openings,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) refusals: Refusals,
+    pub(crate) numbers: Numbers,
     /// Share of the time for scrubbing, in percent.
     pub(crate) scrub: Option<u8>,
     /// The table of routes without its handlers.
     patterns: Vec<(Method, &'static str, Needs)>,
-}
-
-/// How much may go on at once. Clones share it.
-#[derive(Clone)]
-pub(crate) struct Limits {
-    requests: Arc<Semaphore>,
-    downloads: Arc<Semaphore>,
-    parts: Arc<Semaphore>,
-    memory: Arc<Semaphore>,
-}
-
-impl Limits {
-    fn new() -> Self {
-        let limit = |at_once| Arc::new(Semaphore::new(at_once));
-        Self {
-            requests: limit(REQUESTS_MAX),
-            downloads: limit(DOWNLOADS_MAX),
-            parts: limit(PARTS_MAX),
-            memory: limit(MEMORY_BYTES_MAX / MEMORY_UNIT),
-        }
-    }
-
-    /// A place among the requests.
-    pub(crate) fn request(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        acquire(&self.requests)
-    }
-
-    /// A place among the downloads, kept until the last byte.
-    pub(crate) fn download(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        acquire(&self.downloads)
-    }
-
-    /// Whether a part of an upload is being received.
-    pub(crate) fn is_receiving(&self) -> bool {
-        self.parts.available_permits() < PARTS_MAX
-    }
-
-    /// A place among the parts that are being received.
-    pub(crate) fn part(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        acquire(&self.parts)
-    }
-
-    /// Room for so many bytes in memory, if there is any now.
-    pub(crate) fn memory(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(MEMORY_UNIT)).ok()?;
-        Arc::clone(&self.memory).try_acquire_many_owned(units).ok()
-    }
-}
-
-fn acquire(limit: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
-    let too_many = |_| ApiError::too_many(std::time::Duration::from_secs(1));
-    Arc::clone(limit).try_acquire_owned().map_err(too_many)
 }
 
 impl std::ops::Deref for App {
@@ -127,17 +76,29 @@ impl std::ops::Deref for App {
 
 impl App {
     /// State around a shelf.
-    pub(crate) fn new(auth: Auth, hosts: Hosts, web: Web, shelf: Shelf, scrub: Option<u8>) -> Self {
+    pub(crate) fn new(
+        auth: Auth,
+        (hosts, proxies): (Hosts, Proxies),
+        web: Web,
+        shelf: Shelf,
+        scrub: Option<u8>,
+    ) -> Self {
         let table = routes::table();
+        let meters = Arc::new(Meters::new());
         Self(Arc::new(Shared {
             auth,
             hosts,
+            proxies,
             web,
             events: Arc::new(Events::new()),
             lanes: Lanes::new(),
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
             limits: Limits::new(),
+            openings: Openings::default(),
+            refusals: Refusals::new(Arc::clone(&meters)),
+            meters,
+            numbers: Numbers::new(),
             scrub,
             patterns: table
                 .into_iter()
@@ -207,6 +168,7 @@ impl App {
                 self.clone(),
                 access::guard,
             ))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), observe))
             .with_state(self.clone())
     }
 }

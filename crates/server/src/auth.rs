@@ -1,12 +1,9 @@
-//! Who may talk to this server: the secret (a password, or a token made at the start), sessions, and what it costs to
-//! guess. Nothing here is written down; when the server stops, every session ends. What is written down is in
-//! [`crate::grants`].
-//!
-//! Guessing is made slow per client address, not for all at once: a limit over all would let anybody lock everybody
-//! out. Addresses of one IPv6 /64 count as one.
+//! Who may talk to this server: the secret (a password, or a token made at the start) and sessions. Nothing here is
+//! written down; when the server stops, every session ends. What is written down is in [`crate::grants`], and what it
+//! costs to guess in [`crate::guesses`].
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,25 +15,14 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
 use crate::grants::{Kept, Scopes, TOKEN_PREFIX, Token, is_password};
+use crate::guesses::Guesses;
+use crate::limits::{HASHING_MAX, SESSION_IDLE_MAX, SESSIONS_MAX};
+use crate::proxies::Client;
 
 /// Cookies whose name starts like this are sessions of this program, if not of this server.
 const COOKIE_PREFIX: &str = "cv-session-";
-/// Sessions at most; the one unused for longest makes room.
-const SESSIONS_MAX: usize = 1000;
-/// A session unused for so long has ended.
-const SESSION_IDLE_MAX: Duration = Duration::from_hours(168);
-
-/// Requests without valid credentials that one address may send in [`WINDOW`].
-const REFUSED_MAX: u32 = 300;
-const WINDOW: Duration = Duration::from_mins(1);
-/// Wrong passwords before the first wait.
-const FREE_TRIES: u32 = 5;
-/// Longest wait after yet another wrong password.
-const WAIT_MAX: Duration = Duration::from_mins(5);
-/// Passwords that wait at most for their turn to be hashed, which is one at a time.
-const HASHING_MAX: usize = 32;
-/// Addresses remembered at most.
-const ADDRESSES_MAX: usize = 4096;
+/// What browsers keep to this host and to encrypted connections only (RFC 6265bis, section 4.1.3.2).
+const HOST_PREFIX: &str = "__Host-";
 
 /// The server's secret and everything remembered about those who know it or not.
 #[derive(Debug)]
@@ -54,7 +40,7 @@ pub(crate) struct Auth {
     queue: Semaphore,
     cookie_name: String,
     sessions: Mutex<HashMap<Digest, Instant>>,
-    clients: Mutex<HashMap<IpAddr, Client>>,
+    guesses: Guesses,
 }
 
 /// How a password or token is recognised.
@@ -105,15 +91,6 @@ impl Rights {
     }
 }
 
-/// What one address did wrong lately.
-#[derive(Clone, Copy, Debug)]
-struct Client {
-    window_start: Instant,
-    refused: u32,
-    wrong: u32,
-    blocked_until: Option<Instant>,
-}
-
 /// What a request's credentials are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -150,7 +127,7 @@ impl Auth {
             cookie_name: format!("{COOKIE_PREFIX}{server_id}"),
             token,
             sessions: Mutex::default(),
-            clients: Mutex::default(),
+            guesses: Guesses::default(),
         }
     }
 
@@ -247,11 +224,8 @@ impl Auth {
 
     /// Judges without a slow hash, if that is possible.
     fn judge_at_once(&self, secret: &[u8], ip: IpAddr, now: Instant) -> Judged {
-        let blocked = entry(&mut lock(&self.clients), ip, now).blocked_until;
-        if let Some(until) = blocked.filter(|until| *until > now) {
-            return Judged::Known(Access::Slow {
-                retry_after: until - now,
-            });
+        if let Some(retry_after) = self.guesses.wait(ip, now) {
+            return Judged::Known(Access::Slow { retry_after });
         }
         let is_right = match &*lock(&self.secret) {
             Secret::Here(digest) => same(&Digest::of(secret), digest),
@@ -274,45 +248,34 @@ impl Auth {
     }
 
     fn forgive(&self, ip: IpAddr, now: Instant) -> Access {
-        let mut clients = lock(&self.clients);
-        let client = entry(&mut clients, ip, now);
-        client.wrong = 0;
-        client.blocked_until = None;
+        self.guesses.right(ip, now);
         Access::Granted(Rights::All)
     }
 
     fn count_wrong(&self, ip: IpAddr, now: Instant) -> Access {
-        let mut clients = lock(&self.clients);
-        let client = entry(&mut clients, ip, now);
         // Nobody guesses a token of 256 bits; a stale one must not lock its owner out.
         if self.token.is_none() {
-            client.wrong += 1;
-            if client.wrong >= FREE_TRIES {
-                let doublings = (client.wrong - FREE_TRIES).min(16);
-                let wait = Duration::from_secs(1 << doublings).min(WAIT_MAX);
-                client.blocked_until = Some(now + wait);
-            }
+            self.guesses.wrong(ip, now);
         }
-        count(client, now)
+        self.count_refused(ip, now)
     }
 
     /// How long this address has to wait before a password from it is looked at, if at all. Asked before the form
     /// that holds one is read.
     pub(crate) fn wait(&self, ip: IpAddr, now: Instant) -> Option<Duration> {
-        let mut clients = lock(&self.clients);
-        let client = entry(&mut clients, ip, now);
-        let window_end = client.window_start + WINDOW;
-        let blocked = client.blocked_until.filter(|until| *until > now);
-        let limited = (client.refused >= REFUSED_MAX && window_end > now).then_some(window_end);
-        blocked.max(limited).map(|until| until - now)
+        let wait = self.guesses.wait(ip, now);
+        wait.max(self.guesses.wait_refused(ip, now))
     }
 
     fn count_refused(&self, ip: IpAddr, now: Instant) -> Access {
-        count(entry(&mut lock(&self.clients), ip, now), now)
+        match self.guesses.refused(ip, now) {
+            Some(retry_after) => Access::Slow { retry_after },
+            None => Access::Refused,
+        }
     }
 
     /// Starts a session and returns the `Set-Cookie` value that carries it.
-    pub(crate) fn start_session(&self, now: Instant) -> HeaderValue {
+    pub(crate) fn start_session(&self, client: Client, now: Instant) -> HeaderValue {
         let token = random_token();
         let mut sessions = lock(&self.sessions);
         sessions.retain(|_, used| now.saturating_duration_since(*used) < SESSION_IDLE_MAX);
@@ -325,22 +288,28 @@ impl Auth {
             sessions.remove(&oldest);
         }
         sessions.insert(Digest::of(token.as_bytes()), now);
-        self.cookie(&token, "")
+        self.cookie(client, &token, "")
     }
 
     /// Ends the session of a request and returns the `Set-Cookie` value that removes its cookie.
-    pub(crate) fn end_session(&self, headers: &HeaderMap) -> HeaderValue {
+    pub(crate) fn end_session(&self, client: Client, headers: &HeaderMap) -> HeaderValue {
         let mut sessions = lock(&self.sessions);
         for token in self.session_tokens(headers) {
             sessions.remove(&Digest::of(token.as_bytes()));
         }
-        self.cookie("", "; Max-Age=0")
+        self.cookie(client, "", "; Max-Age=0")
     }
 
-    fn cookie(&self, value: &str, more: &str) -> HeaderValue {
+    /// For this host alone; over an encrypted connection, for encrypted connections alone.
+    fn cookie(&self, client: Client, value: &str, more: &str) -> HeaderValue {
         let name = &self.cookie_name;
+        let (prefix, secure) = if client.is_encrypted {
+            (HOST_PREFIX, "; Secure")
+        } else {
+            ("", "")
+        };
         HeaderValue::try_from(format!(
-            "{name}={value}; Path=/; HttpOnly; SameSite=Strict{more}"
+            "{prefix}{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}"
         ))
         .expect("names and tokens are letters, digits, - and _")
     }
@@ -363,7 +332,7 @@ impl Auth {
 
     fn session_tokens<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
         cookies(headers)
-            .filter(|(name, _)| *name == self.cookie_name)
+            .filter(|(name, _)| name.strip_prefix(HOST_PREFIX).unwrap_or(name) == self.cookie_name)
             .map(|(_, value)| value)
     }
 }
@@ -391,7 +360,10 @@ fn same(a: &Digest, b: &Digest) -> bool {
 /// Whether a request comes from a page that had a session with this program once: its browser must not be asked for a
 /// Basic password.
 pub(crate) fn has_session_cookie(headers: &HeaderMap) -> bool {
-    cookies(headers).any(|(name, _)| name.starts_with(COOKIE_PREFIX))
+    cookies(headers).any(|(name, _)| {
+        let name = name.strip_prefix(HOST_PREFIX).unwrap_or(name);
+        name.starts_with(COOKIE_PREFIX)
+    })
 }
 
 /// The cookies of a request.
@@ -453,51 +425,6 @@ fn credentials(headers: &HeaderMap) -> Option<Credentials> {
     }
 }
 
-fn count(client: &mut Client, now: Instant) -> Access {
-    if now.saturating_duration_since(client.window_start) >= WINDOW {
-        client.window_start = now;
-        client.refused = 0;
-    }
-    if client.refused >= REFUSED_MAX {
-        return Access::Slow {
-            retry_after: client.window_start + WINDOW - now,
-        };
-    }
-    client.refused += 1;
-    Access::Refused
-}
-
-fn entry(clients: &mut HashMap<IpAddr, Client>, ip: IpAddr, now: Instant) -> &mut Client {
-    let ip = match ip.to_canonical() {
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        ip @ IpAddr::V4(_) => ip,
-    };
-    if clients.len() >= ADDRESSES_MAX && !clients.contains_key(&ip) {
-        let is_active = |client: &Client| {
-            now.saturating_duration_since(client.window_start) < WINDOW
-                || client.blocked_until.is_some_and(|until| until > now)
-        };
-        clients.retain(|_, client| is_active(client));
-        if clients.len() >= ADDRESSES_MAX
-            && let Some(oldest) = clients
-                .iter()
-                .min_by_key(|(_, client)| client.window_start)
-                .map(|(ip, _)| *ip)
-        {
-            clients.remove(&oldest);
-        }
-    }
-    clients.entry(ip).or_insert(Client {
-        window_start: now,
-        refused: 0,
-        wrong: 0,
-        blocked_until: None,
-    })
-}
-
 /// Every change under these locks is a single map operation, so a panic elsewhere leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -509,6 +436,7 @@ mod tests {
 
     use super::*;
     use crate::grants::Grants;
+    use crate::limits::{FREE_TRIES, REFUSED_MAX, REFUSED_WINDOW, WAIT_MAX};
 
     const GRANTED: Access = Access::Granted(Rights::All);
 
@@ -523,6 +451,10 @@ mod tests {
     }
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const PLAIN: Client = Client {
+        ip: HOME,
+        is_encrypted: false,
+    };
 
     fn with(name: &'static str, value: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -569,7 +501,7 @@ mod tests {
     fn sessions_live_until_they_end() {
         let auth = Auth::new(Some("p"), Kept::default(), "0a");
         let now = Instant::now();
-        let cookie = auth.start_session(now).to_str().unwrap().to_owned();
+        let cookie = auth.start_session(PLAIN, now).to_str().unwrap().to_owned();
         assert!(
             cookie.starts_with("cv-session-0a=")
                 && cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict")
@@ -581,7 +513,7 @@ mod tests {
         assert!(!auth.has_session(&with("cookie", &pair.replace("0a", "0b")), now));
         assert!(!auth.has_session(&headers, now + SESSION_IDLE_MAX));
         assert!(
-            auth.end_session(&headers)
+            auth.end_session(PLAIN, &headers)
                 .to_str()
                 .unwrap()
                 .contains("Max-Age=0")
@@ -590,11 +522,30 @@ mod tests {
     }
 
     #[test]
+    fn over_an_encrypted_connection_the_cookie_is_for_those_alone() {
+        let auth = Auth::new(Some("p"), Kept::default(), "0a");
+        let now = Instant::now();
+        let client = Client {
+            is_encrypted: true,
+            ..PLAIN
+        };
+        let cookie = auth.start_session(client, now).to_str().unwrap().to_owned();
+        assert!(
+            cookie.starts_with("__Host-cv-session-0a=")
+                && cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure"),
+            "{cookie}"
+        );
+        let headers = with("cookie", cookie.split(';').next().unwrap());
+        assert!(auth.has_session(&headers, now));
+        assert!(has_session_cookie(&headers));
+    }
+
+    #[test]
     fn sessions_are_bounded() {
         let auth = made(Some("p"));
         let start = Instant::now();
         for i in 0..SESSIONS_MAX as u64 + 10 {
-            auth.start_session(start + Duration::from_millis(i));
+            auth.start_session(PLAIN, start + Duration::from_millis(i));
         }
         assert_eq!(lock(&auth.sessions).len(), SESSIONS_MAX);
     }
@@ -636,41 +587,15 @@ mod tests {
         assert_eq!(
             check(&auth, &none, HOME, now),
             Access::Slow {
-                retry_after: WINDOW
+                retry_after: REFUSED_WINDOW
             }
         );
-        assert_eq!(auth.wait(HOME, now), Some(WINDOW));
-        assert_eq!(auth.wait(HOME, now + WINDOW), None);
-        assert_eq!(check(&auth, &none, HOME, now + WINDOW), Access::Refused);
-    }
-
-    #[test]
-    fn addresses_are_bounded_and_grouped() {
-        let auth = made(None);
-        let now = Instant::now();
-        for i in 0..10_000_u32 {
-            check(
-                &auth,
-                &HeaderMap::new(),
-                IpAddr::V4(i.into()),
-                now + Duration::from_millis(i.into()),
-            );
-        }
-        assert!(lock(&auth.clients).len() <= ADDRESSES_MAX);
-        let auth = made(None);
-        for i in 0..REFUSED_MAX {
-            check(
-                &auth,
-                &HeaderMap::new(),
-                format!("2001:db8::{i:x}").parse().unwrap(),
-                now,
-            );
-        }
-        let next = "2001:db8::ffff:1".parse().unwrap();
-        assert!(matches!(
-            check(&auth, &HeaderMap::new(), next, now),
-            Access::Slow { .. }
-        ));
+        assert_eq!(auth.wait(HOME, now), Some(REFUSED_WINDOW));
+        assert_eq!(auth.wait(HOME, now + REFUSED_WINDOW), None);
+        assert_eq!(
+            check(&auth, &none, HOME, now + REFUSED_WINDOW),
+            Access::Refused
+        );
     }
 
     #[tokio::test]
@@ -723,7 +648,7 @@ mod tests {
         let auth = Auth::new(None, grants.load().unwrap(), "x");
         let now = Instant::now();
         assert_eq!(auth.sign_in(b"correct horse", HOME, now).await, GRANTED);
-        let cookie = auth.start_session(now).to_str().unwrap().to_owned();
+        let cookie = auth.start_session(PLAIN, now).to_str().unwrap().to_owned();
         let headers = with("cookie", cookie.split(';').next().unwrap());
         auth.update(grants.load().unwrap());
         assert!(auth.has_session(&headers, now), "nothing has changed");

@@ -103,8 +103,10 @@ fn spawn<T: Send + 'static>(
     permit: OwnedSemaphorePermit,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> JoinHandle<T> {
+    // What it logs belongs to the request that asked for it.
+    let span = tracing::Span::current();
     tokio::task::spawn_blocking(move || {
-        let result = work();
+        let result = span.in_scope(work);
         drop(permit);
         result
     })

@@ -13,6 +13,10 @@ use serde::Serialize;
 
 use crate::auth::Needs;
 
+/// Why somebody was turned away; on the answers that do so, for the log and the meters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) &'static str);
+
 /// An answer that is not the one asked for.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Facts>);
@@ -62,6 +66,12 @@ impl ApiError {
     /// 404.
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 421: asked for under a name that is not ours.
+    pub(crate) fn host_not_allowed() -> Self {
+        let message = "this server does not answer to that name; use its address, or allow the name when starting it";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "host_not_allowed", message)
     }
 
     /// 405 with the methods that are allowed.
@@ -163,6 +173,9 @@ impl IntoResponse for ApiError {
         let body = serde_json::to_vec(&wire).expect("strings and numbers always serialise");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = facts.status;
+        if matches!(facts.status.as_u16(), 401 | 403 | 421 | 429) {
+            response.extensions_mut().insert(Refusal(facts.code));
+        }
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -12,12 +12,11 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
+use crate::limits::EVENT_READERS_MAX;
 use crate::wire;
 
 /// Events kept for readers that are slower than the vault.
 const KEPT: usize = 256;
-/// Readers at once.
-const READERS_MAX: usize = 256;
 /// Places named in one event; with more, the reader looks at everything.
 const PLACES_MAX: usize = 100;
 /// How often the vault is asked for changes while somebody listens.
@@ -48,10 +47,15 @@ impl Events {
     pub(crate) fn new() -> Self {
         Self {
             sender: broadcast::channel(KEPT).0,
-            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             log_size: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
         }
+    }
+
+    /// How many listen.
+    pub(crate) fn readers(&self) -> usize {
+        self.sender.receiver_count()
     }
 
     /// Whether anybody listens.
@@ -220,7 +224,9 @@ mod tests {
     #[tokio::test]
     async fn readers_are_bounded() {
         let events = Events::new();
-        let readers: Vec<_> = (0..READERS_MAX).map(|_| events.join().unwrap()).collect();
+        let readers: Vec<_> = (0..EVENT_READERS_MAX)
+            .map(|_| events.join().unwrap())
+            .collect();
         assert!(events.join().is_none());
         drop(readers);
         assert!(events.join().is_some());

@@ -1,7 +1,5 @@
 //! Reading requests: ids, query parameters and JSON bodies, each with an error that says what was wrong.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -12,13 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ApiError;
-
-/// Largest JSON body but for lists of ids. `serde_json` refuses nesting deeper than 128 by itself.
-pub(crate) const JSON_BYTES_MAX: usize = 64 * 1024;
-/// Largest JSON body that is a list of ids.
-pub(crate) const JSON_IDS_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Ids in one list at most.
-pub(crate) const IDS_MAX: usize = 100_000;
+use crate::limits::BODY_TIME_MAX;
 
 /// The one `{name}` of a path, whatever it stands for.
 #[derive(Clone, Debug)]
@@ -143,14 +135,11 @@ impl Params {
     }
 }
 
-/// How long a client may take for a body that fits in memory.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
-
 /// Reads a body of at most `bytes_max` whole.
 pub(crate) async fn whole_body(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await {
         Ok(read) => read.map_err(|error| body_error(&error, bytes_max)),
-        Err(_) => Err(body_incomplete()),
+        Err(_) => Err(body_too_slow()),
     }
 }
 
@@ -204,6 +193,13 @@ pub(crate) fn body_incomplete() -> ApiError {
         "body_incomplete",
         "the body ended early; nothing of it was kept, send it again",
     )
+}
+
+/// 408: the client left a body for too long.
+pub(crate) fn body_too_slow() -> ApiError {
+    let message =
+        "the body came too slowly or stopped coming; nothing of it was kept, send it again";
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", message)
 }
 
 /// A JSON answer.

@@ -4,10 +4,12 @@
 //! is same-origin with us, sends no `Origin` on a GET, and is betrayed only by the name it asks for. The check of
 //! `Sec-Fetch-Site` and `Origin` then stops pages that post here from elsewhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
+
+use crate::app::Peer;
 
 /// The names and ports that are ours.
 #[derive(Clone, Debug)]
@@ -36,8 +38,14 @@ impl Hosts {
         })
     }
 
+    /// The names and addresses that were given, without ports and brackets.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.extra.iter().map(|(name, _)| name.as_str());
+        names.map(|name| name.trim_start_matches('[').trim_end_matches(']'))
+    }
+
     /// Whether a request that came in on `local` may name this server as its headers and target do.
-    pub(crate) fn allow(&self, headers: &HeaderMap, uri: &Uri, local: SocketAddr) -> bool {
+    pub(crate) fn allow(&self, headers: &HeaderMap, uri: &Uri, peer: Peer) -> bool {
         let mut hosts = headers.get_all(header::HOST).iter();
         let header = match (hosts.next(), hosts.next()) {
             (Some(host), None) => host.to_str().ok(),
@@ -50,11 +58,11 @@ impl Hosts {
         let target = uri
             .authority()
             .map(|authority| HostPort::parse(authority.as_str()));
-        self.is_ours(&host, local)
-            && target.is_none_or(|target| target.is_some_and(|host| self.is_ours(&host, local)))
+        self.is_ours(&host, peer)
+            && target.is_none_or(|target| target.is_some_and(|host| self.is_ours(&host, peer)))
     }
 
-    fn is_ours(&self, host: &HostPort, local: SocketAddr) -> bool {
+    fn is_ours(&self, host: &HostPort, peer: Peer) -> bool {
         let named = self
             .extra
             .iter()
@@ -62,10 +70,11 @@ impl Hosts {
         if named {
             return true;
         }
-        if host.port.unwrap_or(80) != local.port() {
+        let default_port = if peer.is_encrypted { 443 } else { 80 };
+        if host.port.unwrap_or(default_port) != peer.local.port() {
             return false;
         }
-        let ip = local.ip().to_canonical();
+        let ip = peer.local.ip().to_canonical();
         let literal = host
             .name
             .trim_start_matches('[')
@@ -122,11 +131,19 @@ pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
+    fn peer(local: &str) -> Peer {
+        Peer {
+            remote: "127.0.0.1:50000".parse().unwrap(),
+            local: local.parse().unwrap(),
+            is_encrypted: local.ends_with("443"),
+        }
+    }
+
     fn allowed(local: &str, host: &str) -> bool {
         let hosts = Hosts::new(&["Archive.Example".into(), "nas:8443".into()]).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
-        hosts.allow(&headers, &Uri::from_static("/"), local.parse().unwrap())
+        hosts.allow(&headers, &Uri::from_static("/"), peer(local))
     }
 
     #[test]
@@ -143,6 +160,8 @@ mod tests {
         }
         assert!(allowed("127.0.0.1:80", "localhost"));
         assert!(allowed("127.0.0.1:80", "localhost:"));
+        assert!(allowed("127.0.0.1:443", "localhost"));
+        assert!(!allowed("127.0.0.1:443", "localhost:80"));
         for host in [
             "localhost",
             "localhost:8001",
@@ -190,7 +209,7 @@ mod tests {
     #[test]
     fn a_host_must_be_named_once() {
         let hosts = Hosts::new(&[]).unwrap();
-        let local = "127.0.0.1:8000".parse().unwrap();
+        let local = peer("127.0.0.1:8000");
         let mut headers = HeaderMap::new();
         assert!(!hosts.allow(&headers, &Uri::from_static("/"), local));
         headers.append(header::HOST, "localhost:8000".parse().unwrap());

@@ -4,6 +4,8 @@
 //! kernel send a reset, which throws away the answer that the client had not read yet. So the sending half is closed
 //! first, and what still arrives is read and dropped for a moment. Between two requests nothing is on its way, and a
 //! server that stops need not wait for clients that keep their connections for later.
+//!
+//! A client that leaves its answer unread for too long is given up, so that it cannot keep a download's place for ever.
 
 use std::future::Future as _;
 use std::io;
@@ -17,16 +19,21 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::limits::UNREAD_TIME_MAX;
+use crate::meters::Meters;
+
 /// How long a client may take to notice the answer.
 const LINGER: Duration = Duration::from_secs(1);
 /// Bytes read and dropped at most.
 const DROPPED_MAX: usize = 64 * 1024 * 1024;
 
 /// A stream whose shutdown lingers, unless all that the client has sent was read as requests.
-#[derive(Debug)]
 pub(crate) struct Lingering<S> {
     stream: S,
     unread: Unread,
+    meters: Arc<Meters>,
+    /// Since when nothing that was written is taken any more: until then it may go on.
+    stuck_until: Option<Pin<Box<Sleep>>>,
     closing: Option<Closing>,
 }
 
@@ -95,12 +102,38 @@ struct Closing {
 
 impl<S> Lingering<S> {
     /// Wraps a connection.
-    pub(crate) fn new(stream: S, unread: Unread) -> Self {
+    pub(crate) fn new(stream: S, unread: Unread, meters: Arc<Meters>) -> Self {
         Self {
             stream,
             unread,
+            meters,
+            stuck_until: None,
             closing: None,
         }
+    }
+}
+
+impl<S> Lingering<S> {
+    /// Counts what was written, and gives up a client that takes nothing for too long.
+    fn note_written(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            self.stuck_until = None;
+            if let Ok(bytes) = &written {
+                self.meters.sent_bytes.inc_by(*bytes as u64);
+            }
+            return Poll::Ready(written);
+        }
+        let until = self
+            .stuck_until
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(UNREAD_TIME_MAX)));
+        ready!(until.as_mut().poll(context));
+        // Nobody is there to be waited for when the connection is closed.
+        self.unread.set(false);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -112,8 +145,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
+        let read = buffer.filled().len() - before;
+        if read > 0 {
             self.unread.set(true);
+            self.meters.received_bytes.inc_by(read as u64);
         }
         Poll::Ready(Ok(()))
     }
@@ -125,7 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_written(written, context)
     }
 
     fn poll_write_vectored(
@@ -133,7 +169,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note_written(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -191,7 +228,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {
             let stream = listener.accept().await.unwrap().0;
-            let mut stream = Lingering::new(stream, Unread::default());
+            let mut stream = Lingering::new(stream, Unread::default(), Arc::new(Meters::new()));
             stream.read_exact(&mut [0; 10]).await.unwrap();
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
@@ -221,7 +258,7 @@ mod tests {
                 Ok::<_, Infallible>(hyper::Response::new(String::from("answer")))
             }
         });
-        let stream = TokioIo::new(Lingering::new(stream, unread));
+        let stream = TokioIo::new(Lingering::new(stream, unread, Arc::new(Meters::new())));
         let mut connection = pin!(http1::Builder::new().serve_connection(stream, service));
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = vec![0; 1024];

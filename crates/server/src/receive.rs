@@ -3,7 +3,7 @@
 //! off leaves nothing.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
@@ -17,13 +17,12 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
-use crate::extract::body_incomplete;
+use crate::extract::{body_incomplete, body_too_slow};
+use crate::limits::{BYTES_PER_SECOND_MIN, SILENCE_MAX};
 use crate::routes::uploads::uploads;
 
 /// Bytes gathered before they are written. A part below this is created, written and finished in one go.
 const BATCH_BYTES: usize = 256 * 1024;
-/// A client that sends nothing for so long has gone away.
-const SILENCE_MAX: Duration = Duration::from_mins(1);
 /// Largest file that is gathered in memory. Larger ones gain little from avoiding the spool, and would be kept in
 /// memory for as long as a slow client takes to send them.
 pub(crate) const IN_MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -116,6 +115,7 @@ struct Frames {
     body: BodyDataStream,
     announced: Option<u64>,
     received: u64,
+    begun: Instant,
 }
 
 impl Frames {
@@ -124,6 +124,7 @@ impl Frames {
             body: body.into_data_stream(),
             announced,
             received: 0,
+            begun: Instant::now(),
         }
     }
 
@@ -132,8 +133,12 @@ impl Frames {
         match tokio::time::timeout(SILENCE_MAX, self.body.next()).await {
             Ok(Some(Ok(frame))) => {
                 self.received += frame.len() as u64;
+                let took = self.begun.elapsed();
+                let is_slow =
+                    took >= SILENCE_MAX && self.received / took.as_secs() < BYTES_PER_SECOND_MIN;
                 match self.announced {
                     Some(announced) if self.received > announced => Err(body_incomplete()),
+                    _ if is_slow => Err(body_too_slow()),
                     _ => Ok(Some(frame)),
                 }
             }
@@ -144,7 +149,8 @@ impl Frames {
             {
                 Ok(None)
             }
-            Ok(None | Some(Err(_))) | Err(_) => Err(body_incomplete()),
+            Ok(None | Some(Err(_))) => Err(body_incomplete()),
+            Err(_) => Err(body_too_slow()),
         }
     }
 }

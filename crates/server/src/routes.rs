@@ -40,6 +40,8 @@ pub(crate) fn table() -> Vec<Route> {
     vec![
         post_(All, "/sign-in", post(sign_in::sign_in)),
         post_(All, "/sign-out", post(sign_in::sign_out)),
+        get_(Any, "/healthz", get(status::health)),
+        get_(Any, "/metrics", get(status::metrics)),
         get_(All, "/api/vaults", get(vaults::list)),
         post_(All, "/api/select_db", post(vaults::select)),
         get_(Any, "/api/status", get(status::status)),

@@ -28,7 +28,7 @@ pub(crate) async fn scrub(app: App, pace: u8) {
             () = tokio::time::sleep_until(next) => {}
         }
         next = Instant::now() + QUIET;
-        if app.limits.is_receiving() {
+        if app.limits.receiving() > 0 {
             continue;
         }
         let (asked, limits) = (app.events.stopping(), app.limits.clone());
@@ -38,7 +38,7 @@ pub(crate) async fn scrub(app: App, pace: u8) {
             fresh: Some(FRESH),
             leave_out: damaged.clone(),
             // An upload that begins comes first; the part is begun again later.
-            stop: Arc::new(move || *asked.borrow() || limits.is_receiving()),
+            stop: Arc::new(move || *asked.borrow() || limits.receiving() > 0),
             ..ScrubOptions::default()
         };
         let scrub = move |vault: &Vault| -> Result<Option<ScrubReport>, ApiError> {

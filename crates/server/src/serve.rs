@@ -1,36 +1,24 @@
-//! The sockets: where the server listens, how connections are served and bounded, and how it stops.
+//! The sockets: where the server listens, and how it stops. What happens on a connection is in [`crate::connection`].
 
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::app::Peer;
-use crate::lingering::{Lingering, Unread};
+use crate::connection::Door;
 use crate::server::{ServeError, Server, ServerOptions, ServerReport};
+use crate::tls::Encryption;
 
 /// Where the search for a free port begins, and how many are tried.
 const PORT_FIRST: u16 = 8000;
 const PORTS_TRIED: u16 = 100;
-/// Connections at once; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 1024;
-/// How long a client may take for the header of a request, and a connection may stay idle.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// What a connection reads ahead, and the largest header.
-const BUFFER_BYTES_MAX: usize = 256 * 1024;
+/// How often it is looked whether certificates have changed.
+const CERTIFICATE_WATCHED_EVERY: Duration = Duration::from_mins(1);
 
 /// A server that answers from now on.
 #[derive(Clone, Debug)]
@@ -41,6 +29,10 @@ pub struct Ready {
     pub addresses: Vec<SocketAddr>,
     /// The vault that is served, if one is chosen.
     pub vault: Option<PathBuf>,
+    /// SHA-256 of the certificate, as hex pairs, if the server made it itself: for comparing before trusting it.
+    pub fingerprint: Option<String>,
+    /// Whether other machines can reach it and whoever sits between can read what is sent, passwords too.
+    pub is_open_unencrypted: bool,
 }
 
 /// Serves until `shutdown` is ready, then stops in good order. `ready` is called once, when connections are answered.
@@ -72,19 +64,26 @@ pub async fn serve(
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
         .collect();
-    let connections = Connections {
-        router: server.router(),
-        places: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+    let encryption = match options.tls.clone() {
+        Some(tls) => Some(server.encryption(tls, &addresses).await?),
+        None => None,
     };
+    let door = Door::new(server.app().clone(), server.router(), encryption.clone());
     let stopping = watch::Sender::new(false);
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(listener, connections.clone(), stopping.subscribe()));
+        accepting.spawn(door.clone().accept(listener, stopping.subscribe()));
     }
+    if let Some(encryption) = encryption.clone() {
+        tokio::spawn(renew(encryption, stopping.subscribe()));
+    }
+    let own = encryption.as_ref().filter(|own| own.is_self_signed());
     ready(&Ready {
-        url: url(&server, &addresses),
+        url: url(&server, &addresses, encryption.is_some()),
         addresses,
         vault: server.vault_path(),
+        fingerprint: own.map(Encryption::fingerprint),
+        is_open_unencrypted: open_to_others.is_some() && encryption.is_none(),
     });
     shutdown.await;
 
@@ -116,7 +115,32 @@ async fn end(mut connections: JoinSet<()>, within: Duration) {
     connections.shutdown().await;
 }
 
-fn url(server: &Server, addresses: &[SocketAddr]) -> String {
+/// Takes over certificates that were renewed.
+async fn renew(encryption: Encryption, mut stopping: watch::Receiver<bool>) {
+    let mut last_failure = None;
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            () = tokio::time::sleep(CERTIFICATE_WATCHED_EVERY) => {}
+        }
+        let renewing = encryption.clone();
+        let renewed = tokio::task::spawn_blocking(move || renewing.renew()).await;
+        match renewed.expect("renewing reports what goes wrong") {
+            Ok(true) => tracing::info!("the certificate has changed and is used from now on"),
+            Ok(false) => last_failure = None,
+            Err(error) => {
+                let failure = Some(error.to_string());
+                if failure != last_failure {
+                    tracing::error!(%error, "the certificate from before stays in use");
+                }
+                last_failure = failure;
+            }
+        }
+    }
+}
+
+fn url(server: &Server, addresses: &[SocketAddr], is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
     let first = addresses
         .first()
         .copied()
@@ -127,8 +151,8 @@ fn url(server: &Server, addresses: &[SocketAddr]) -> String {
         first
     };
     match server.token() {
-        Some(token) => format!("http://{address}/?token={token}"),
-        None => format!("http://{address}/"),
+        Some(token) => format!("{scheme}://{address}/?token={token}"),
+        None => format!("{scheme}://{address}/"),
     }
 }
 
@@ -164,90 +188,5 @@ async fn loopback(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
         // No IPv6 on this machine.
         Err(_) => Ok(vec![v4]),
-    }
-}
-
-/// Ready when the server stops.
-async fn stop(stopping: &mut watch::Receiver<bool>) {
-    // Fails only if the sender is gone, and then the server has stopped as well.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-#[derive(Clone)]
-struct Connections {
-    router: Router,
-    places: Arc<Semaphore>,
-}
-
-/// Accepts until the server stops, and returns the connections that are still open then.
-async fn accept(
-    listener: TcpListener,
-    connections: Connections,
-    mut stopping: watch::Receiver<bool>,
-) -> JoinSet<()> {
-    let mut open = JoinSet::new();
-    loop {
-        let next = async {
-            let place = Arc::clone(&connections.places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            () = stop(&mut stopping) => return open,
-            next = next => next,
-        };
-        while open.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, remote)) => {
-                let serving =
-                    connection(stream, remote, connections.router.clone(), stopping.clone());
-                open.spawn(async move {
-                    serving.await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, mostly: others have to end first.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    remote: SocketAddr,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) {
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
-    // Answers are written whole; waiting to fill packets only delays them.
-    let _ = stream.set_nodelay(true);
-    let router = TowerToHyperService::new(router);
-    let unread = Unread::default();
-    let bodies = unread.clone();
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(|body| bodies.body(body));
-        request.extensions_mut().insert(Peer { remote, local });
-        router.call(request)
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(Lingering::new(stream, unread)), service)
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop(&mut stopping) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %remote, "a connection ended early");
     }
 }

@@ -1,5 +1,6 @@
 //! A server without its sockets: opened on a folder or a file, asked for its router, closed in good order.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
 use crate::grants::{Grants, GrantsError, Kept};
 use crate::host::Hosts;
+use crate::proxies::Proxies;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
+use crate::tls::{Encryption, Tls, TlsError};
 
 /// How often it is looked whether the password or the tokens that are kept have changed.
 const GRANTS_WATCHED_EVERY: Duration = Duration::from_secs(1);
@@ -30,12 +33,16 @@ pub struct ServerOptions {
     /// A folder or one vault file.
     pub place: Place,
     /// The address given by the person who starts it; `None` for loopback at port 8000 or the next free one.
-    pub listen: Option<std::net::SocketAddr>,
+    pub listen: Option<SocketAddr>,
     /// The password, from `COMPACTVAULT_PASSWORD`; else the one that is kept for the vault. Without any, a token is made
     /// and only loopback is served.
     pub password: Option<String>,
     /// Names this server answers to besides its address: `name`, or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Encrypt connections.
+    pub tls: Option<Tls>,
+    /// Proxies that are believed whom they speak for: addresses, or networks such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<String>,
     /// How long requests and queued uploads may take to end after the server was asked to stop.
     pub drain: Duration,
     /// Serve the page from this folder instead of the one embedded, for working on it.
@@ -61,7 +68,7 @@ pub enum ServeError {
     )]
     PasswordNeeded {
         /// Where it was to listen.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
     },
     /// An empty password keeps nobody out.
     #[error("COMPACTVAULT_PASSWORD is set but empty; give it a value or unset it")]
@@ -75,11 +82,20 @@ pub enum ServeError {
         /// The name.
         name: String,
     },
+    /// A configured proxy cannot be one.
+    #[error("{text} cannot be a proxy; give its address, or a network such as 10.0.0.0/8")]
+    BadProxy {
+        /// What was given.
+        text: String,
+    },
+    /// Connections cannot be encrypted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address, or the first of those tried.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// The system's answer.
         source: std::io::Error,
     },
@@ -112,6 +128,8 @@ impl Server {
         }
         let hosts =
             Hosts::new(&options.allowed_hosts).map_err(|name| ServeError::BadHost { name })?;
+        let proxies =
+            Proxies::new(&options.trusted_proxies).map_err(|text| ServeError::BadProxy { text })?;
         let (place, vault) = (options.place.clone(), options.vault.clone());
         let shelf = tokio::task::spawn_blocking(move || Shelf::new(place, vault)).await;
         let shelf = shelf.expect("opening a vault reports what goes wrong")?;
@@ -126,7 +144,7 @@ impl Server {
         };
         let auth = Auth::new(options.password.as_deref(), kept, &server_id);
         let web = Web::new(options.assets_dir.clone());
-        let app = App::new(auth, hosts, web, shelf, options.scrub);
+        let app = App::new(auth, (hosts, proxies), web, shelf, options.scrub);
         if let Some(dir) = &options.checkpoint_dir {
             tokio::spawn(checkpoints::watch(app.clone(), dir.clone()));
         }
@@ -142,6 +160,36 @@ impl Server {
     /// Whether those who come need a password that lasts, and not just the token of this start.
     pub(crate) fn has_password(&self) -> bool {
         self.app.auth.token().is_none()
+    }
+
+    /// What every request shares.
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// What connections to these addresses are encrypted with.
+    pub(crate) async fn encryption(
+        &self,
+        tls: Tls,
+        addresses: &[SocketAddr],
+    ) -> Result<Encryption, TlsError> {
+        let vault = self.app.shelf.vault().ok();
+        let folder = vault.map(|vault| vault.state_dir().to_owned());
+        let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+        names.extend(self.app.hosts.names().map(str::to_owned));
+        let specified = addresses.iter().map(|address| address.ip().to_canonical());
+        names.extend(
+            specified
+                .filter(|ip| !ip.is_unspecified())
+                .map(|ip| ip.to_string()),
+        );
+        names.sort();
+        names.dedup();
+        let making =
+            tokio::task::spawn_blocking(move || Encryption::new(tls, folder.as_deref(), &names));
+        making
+            .await
+            .expect("reading certificates reports what goes wrong")
     }
 
     /// The token to sign in with, if there is no password.

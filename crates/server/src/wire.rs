@@ -328,6 +328,12 @@ impl AssetDetails {
     }
 }
 
+/// Whether the server does what it should.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    pub(crate) status: &'static str,
+}
+
 /// Figures about the vault.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {

@@ -5,6 +5,8 @@
 mod access;
 #[path = "it/assets.rs"]
 mod assets;
+#[path = "it/attacks.rs"]
+mod attacks;
 #[path = "it/bench.rs"]
 mod bench;
 #[path = "it/collections.rs"]
@@ -13,6 +15,8 @@ mod collections;
 mod description;
 #[path = "it/downloads.rs"]
 mod downloads;
+#[path = "it/encrypted.rs"]
+mod encrypted;
 #[path = "it/pages.rs"]
 mod pages;
 #[path = "it/projects.rs"]

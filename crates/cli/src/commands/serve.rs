@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use compactvault_server::{Place, ServerOptions, ServerReport};
+use compactvault_server::{Place, ServerOptions, ServerReport, Tls};
 use compactvault_vault::Access;
 use serde_json::json;
 
@@ -30,20 +30,33 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
             None => Place::Folder(PathBuf::from(".")),
         },
     };
+    about_root(args.no_root, output)?;
+    let tls = match (args.tls_cert, args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::Files { certificate, key }),
+        _ => args.tls_self_signed.then_some(Tls::SelfSigned),
+    };
+    let access = if args.read_only {
+        Access::Read
+    } else {
+        Access::Write
+    };
     let options = ServerOptions {
         place,
         listen: args.listen,
         password: password()?,
         allowed_hosts: args.allow_host,
+        tls,
+        trusted_proxies: args.trusted_proxy,
         drain: Duration::from_secs(args.drain),
         assets_dir: args.assets,
         checkpoint_dir: args.checkpoint_dir,
-        scrub: (!args.no_scrub).then_some(args.scrub_budget),
-        vault: vault_choice::options(global, Access::Write),
+        scrub: (!args.no_scrub && !args.read_only).then_some(args.scrub_budget),
+        vault: vault_choice::options(global, access),
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let mut stop = Some(stop);
     let quiet = output.quiet;
+    let is_proxied = !options.trusted_proxies.is_empty();
     interrupt::on_interrupt(move || {
         if !quiet {
             eprint("\nStopping in good order; press Ctrl+C again to stop at once.");
@@ -66,6 +79,17 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
         } else {
             writeln!(std::io::stdout().lock(), "{}", ready.url)
         };
+        if let Some(fingerprint) = &ready.fingerprint {
+            output.remark(format_args!(
+                "The certificate was made here; trust it where it has this SHA-256 fingerprint:\n  {fingerprint}"
+            ));
+        }
+        if ready.is_open_unencrypted && !is_proxied {
+            output.remark(
+                "Connections are not encrypted: whoever is on the same network can read what is sent, the password too. \
+                 Use --tls-self-signed or --tls-cert, or a proxy that encrypts.",
+            );
+        }
         if let Some(vault) = &ready.vault {
             output.remark(format_args!("Serving {}", shown_path(vault)));
         }
@@ -82,6 +106,21 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
     drop(runtime);
     tell(&report, output)?;
     Ok(Exit::Done)
+}
+
+/// A server that is broken into gives away what its user may do.
+fn about_root(refuse: bool, output: &Output) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    if rustix::process::geteuid().is_root() {
+        if refuse {
+            let message = "this is root, and --no-root was given; start it as a user of its own";
+            return Err(Usage(message.into()).into());
+        }
+        output.remark("Running as root, which is not needed; a user of its own is safer.");
+    }
+    #[cfg(not(unix))]
+    let _ = (refuse, output);
+    Ok(())
 }
 
 fn password() -> anyhow::Result<Option<String>> {

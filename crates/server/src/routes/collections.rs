@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
-use crate::extract::{EntryId, JSON_BYTES_MAX, JsonId, Params, json, json_body};
+use crate::extract::{EntryId, JsonId, Params, json, json_body};
+use crate::limits::JSON_BYTES_MAX;
 use crate::wire;
 
 /// Assets in one answer, unless asked for otherwise, and at most.

@@ -14,7 +14,8 @@ use crate::archive::Archive;
 use crate::blocking::Lane;
 use crate::disposition::Disposition;
 use crate::error::ApiError;
-use crate::extract::{EntryId, IDS_MAX, JSON_IDS_BYTES_MAX, JsonId, Segment, json, json_body};
+use crate::extract::{EntryId, JsonId, Segment, json, json_body};
+use crate::limits::{IDS_MAX, JSON_IDS_BYTES_MAX};
 use crate::pieces::Pieces;
 use crate::wire;
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
-use crate::extract::{EntryId, JSON_BYTES_MAX, json, json_body};
+use crate::extract::{EntryId, json, json_body};
+use crate::limits::JSON_BYTES_MAX;
 use crate::wire;
 
 /// `GET /api/projects`.

@@ -7,19 +7,18 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
-use crate::access::{local_path, redirect, sign_in_page, slow_page};
-use crate::app::{App, Peer};
+use crate::access::{local_path, redirect, refused_page, slow_page};
+use crate::app::App;
 use crate::auth::Access;
 use crate::error::ApiError;
 use crate::extract::whole_body;
-
-/// A password, a path and their names.
-const FORM_BYTES_MAX: usize = 16 * 1024;
+use crate::limits::FORM_BYTES_MAX;
+use crate::proxies::Client;
 
 /// `POST /sign-in`.
 pub(crate) async fn sign_in(
     State(app): State<App>,
-    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let headers = request.headers().clone();
@@ -35,7 +34,7 @@ pub(crate) async fn sign_in(
         ));
     }
     // Before the body is read: whoever has to wait costs nothing meanwhile.
-    if let Some(wait) = app.auth.wait(peer.remote.ip(), Instant::now()) {
+    if let Some(wait) = app.auth.wait(client.ip, Instant::now()) {
         return Ok(slow_page(&app, &headers, wait).await);
     }
     let body = whole_body(request.into_body(), FORM_BYTES_MAX).await?;
@@ -49,13 +48,13 @@ pub(crate) async fn sign_in(
         }
     }
     let now = Instant::now();
-    let signed_in = app.auth.sign_in(password.as_bytes(), peer.remote.ip(), now);
+    let signed_in = app.auth.sign_in(password.as_bytes(), client.ip, now);
     match signed_in.await {
         Access::Granted(_) => {
             let mut response = redirect(&local_path(&next));
             response
                 .headers_mut()
-                .insert(header::SET_COOKIE, app.auth.start_session(now));
+                .insert(header::SET_COOKIE, app.auth.start_session(client, now));
             Ok(response)
         }
         Access::Refused => {
@@ -65,15 +64,19 @@ pub(crate) async fn sign_in(
                 }
                 None => "That is not the password.",
             };
-            Ok(sign_in_page(&app, &headers, StatusCode::UNAUTHORIZED, message).await)
+            Ok(refused_page(&app, &headers, "wrong_password", message).await)
         }
         Access::Slow { retry_after } => Ok(slow_page(&app, &headers, retry_after).await),
     }
 }
 
 /// `POST /sign-out`.
-pub(crate) async fn sign_out(State(app): State<App>, headers: HeaderMap) -> Response {
-    let cookie = app.auth.end_session(&headers);
+pub(crate) async fn sign_out(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
+    let cookie = app.auth.end_session(client, &headers);
     let mut response = redirect("/sign-in");
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     response

@@ -12,6 +12,7 @@ use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::events::KEEP_ALIVE;
 use crate::extract::json;
+use crate::meters::{self, Going};
 use crate::{openapi, wire};
 
 /// `GET /api/status`.
@@ -32,6 +33,43 @@ pub(crate) async fn checkpoint(State(app): State<App>) -> Result<Response, ApiEr
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `GET /healthz`: for whoever watches over the process, without credentials and without saying anything else.
+pub(crate) async fn health(State(app): State<App>) -> Response {
+    // A server whose vault is not chosen yet does what it should.
+    let is_well = app.shelf.vault().is_err() || app.ask(Lane::Read, Vault::log_size).await.is_ok();
+    let (status, word) = if is_well {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unreadable")
+    };
+    json(status, &wire::Health { status: word })
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let going = Going {
+        downloads: app.limits.downloading(),
+        parts: app.limits.receiving(),
+        listeners: app.events.readers(),
+    };
+    let look = |vault: &Vault| -> Result<_, ApiError> {
+        Ok((vault.status()?, super::uploads::unfinished_count(vault)?))
+    };
+    let vault = match app.shelf.vault() {
+        Ok(_) => Some(app.ask(Lane::Read, look).await?),
+        Err(_) => None,
+    };
+    let vault = vault.as_ref().map(|(status, uploads)| (status, *uploads));
+    let mut response = Response::new(Body::from(app.meters.text(going, vault)));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(meters::CONTENT_TYPE),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

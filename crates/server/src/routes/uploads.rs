@@ -1,8 +1,10 @@
 //! Uploads: parts, completion, and what became of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -19,7 +21,9 @@ use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::events::Events;
-use crate::extract::{JSON_BYTES_MAX, JsonId, Params, Segment, json, json_body};
+use crate::extract::{JsonId, Params, Segment, json, json_body};
+use crate::limits::{JSON_BYTES_MAX, UPLOADS_PER_CLIENT_MAX};
+use crate::proxies::Client;
 use crate::receive::{announced, receive_part};
 use crate::wire;
 
@@ -32,6 +36,7 @@ const QUEUE_RETRY: Duration = Duration::from_millis(200);
 /// `POST /api/upload/chunk`.
 pub(crate) async fn part(
     State(app): State<App>,
+    Extension(client): Extension<Client>,
     params: Params,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -50,6 +55,9 @@ pub(crate) async fn part(
         return Err(UploadError::PartTooLarge.into());
     }
     let _place = app.limits.part()?;
+    if !admit(&app, client.ip, upload_id).await? {
+        return Err(too_many_uploads());
+    }
     receive_part(&app, upload_id, index, announced, request.into_body()).await?;
     Ok(json(
         StatusCode::OK,
@@ -57,6 +65,36 @@ pub(crate) async fn part(
             message: "Chunk received".into(),
         },
     ))
+}
+
+/// Whether a client may go on with an upload, or begin it.
+async fn admit(app: &App, ip: IpAddr, upload_id: &str) -> Result<bool, ApiError> {
+    if app.openings.begin(ip, upload_id) {
+        return Ok(true);
+    }
+    let begun = app.openings.begun(ip);
+    let find = move |vault: &Vault| -> Result<_, ApiError> {
+        let uploads = uploads(vault)?;
+        let is_open = |id: &String| {
+            let state = uploads.get(id);
+            state.is_ok_and(|state| state.is_some_and(|s| s.status == UploadStatus::Receiving))
+        };
+        Ok(begun
+            .into_iter()
+            .filter(|id| !is_open(id))
+            .collect::<Vec<_>>())
+    };
+    for ended in app.ask(Lane::Read, find).await? {
+        app.openings.end(ip, &ended);
+    }
+    Ok(app.openings.begin(ip, upload_id))
+}
+
+fn too_many_uploads() -> ApiError {
+    let message = format!(
+        "this client has begun {UPLOADS_PER_CLIENT_MAX} uploads and not ended them; complete some of them first"
+    );
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", message).after(60)
 }
 
 #[derive(Deserialize)]
@@ -146,12 +184,14 @@ pub(crate) fn answer(completed: Completed, upload_id: Option<String>) -> wire::C
 /// `POST /api/upload/complete`.
 pub(crate) async fn complete(
     State(app): State<App>,
+    Extension(client): Extension<Client>,
     request: Request,
 ) -> Result<Response, ApiError> {
     app.shelf.vault()?;
     let completion = Completion::try_from(json_body::<Complete>(request, JSON_BYTES_MAX).await?)?;
     let upload_id = completion.upload_id.clone();
     let completed = complete_in_time(&app, Arc::new(completion)).await?;
+    app.openings.end(client.ip, &upload_id);
     Ok(json(StatusCode::OK, &answer(completed, Some(upload_id))))
 }
 

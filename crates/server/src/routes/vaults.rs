@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
-use crate::extract::{JSON_BYTES_MAX, json, json_body};
+use crate::extract::{json, json_body};
+use crate::limits::JSON_BYTES_MAX;
 use crate::server::vault_was_chosen;
 use crate::wire;
 

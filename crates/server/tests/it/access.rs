@@ -379,6 +379,7 @@ async fn guessing_is_slowed_and_sessions_are_not() {
     elsewhere.extensions_mut().insert(Peer {
         remote: "10.1.1.1:5".parse().unwrap(),
         local,
+        is_encrypted: false,
     });
     assert_eq!(bench.raw(elsewhere).await.status, 200);
 }
@@ -432,6 +433,109 @@ async fn who_has_to_wait_is_told_before_the_form_is_read() {
     request.extensions_mut().insert(Peer {
         remote: end,
         local: end,
+        is_encrypted: false,
     });
     assert_eq!(bench.raw(request).await.status, 429);
+}
+
+#[tokio::test]
+async fn tokens_open_what_their_scope_says_until_they_are_revoked() {
+    let bench = Bench::new().await;
+    let folder = bench.state_dir();
+    let grants = compactvault_server::grants::Grants::in_folder(&folder);
+    let day = std::time::Duration::from_hours(24);
+    let reader = grants
+        .add_token("reader", "read".parse().unwrap(), day)
+        .unwrap();
+    let adder = grants
+        .add_token("adder", "add".parse().unwrap(), day)
+        .unwrap();
+    let bearer = |token: &str| format!("Bearer {token}");
+    let project = r#"{"name": "P"}"#;
+    let add = async |token: &str| {
+        let headers = [
+            ("authorization", token),
+            ("content-type", "application/json"),
+        ];
+        ask(&bench, Method::POST, "/api/projects", &headers, project).await
+    };
+    let list = async |token: &str| get(&bench, "/api/projects", &[("authorization", token)]).await;
+    // A running server notices them within a second or two.
+    for _ in 0..100 {
+        if list(&bearer(&reader)).await.status == 200 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(list(&bearer(&reader)).await.status, 200);
+    assert_eq!(list(&basic(&reader)).await.status, 200);
+    let refused = (403, "scope_missing".to_owned());
+    assert_eq!(add(&bearer(&reader)).await.outcome(), refused);
+    assert_eq!(list(&bearer(&adder)).await.outcome(), refused);
+    assert_eq!(add(&bearer(&adder)).await.status, 201);
+    let vaults = get(
+        &bench,
+        "/api/vaults",
+        &[("authorization", &bearer(&reader))],
+    )
+    .await;
+    assert_eq!(vaults.outcome(), refused);
+    let metrics = get(&bench, "/metrics", &[("authorization", &bearer(&reader))]).await;
+    assert_eq!(metrics.status, 200);
+    assert_eq!(list("Bearer cvt_nothing").await.status, 401);
+    grants.revoke_token("reader").unwrap();
+    for _ in 0..100 {
+        if list(&bearer(&reader)).await.status == 401 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(list(&bearer(&reader)).await.status, 401);
+}
+
+#[tokio::test]
+async fn health_is_for_everybody_and_figures_are_not() {
+    let bench = Bench::new().await;
+    let health = get(&bench, "/healthz", &[]).await;
+    assert_eq!(health.status, 200);
+    assert_eq!(health.text(), r#"{"status":"ok"}"#);
+    assert_eq!(get(&bench, "/metrics", &[]).await.status, 401);
+    bench.place("P", "C").await;
+    let metrics = bench.get("/metrics").await;
+    assert!(
+        metrics
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
+    let text = metrics.text();
+    for line in [
+        "compactvault_projects 1",
+        "compactvault_collections 1",
+        "compactvault_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1",
+        "compactvault_http_refused_total{code=\"unauthorized\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_a_number_of_its_own() {
+    let bench = Bench::new().await;
+    let mut numbers = std::collections::HashSet::new();
+    for path in [
+        "/",
+        "/api/projects",
+        "/healthz",
+        "/nowhere",
+        "/api/projects",
+    ] {
+        let answer = get(&bench, path, &[]).await;
+        let number = answer.header("x-request-id");
+        assert!(
+            !number.is_empty() && numbers.insert(number.to_owned()),
+            "{path}: {number}"
+        );
+    }
+    let foreign = get(&bench, "/", &[("host", "evil.example")]).await;
+    assert!(!foreign.header("x-request-id").is_empty());
 }

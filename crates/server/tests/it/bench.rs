@@ -64,6 +64,8 @@ pub(crate) fn options(folder: &Path) -> ServerOptions {
         listen: None,
         password: Some(PASSWORD.into()),
         allowed_hosts: Vec::new(),
+        tls: None,
+        trusted_proxies: Vec::new(),
         drain: Duration::from_secs(10),
         assets_dir: None,
         checkpoint_dir: None,
@@ -101,6 +103,15 @@ impl Bench {
         self.server.vault_path().unwrap()
     }
 
+    /// Where the vault's keys are kept.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        let folders = std::fs::read_dir(self.dir.path().join("state")).unwrap();
+        let mut folders = folders.map(|item| item.unwrap().path());
+        let folder = folders.next().expect("one vault");
+        assert_eq!(folders.next(), None, "one vault");
+        folder
+    }
+
     /// Stops the server and keeps the folder.
     pub(crate) async fn close(self) -> TempDir {
         self.server.close(Duration::from_secs(10)).await.unwrap();
@@ -112,6 +123,7 @@ impl Bench {
         let peer = Peer {
             remote: "127.0.0.1:50000".parse().unwrap(),
             local: "127.0.0.1:8000".parse().unwrap(),
+            is_encrypted: false,
         };
         if request.extensions().get::<Peer>().is_none() {
             request.extensions_mut().insert(peer);

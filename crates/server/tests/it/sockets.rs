@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use compactvault_server::{Ready, ServeError, ServerReport, serve};
+use compactvault_server::{Ready, ServeError, ServerOptions, ServerReport, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -11,19 +11,33 @@ use tokio::task::JoinHandle;
 
 use crate::bench::{PASSWORD, basic, options};
 
-struct Running {
-    ready: Ready,
+pub(crate) struct Running {
+    pub(crate) ready: Ready,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<ServerReport, ServeError>>,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Running {
+    /// Stops the server, which must end well.
+    pub(crate) async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap().unwrap();
+    }
 }
 
 async fn start(listen: Option<SocketAddr>) -> Running {
+    start_with(|options| options.listen = listen).await
+}
+
+/// A server at a port of its own, unless `change` says otherwise.
+pub(crate) async fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Running {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("served")).unwrap();
     let mut options = options(dir.path());
-    options.listen = listen;
+    options.listen = Some(any_port());
     options.drain = Duration::from_secs(3);
+    change(&mut options);
     let (stop, stopped) = oneshot::channel::<()>();
     let (sender, receiver) = oneshot::channel();
     let ready = move |ready: &Ready| sender.send(ready.clone()).unwrap();
@@ -42,7 +56,7 @@ fn any_port() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-async fn exchange(address: SocketAddr, request: &str) -> String {
+pub(crate) async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

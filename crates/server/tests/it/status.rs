@@ -109,6 +109,7 @@ async fn events_tell_of_commits_whoever_made_them() {
     request.extensions_mut().insert(Peer {
         remote: end,
         local: end,
+        is_encrypted: false,
     });
     let response = bench.server.router().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -17,6 +17,7 @@ use super::{APPLICATION_ID, CONTAINER_VERSION, PAGE_BYTES, VALUE_BYTES_MAX};
 use crate::error::OpenError;
 use crate::ids::Digest;
 use crate::limits;
+use crate::platform::private_file;
 
 const SCHEMA: &str = include_str!("sql/v1.sql");
 
@@ -147,9 +148,20 @@ pub(crate) fn initialise(
     documents: &[(String, String)],
 ) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
+    // Its owner decides whom else to let at it; SQLite would ask the umask, and gives its side files the same mode.
+    let mut options = private_file();
+    options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|source| OpenError::Io {
+            action: "create",
+            path: path.to_owned(),
+            source,
+        })?;
     let open = || -> rusqlite::Result<Connection> {
         let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;

@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::completion::Fingerprint;
 use super::error::known_code;
-use super::spool::{Key, private_file};
+use super::spool::Key;
 use crate::ids::{AssetId, Seq};
 use crate::limits::{UPLOAD_KEPT, UPLOADS_ENDED_MAX};
 use crate::name::Name;
+use crate::platform::private_file;
 
 /// How one upload ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::UploadError;
-use super::spool::{Part, private_file};
+use super::spool::Part;
 use super::upload::Upload;
 use super::{Inner, lock};
 use crate::limits::PART_BYTES_MAX;
+use crate::platform::private_file;
 
 /// Takes one part's bytes. It counts when [`PartWriter::finish`] has answered; dropped before, nothing of it is kept.
 ///

@@ -14,7 +14,7 @@
 //! name tell a part that the disk lost or changed from the one that was received.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::completion::{Completion, Promised};
 use super::error::UploadError;
 use crate::ids::Digest;
-use crate::platform::{free_bytes, sync_directory};
+use crate::platform::{free_bytes, private_file, sync_directory};
 
 /// The SHA-256 of an upload id.
 pub(super) type Key = Digest;
@@ -365,14 +365,6 @@ fn is_same_file(open: &File, path: &Path) -> bool {
 /// Creates a folder, and those above it, for its owner alone; one that is there stays as it is.
 pub(super) fn create_private_dir(path: &Path) -> io::Result<()> {
     crate::checkpoint::create_private_dir(path)
-}
-
-/// Options that create files readable by their owner alone.
-pub(super) fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 #[cfg(test)]
