@@ -15,7 +15,6 @@ mod machine;
 mod memory;
 mod page;
 mod peers;
-mod random;
 mod server;
 mod table;
 mod timed;

@@ -5,7 +5,7 @@
 //! verification. What counts as acknowledged is kept here, outside the product. Prints figures; for whole corpora, not
 //! for the test suite.
 
-mod client;
+pub(crate) mod client;
 pub(crate) mod server;
 pub(crate) mod tree;
 

@@ -8,9 +8,12 @@
 )]
 
 mod bench;
+mod conform;
 mod corpus;
 mod damage;
+mod hammer;
 mod process;
+mod random;
 mod steps;
 mod summary;
 mod tidy;
@@ -44,6 +47,10 @@ enum Task {
     Corpus(CorpusOptions),
     /// Damage a vault of a real folder on purpose, rescue it, and compare every byte that comes back
     Damage(DamageOptions),
+    /// Send malformed HTTP requests to a real server, and see that it neither panics, hangs nor grows
+    Hammer(HammerOptions),
+    /// Hold a real server against its `OpenAPI` description, by schemathesis with every check it has
+    Conform(ConformOptions),
     /// Measure archiving, verifying, uploads, downloads and lists, beside other programs and the budgets
     ///
     /// Makes or unpacks what it needs below the target folder, once: about 3 GB of corpora and 1.5 GB of vaults. Missing
@@ -92,6 +99,26 @@ struct DamageOptions {
 }
 
 #[derive(Args)]
+struct ConformOptions {
+    /// Requests for each operation and phase, at most
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    examples: u32,
+    /// Which ones
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+#[derive(Args)]
+struct HammerOptions {
+    /// How many requests
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    requests: u64,
+    /// Which ones: the same seed sends the same
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+#[derive(Args)]
 struct GenVaultOptions {
     /// How many assets
     #[arg(long, value_name = "N")]
@@ -134,6 +161,16 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Damage(DamageOptions { dir, cases, seed }) => {
             let binary = corpus::build(&root)?;
             damage::run(&binary, &damage::Plan { dir, cases, seed })?;
+            ExitCode::SUCCESS
+        }
+        Task::Conform(ConformOptions { examples, seed }) => {
+            let binary = corpus::build(&root)?;
+            let plan = conform::Plan { examples, seed };
+            exit_code(conform::run(&binary, &plan, &conform::tools(&root))?)
+        }
+        Task::Hammer(HammerOptions { requests, seed }) => {
+            let binary = corpus::build(&root)?;
+            hammer::run(&binary, &hammer::Plan { requests, seed })?;
             ExitCode::SUCCESS
         }
         Task::Bench(options) => {

@@ -10,6 +10,7 @@
 mod browser;
 mod rust;
 mod web;
+mod wire;
 
 use std::fmt;
 use std::path::Path;
@@ -35,6 +36,8 @@ pub(crate) enum Step {
     Tidy,
     /// Module tests of the page
     Web,
+    /// The HTTP surface: malformed requests, and the description against its server
+    Wire,
     /// The program as a person meets it, in a real browser
     Browser,
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Step {
             Self::Rust => "rust",
             Self::Tidy => "tidy",
             Self::Web => "web",
+            Self::Wire => "wire",
             Self::Browser => "browser",
         })
     }
@@ -153,6 +157,7 @@ fn run(step: Step, root: &Path, toolbox: &mut Toolbox) -> Result<Report> {
         Step::Rust => rust::test(root, toolbox),
         Step::Tidy => check_tidy(root, toolbox),
         Step::Web => web::test(root, toolbox),
+        Step::Wire => wire::test(root),
         Step::Browser => browser::test(root, toolbox),
     }
 }

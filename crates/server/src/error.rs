@@ -229,11 +229,10 @@ impl From<IngestError> for ApiError {
             IngestError::Read(error) => return error.into(),
             IngestError::NotFound { .. } => StatusCode::NOT_FOUND,
             IngestError::ReadOnly { .. }
+            | IngestError::NeedsCollection
             | IngestError::SizeDiffers { .. }
             | IngestError::DigestDiffers { .. } => StatusCode::CONFLICT,
-            IngestError::NeedsCollection
-            | IngestError::TooDeep { .. }
-            | IngestError::TooLong { .. } => StatusCode::BAD_REQUEST,
+            IngestError::TooDeep { .. } | IngestError::TooLong { .. } => StatusCode::BAD_REQUEST,
             IngestError::DiskFull => {
                 tracing::error!(%error, "the disk is full");
                 StatusCode::INSUFFICIENT_STORAGE

@@ -67,14 +67,13 @@ impl<'de> Deserialize<'de> for JsonId {
         #[serde(untagged, expecting = "an id is a whole number")]
         enum Raw {
             Number(u64),
-            // Negative, which no id is.
-            Signed(#[expect(dead_code, reason = "only its type is told apart")] i64),
             Text(String),
+            Whole(Whole),
         }
         Ok(Self(match Raw::deserialize(deserializer)? {
             Raw::Number(number) => number,
             // 0 is no entry's id either; `JsonId::seq` says so.
-            Raw::Signed(_) => 0,
+            Raw::Whole(Whole(whole)) => u64::try_from(whole).unwrap_or(0),
             Raw::Text(text) => parse_id(&text).map_or(0, Seq::get),
         }))
     }
@@ -90,7 +89,48 @@ impl JsonId {
     }
 }
 
-/// The query of an address. A parameter without a value counts as absent; of several the first counts.
+/// A whole number in JSON, which may be written `5.0`: to JSON Schema, and to some programs, that is the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole(i128);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a whole number is needed")]
+        enum Raw {
+            Unsigned(u64),
+            Signed(i64),
+            Float(f64),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Unsigned(number) => Ok(Self(number.into())),
+            Raw::Signed(number) => Ok(Self(number.into())),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it is whole and has 65 bits"
+            )]
+            Raw::Float(number) if number.fract() == 0.0 && number.abs() <= TWO_TO_64 => {
+                Ok(Self(number as i128))
+            }
+            Raw::Float(_) => Err(serde::de::Error::custom("a whole number is needed")),
+        }
+    }
+}
+
+/// 2^64.
+const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// A whole number of some type, or none, as a field of a JSON body.
+pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<i128>>(
+    deserializer: D,
+) -> Result<Option<N>, D::Error> {
+    let whole = Option::<Whole>::deserialize(deserializer)?;
+    let number = whole.map(|Whole(number)| N::try_from(number));
+    let out_of_range = |_| serde::de::Error::custom("a number is out of its range");
+    number.transpose().map_err(out_of_range)
+}
+
+/// The query of an address. Of several parameters of a name the first counts. Texts without a value count as absent.
 #[derive(Debug)]
 pub(crate) struct Params(Vec<(String, String)>);
 
@@ -113,15 +153,23 @@ impl Params {
         value.map(|(_, value)| value.as_str())
     }
 
+    /// The value of `name`, also where it is empty: a script whose variable is empty means no entry, not all of them.
+    fn given(&self, name: &str) -> Option<&str> {
+        let value = self.0.iter().find(|(of, _)| of == name);
+        value.map(|(_, value)| value.as_str())
+    }
+
     /// The value of `name` as an entry's id.
     pub(crate) fn id(&self, name: &str) -> Result<Option<Seq>, ApiError> {
-        let id = self.get(name).map(|text| parse_id(text).ok_or_else(bad_id));
+        let id = self
+            .given(name)
+            .map(|text| parse_id(text).ok_or_else(bad_id));
         id.transpose()
     }
 
     /// The value of `name` as a number from 0; `code` if it is none.
     pub(crate) fn number(&self, name: &str, code: &'static str) -> Result<Option<u64>, ApiError> {
-        let Some(text) = self.get(name) else {
+        let Some(text) = self.given(name) else {
             return Ok(None);
         };
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());

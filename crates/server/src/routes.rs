@@ -38,6 +38,7 @@ pub(crate) fn table() -> Vec<Route> {
     let get_ = |needs, path, handler| Route { method: Method::GET, path, needs, handler };
     let post_ = |needs, path, handler| Route { method: Method::POST, path, needs, handler };
     vec![
+        get_(Any, "/sign-in", get(pages::sign_in)),
         post_(All, "/sign-in", post(sign_in::sign_in)),
         post_(All, "/sign-out", post(sign_in::sign_out)),
         get_(Any, "/healthz", get(status::health)),

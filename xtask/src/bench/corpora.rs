@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::random::Random;
 use crate::corpus::tree::{self, SourceFile};
 use crate::process::{self, command};
+use crate::random::Random;
 use crate::tools::Toolbox;
 
 /// What is archived.

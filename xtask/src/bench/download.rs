@@ -10,11 +10,11 @@ use super::corpora::Corpus;
 use super::figures::{Run, Unit, Who};
 use super::http::{Connection, Request};
 use super::page::id_of;
-use super::random::Random;
 use super::server::{Ours, Peer, credentials, fresh};
 use super::timed::{megabytes, settle};
 use super::{Group, Lab};
 use crate::process::command;
+use crate::random::Random;
 
 const PIECE: u64 = 64 * 1024;
 const PIECES: usize = 500;

@@ -12,11 +12,11 @@ use super::budget::MEANWHILE;
 use super::figures::{Run, Unit, Who};
 use super::http::{Connection, Request, encoded};
 use super::page::{address, id_of};
-use super::random::Random;
 use super::server::{Ours, fresh};
 use super::timed::settle;
 use super::{Group, Lab};
 use crate::process::command;
+use crate::random::Random;
 
 const SORTS: [&str; 5] = ["name", "size", "added", "modified", "type"];
 const ORDERS: [&str; 2] = ["asc", "desc"];

@@ -34,8 +34,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(address: &str) -> Self {
+        Self::with_password(address, PASSWORD)
+    }
+
+    /// Of a server with another password, or with a token.
+    pub(crate) fn with_password(address: &str, password: &str) -> Self {
         use base64::Engine as _;
-        let credentials = base64::prelude::BASE64_STANDARD.encode(format!("corpus:{PASSWORD}"));
+        let credentials = base64::prelude::BASE64_STANDARD.encode(format!("corpus:{password}"));
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(2)))
@@ -46,6 +51,25 @@ impl Client {
             base: format!("http://{address}"),
             authorization: format!("Basic {credentials}"),
         }
+    }
+
+    /// Archives a small file in one request.
+    pub(crate) fn add(&self, collection: u64, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = format!(
+            "{}/api/collections/{collection}/assets?filename={name}",
+            self.base
+        );
+        let request = self.agent.post(&path);
+        let request = request.header("Authorization", &self.authorization);
+        let answer = request
+            .content_type("application/octet-stream")
+            .send(bytes)?;
+        ensure!(
+            answer.status() == 200,
+            "{name} is answered {}",
+            answer.status()
+        );
+        Ok(())
     }
 
     /// Finds or creates a project and a collection in it.

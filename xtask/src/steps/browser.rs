@@ -61,7 +61,7 @@ fn install_driver(npm: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn program(root: &Path) -> PathBuf {
+pub(super) fn program(root: &Path) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     root.join(target)
         .join("debug")

@@ -68,7 +68,11 @@ fn parent_place(
         return Ok(PlaceId::Collection(parent));
     }
     let message = format!("collection {parent} lies in project {actual}, not in {project}");
-    Err(ApiError::bad_request("parent_not_in_project", message))
+    Err(ApiError::new(
+        StatusCode::CONFLICT,
+        "parent_not_in_project",
+        message,
+    ))
 }
 
 /// `GET /api/collections/{id}`.

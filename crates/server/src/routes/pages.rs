@@ -22,7 +22,6 @@ pub(crate) fn router() -> Router<App> {
     }
     router
         .route("/vaults", get(vaults))
-        .route("/sign-in", get(sign_in))
         .route("/favicon.ico", get(icon))
         .route("/v/{version}/{*path}", get(file))
 }
@@ -47,7 +46,8 @@ async fn html(app: &App, page: Page, headers: &HeaderMap) -> Response {
     }
 }
 
-async fn sign_in(State(app): State<App>, headers: HeaderMap) -> Response {
+/// `GET /sign-in`.
+pub(crate) async fn sign_in(State(app): State<App>, headers: HeaderMap) -> Response {
     if app.auth.has_session(&headers, Instant::now()) {
         return redirect("/");
     }

@@ -17,12 +17,9 @@ pub(crate) async fn search(State(app): State<App>, params: Params) -> Result<Res
     let within = match (params.id("project")?, params.id("collection")?) {
         (None, None) => None,
         (Some(project), None) => Some(PlaceId::Project(ProjectId::new(project))),
-        (None, Some(collection)) => Some(PlaceId::Collection(CollectionId::new(collection))),
-        (Some(_), Some(_)) => {
-            let message = "name a project or a collection, not both";
-            return Err(ApiError::bad_request("bad_place", message));
-        }
+        (_, Some(collection)) => Some(PlaceId::Collection(CollectionId::new(collection))),
     };
+    let lies_in = params.id("project")?.zip(params.id("collection")?);
     let list = list_query(&params)?;
     let query = SearchQuery {
         within,
@@ -34,7 +31,19 @@ pub(crate) async fn search(State(app): State<App>, params: Params) -> Result<Res
         limit: list.limit,
     };
     let page = app
-        .ask(Lane::Read, move |vault| vault.search(&query))
+        .ask(Lane::Read, move |vault| -> Result<_, ApiError> {
+            if let Some((project, collection)) = lies_in
+                && vault
+                    .collection(CollectionId::new(collection))?
+                    .project
+                    .get()
+                    != project.get()
+            {
+                let message = "this collection does not lie in that project";
+                return Err(ApiError::not_found(message));
+            }
+            Ok(vault.search(&query)?)
+        })
         .await?;
     Ok(json(StatusCode::OK, &wire::SearchPage::from(&page)))
 }

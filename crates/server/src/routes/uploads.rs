@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::events::Events;
-use crate::extract::{JsonId, Params, Segment, json, json_body};
+use crate::extract::{JsonId, Params, Segment, json, json_body, whole};
 use crate::limits::{JSON_BYTES_MAX, UPLOADS_PER_CLIENT_MAX};
 use crate::proxies::Client;
 use crate::receive::{announced, receive_part};
@@ -104,9 +104,12 @@ struct Complete {
     filename_base64: Option<String>,
     collection_id: JsonId,
     path_prefix: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
     total_size: Option<u64>,
+    #[serde(default, deserialize_with = "whole")]
     parts: Option<u64>,
     sha256: Option<String>,
+    #[serde(default, deserialize_with = "whole")]
     modified: Option<i64>,
     executable: Option<bool>,
 }

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use compactvault_vault::uploads::{Completed, Completion};
-use compactvault_vault::{AssetId, CollectionId, NewAsset, PlaceId, Seq, Timestamp, Vault};
+use compactvault_vault::{AssetId, CollectionId, Name, NewAsset, PlaceId, Seq, Timestamp, Vault};
 
 use super::uploads::{answer, digest, file_name, folders, uploads};
 use crate::app::App;
@@ -57,6 +57,12 @@ pub(crate) async fn archive(
     Ok(json(StatusCode::OK, &answer(completed, upload_id)))
 }
 
+/// Its name as text, which is always there, or as exact bytes besides.
+fn name(params: &Params) -> Result<Name, ApiError> {
+    let text = params.get("filename");
+    file_name(text, text.and(params.get("filename_base64")))
+}
+
 /// What the address says about the file.
 fn file(collection: Seq, params: &Params) -> Result<Completion, ApiError> {
     let modified = params.get("modified").map(|text| {
@@ -79,7 +85,7 @@ fn file(collection: Seq, params: &Params) -> Result<Completion, ApiError> {
         upload_id: String::new(),
         collection: CollectionId::new(collection),
         folders: folders(params.get("path"))?,
-        name: file_name(params.get("filename"), params.get("filename_base64"))?,
+        name: name(params)?,
         total_size: None,
         parts: None,
         sha256: params.get("sha256").map(digest).transpose()?,

@@ -40,7 +40,7 @@ async fn collections_hang_anywhere_in_their_project() {
     let wrong = json!({ "project_id": other, "name": "x", "parent_id": top });
     assert_eq!(
         bench.post("/api/collections", &wrong).await.outcome(),
-        (400, "parent_not_in_project".into())
+        (409, "parent_not_in_project".into())
     );
     for (body, outcome) in [
         (

@@ -69,7 +69,7 @@ async fn a_search_says_what_was_found_and_where() {
         (format!("collection={p}"), (404, "not_found")),
         ("collection=99".into(), (404, "not_found")),
         ("project=x".into(), (400, "bad_id")),
-        (format!("project={p}&collection={a}"), (400, "bad_place")),
+        (format!("project={a}&collection={a}"), (404, "not_found")),
         ("limit=0".into(), (400, "bad_limit")),
         ("sort=x".into(), (400, "bad_sort")),
     ] {

@@ -77,9 +77,16 @@ async fn one_request_archives_one_file_with_all_that_is_known_of_it() {
         (&again["asset_id"], &again["already_archived"]),
         (&json!(id), &json!(true))
     );
-    let exact = send(&bench, collection, "filename_base64=Y2Fm6Q==", "").await;
+    let exact = send(
+        &bench,
+        collection,
+        "filename=caf?&filename_base64=Y2Fm6Q==",
+        "",
+    )
+    .await;
     assert_eq!(exact.outcome(), (400, "body_incomplete".into()));
-    let path = format!("/api/collections/{collection}/assets?filename_base64=Y2Fm6Q==");
+    let path =
+        format!("/api/collections/{collection}/assets?filename=caf?&filename_base64=Y2Fm6Q==");
     let empty = bench
         .send(Method::POST, &path, &[("content-length", "0")], "")
         .await
@@ -167,7 +174,11 @@ async fn what_is_refused_leaves_nothing_behind() {
             (collection, "filename=..", (400, "name_invalid")),
             (collection, "filename=a/b", (400, "name_invalid")),
             (collection, "filename=a%00b", (400, "name_invalid")),
-            (collection, "filename_base64=!", (400, "name_invalid")),
+            (
+                collection,
+                "filename=x&filename_base64=!",
+                (400, "name_invalid"),
+            ),
             (collection, "filename=a&path=../x", (400, "name_invalid")),
             (
                 collection,
