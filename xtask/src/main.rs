@@ -14,6 +14,7 @@ mod damage;
 mod hammer;
 mod process;
 mod random;
+mod soak;
 mod steps;
 mod summary;
 mod tidy;
@@ -51,6 +52,8 @@ enum Task {
     Hammer(HammerOptions),
     /// Hold a real server against its `OpenAPI` description, by schemathesis with every check it has
     Conform(ConformOptions),
+    /// Put a real server under everything at once for a while, kill it on the way, and see that nothing is lost
+    Soak(SoakOptions),
     /// Measure archiving, verifying, uploads, downloads and lists, beside other programs and the budgets
     ///
     /// Makes or unpacks what it needs below the target folder, once: about 3 GB of corpora and 1.5 GB of vaults. Missing
@@ -96,6 +99,16 @@ struct DamageOptions {
     /// Where the random cases begin
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
+}
+
+#[derive(Args)]
+struct SoakOptions {
+    /// For how long
+    #[arg(long, default_value_t = 30, value_name = "MINUTES")]
+    minutes: u64,
+    /// How often to kill the server with SIGKILL meanwhile
+    #[arg(long, default_value_t = 9, value_name = "N")]
+    kills: u32,
 }
 
 #[derive(Args)]
@@ -161,6 +174,12 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Damage(DamageOptions { dir, cases, seed }) => {
             let binary = corpus::build(&root)?;
             damage::run(&binary, &damage::Plan { dir, cases, seed })?;
+            ExitCode::SUCCESS
+        }
+        Task::Soak(SoakOptions { minutes, kills }) => {
+            let binary = corpus::build(&root)?;
+            let length = std::time::Duration::from_secs(60 * minutes);
+            soak::run(&binary, &soak::Plan { length, kills })?;
             ExitCode::SUCCESS
         }
         Task::Conform(ConformOptions { examples, seed }) => {

@@ -72,6 +72,85 @@ impl Client {
         Ok(())
     }
 
+    /// The same, until the server says that it is safe.
+    pub(crate) fn add_patiently(
+        &self,
+        collection: u64,
+        name: &str,
+        bytes: &[u8],
+        retries: &AtomicU64,
+    ) -> anyhow::Result<()> {
+        let path = format!("/api/collections/{collection}/assets?filename={name}");
+        patiently(retries, || self.post_bytes(&path, bytes))?;
+        Ok(())
+    }
+
+    /// Uploads bytes in parts until the server says that they are safe.
+    pub(crate) fn upload_bytes(
+        &self,
+        collection: u64,
+        name: &str,
+        bytes: &[u8],
+        part_bytes: usize,
+        retries: &AtomicU64,
+    ) -> anyhow::Result<()> {
+        for (index, part) in bytes.chunks(part_bytes).enumerate() {
+            let path = format!("/api/upload/chunk?upload_id={name}&chunk_index={index}");
+            patiently(retries, || self.post_bytes(&path, part))?;
+        }
+        let completion = json!({
+            "upload_id": name,
+            "filename": name,
+            "collection_id": collection,
+            "total_size": bytes.len(),
+            "sha256": hex(&Sha256::digest(bytes)),
+        });
+        patiently(retries, || self.post("/api/upload/complete", &completion))?;
+        Ok(())
+    }
+
+    /// Name and id of the asset at a place in the list.
+    pub(crate) fn listed(
+        &self,
+        collection: u64,
+        offset: usize,
+    ) -> anyhow::Result<Option<(String, u64)>> {
+        let path = format!("/api/collections/{collection}/assets?offset={offset}&limit=1");
+        let page = self.get(&path)?;
+        let asset = &page["assets"][0];
+        let name = asset["filename"].as_str().map(str::to_owned);
+        Ok(name.zip(asset["id"].as_u64()))
+    }
+
+    /// Searches the whole vault.
+    pub(crate) fn search(&self, text: &str) -> anyhow::Result<()> {
+        self.get(&format!("/api/search?query={text}"))?;
+        Ok(())
+    }
+
+    /// SHA-256 by name of all assets of a collection, as listed.
+    pub(crate) fn digests(&self, collection: u64) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut found = BTreeMap::new();
+        for offset in (0..).step_by(1000) {
+            let path = format!("/api/collections/{collection}/assets?offset={offset}&limit=1000");
+            let page = self.get(&path)?;
+            let assets = page["assets"].as_array().context("a page of assets")?;
+            if assets.is_empty() {
+                break;
+            }
+            for asset in assets {
+                let text = |field: &str| asset[field].as_str().unwrap_or_default().to_owned();
+                found.insert(text("filename"), text("sha256"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The header's value.
+    pub(crate) fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
     /// Finds or creates a project and a collection in it.
     pub(crate) fn create_place(&self, project: &str, collection: &str) -> anyhow::Result<u64> {
         let project = self.post("/api/projects", &json!({ "name": project }))?;

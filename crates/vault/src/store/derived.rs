@@ -244,7 +244,11 @@ impl Whole {
         }
         let log_size = log::log_size(connection)?;
         let total = |tally: &Tally| tally.listed(section, true) + tally.listed(section, false);
-        let grown = known.filter(|(_, size)| log_size.saturating_sub(*size) <= WHOLE_SINCE_MAX);
+        // Somebody with a younger snapshot was here before: what is known is of a list that this one does not see.
+        if known.as_ref().is_some_and(|(_, size)| *size > log_size) {
+            return count_section(connection, place, section, tally);
+        }
+        let grown = known.filter(|(_, size)| log_size - size <= WHOLE_SINCE_MAX);
         if let Some((before, size)) = grown {
             let came = count_since(connection, place, section, size)?;
             require_count(place, total(tally), total(&before) + came)?;
@@ -257,7 +261,10 @@ impl Whole {
         if whole.len() >= WHOLE_PLACES_MAX {
             whole.clear();
         }
-        whole.insert(key, (tally.clone(), log_size));
+        let is_younger = |(_, size): &(Tally, u64)| *size > log_size;
+        if !whole.get(&key).is_some_and(is_younger) {
+            whole.insert(key, (tally.clone(), log_size));
+        }
         Ok(())
     }
 

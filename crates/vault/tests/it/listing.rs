@@ -427,3 +427,40 @@ fn odd_names_come_back_exactly() {
         assert!(matches!(vault.resolve(&path), Ok(Node::Asset(found)) if found.id == asset.id));
     }
 }
+
+/// Readers of one place look at snapshots of different ages, and the younger ones must not make the older ones look
+/// damaged.
+#[test]
+fn a_list_is_whole_for_all_who_read_while_it_grows() {
+    let home = Home::new();
+    let vault = &home.create();
+    let place = place(vault);
+    let growing = std::sync::atomic::AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..8_u64)
+            .map(|reader| {
+                let growing = &growing;
+                scope.spawn(move || {
+                    let mut answers = 0;
+                    while growing.load(std::sync::atomic::Ordering::Relaxed) {
+                        let query = ListQuery {
+                            offset: reader % 2 * 300,
+                            limit: 1,
+                            ..all(SortBy::Name, false)
+                        };
+                        vault.list(place, &query).expect("nothing is damaged");
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        for number in 0..1500_u32 {
+            add(vault, place, &number.to_string(), &number.to_le_bytes());
+        }
+        growing.store(false, std::sync::atomic::Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().expect("no reader failed") > 10);
+        }
+    });
+}
