@@ -14,6 +14,7 @@ mod damage;
 mod hammer;
 mod process;
 mod random;
+mod sbom;
 mod soak;
 mod steps;
 mod summary;
@@ -61,6 +62,8 @@ enum Task {
     Bench(bench::Options),
     /// Make a vault of many small assets through the product's own ingest, to measure on
     GenVault(GenVaultOptions),
+    /// Write the bill of materials of the binary, in `CycloneDX` form
+    Sbom,
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -202,6 +205,11 @@ fn main() -> anyhow::Result<ExitCode> {
             collections,
             out,
         }) => exit_code(gen_vault(&root, assets, collections, &out)?),
+        Task::Sbom => {
+            let bill = sbom::write(&root, &corpus::target(&root))?;
+            println!("{}", bill.display());
+            ExitCode::SUCCESS
+        }
         Task::Tidy => {
             let findings = tidy::check(&root)?;
             for finding in &findings {
