@@ -55,6 +55,8 @@ describe('hostile content', () => {
     opened.trouble.expect(/^console: /);
     // The PDF viewer is an extension that comes with the browser.
     opened.trouble.expect(/^request to somebody else: chrome(-extension)?:/);
+    // What a policy refused counts as a request to the browser; the canary knows what was sent.
+    opened.trouble.expect(new RegExp(`^request to somebody else: http://127.0.0.1:${port}/`));
     archive = new ArchivePage(opened.page, server.origin);
     collection = (await archive.collections()).get('P/C');
     assets = await archive.assetsOf(collection.id);
