@@ -308,6 +308,10 @@ impl Inner {
         if found.completion.is_none() && is_abandoned(found.touched) {
             return self.drop_abandoned(found.key);
         }
+        if found.completion.is_none() && whole::is_whole(&found.upload_id) {
+            // The run was killed while it was received, and its client cannot go on with it.
+            return self.spool.remove_upload(&found.key);
+        }
         let queued = found.completion.is_some();
         let upload = Arc::new(Upload::from_found(found));
         lock(&self.open)

@@ -496,6 +496,23 @@ fn abandoned_uploads_are_dropped_at_the_start() {
 }
 
 #[test]
+fn a_file_in_one_piece_that_a_kill_broke_off_is_dropped_at_the_start() {
+    let place = Place::new();
+    let id = format!("whole-{:032x}", 7);
+    {
+        let uploads = place.open();
+        put(&uploads, &id, 0, b"abc").unwrap();
+        put(&uploads, "whole-mine", 0, b"abc").unwrap();
+    }
+    let uploads = place.open();
+    assert_eq!(status(&uploads, &id), None);
+    assert_eq!(
+        status(&uploads, "whole-mine"),
+        Some(UploadStatus::Receiving)
+    );
+}
+
+#[test]
 fn a_large_upload_is_sealed_by_a_worker() {
     let place = Place::new();
     let uploads = place.open_patient(Duration::from_mins(1));

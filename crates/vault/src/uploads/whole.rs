@@ -7,6 +7,16 @@ use super::spool::Key;
 use super::{Completed, Inner, Uploads, lock};
 use crate::uploads::upload::Phase;
 
+const ID_PREFIX: &str = "whole-";
+
+/// Whether an id is one of those made here, which no client knows before the file is complete.
+pub(super) fn is_whole(upload_id: &str) -> bool {
+    upload_id.strip_prefix(ID_PREFIX).is_some_and(|digits| {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        digits.len() == 32 && digits.bytes().all(is_digit)
+    })
+}
+
 impl Uploads {
     /// Begins a file that comes in one piece, however large. Dropped, nothing of it is kept.
     pub fn whole(&self) -> Result<PartWriter, UploadError> {
@@ -16,7 +26,7 @@ impl Uploads {
             path: self.inner.spool.path().to_owned(),
             source: error.into(),
         })?;
-        let id = format!("whole-{:032x}", u128::from_be_bytes(random));
+        let id = format!("{ID_PREFIX}{:032x}", u128::from_be_bytes(random));
         Ok(self.part(&id, 0)?.without_bound())
     }
 
