@@ -107,15 +107,15 @@ export class ArchivePage {
   /** Nothing that can be seen of the listing is on its way. */
   async settled() {
     await this.page.waitForFunction(() => {
-      const busy = document.getElementById('listing-busy');
+      const busy = document.getElementById('listing')?.getAttribute('aria-busy') !== 'false';
       const view = document.querySelector('[data-testid="listing"] .scroll-box')?.getBoundingClientRect();
       const pending = [...document.querySelectorAll('[data-testid="pending-row"]')].filter((row) => {
         const { top, bottom } = row.getBoundingClientRect();
         return view && bottom > view.top && top < view.bottom;
       });
       const note = document.getElementById('listing-note');
-      const drawn = document.querySelector('[data-testid="asset-row"], [data-testid="folder-row"]');
-      return (!busy || busy.hidden) && pending.length === 0 && (drawn !== null || note?.hidden === false);
+      const drawn = [...document.querySelectorAll('[data-testid="asset-row"], [data-testid="folder-row"]')].some((row) => row.checkVisibility());
+      return !busy && pending.length === 0 && (drawn || note?.hidden === false);
     });
   }
 

@@ -109,8 +109,7 @@ export class PlaceView extends EventTarget {
     this.visit += 1;
     const { visit } = this;
     this.ready = false;
-    clearTimeout(this.busyTimer);
-    this.busyTimer = setTimeout(() => show(byId('listing-busy'), true), BUSY_MS);
+    this.waiting(true);
     show(byId('listing-note'), false);
     this.selection.clear();
     this.dispatchEvent(new CustomEvent('selection'));
@@ -136,6 +135,14 @@ export class PlaceView extends EventTarget {
     } catch (error) {
       if (visit === this.visit) this.failed(error);
     }
+  }
+
+  /** Says at once to assistive technology, and to eyes after a moment, that what is drawn does not answer the address yet. @param {boolean} yes */
+  waiting(yes) {
+    clearTimeout(this.busyTimer);
+    if (yes) this.busyTimer = setTimeout(() => show(byId('listing-busy'), true), BUSY_MS);
+    else show(byId('listing-busy'), false);
+    byId('listing').setAttribute('aria-busy', String(yes));
   }
 
   /** @param {import('../router.js').Route} route */
@@ -197,8 +204,6 @@ export class PlaceView extends EventTarget {
 
   arrived() {
     if (!this.source.known) return;
-    clearTimeout(this.busyTimer);
-    show(byId('listing-busy'), false);
     if (this.listing.wanted) {
       // The place is as long as it was when the person left it: go back to where they were.
       const { wanted } = this.listing;
@@ -211,6 +216,7 @@ export class PlaceView extends EventTarget {
     this.drawChips();
     this.drawNote();
     this.listing.refresh();
+    this.waiting(false);
     this.dispatchEvent(new CustomEvent('arrived'));
     const said = `${this.route.id}?${this.route.q}&${this.route.types}`;
     if (this.route.q && said !== this.said) speak(`${plural(this.source.length, 'match', 'matches')}`);
@@ -253,8 +259,7 @@ export class PlaceView extends EventTarget {
 
   /** @param {any} error */
   failed(error) {
-    clearTimeout(this.busyTimer);
-    show(byId('listing-busy'), false);
+    this.waiting(false);
     const note = byId('listing-note');
     const whole = !this.source.known || this.source.length === 0 || !this.ready;
     note.className = whole ? 'whole' : '';
