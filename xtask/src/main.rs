@@ -14,10 +14,10 @@ mod damage;
 mod hammer;
 mod process;
 mod random;
-mod sbom;
 mod soak;
 mod steps;
 mod summary;
+mod supply;
 mod tidy;
 mod tools;
 
@@ -64,6 +64,8 @@ enum Task {
     GenVault(GenVaultOptions),
     /// Write the bill of materials of the binary, in `CycloneDX` form
     Sbom,
+    /// Hold licences, sources and duplicates of all dependencies against deny.toml, by cargo-deny
+    Deny,
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -206,10 +208,11 @@ fn main() -> anyhow::Result<ExitCode> {
             out,
         }) => exit_code(gen_vault(&root, assets, collections, &out)?),
         Task::Sbom => {
-            let bill = sbom::write(&root, &corpus::target(&root))?;
+            let bill = supply::bill(&root, &corpus::target(&root))?;
             println!("{}", bill.display());
             ExitCode::SUCCESS
         }
+        Task::Deny => exit_code(supply::deny(&root, &corpus::target(&root))?),
         Task::Tidy => {
             let findings = tidy::check(&root)?;
             for finding in &findings {

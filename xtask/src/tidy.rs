@@ -9,6 +9,7 @@ mod files;
 mod form;
 mod layers;
 mod links;
+mod supply;
 mod text;
 mod web;
 
@@ -55,6 +56,7 @@ impl fmt::Display for Finding {
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let files = files::load(root)?;
     let mut findings = findings(&files);
+    findings.extend(supply::dependencies_are_welcome(root)?);
     findings.sort();
     Ok(findings.iter().map(Finding::to_string).collect())
 }
