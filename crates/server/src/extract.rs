@@ -153,8 +153,9 @@ impl Params {
         value.map(|(_, value)| value.as_str())
     }
 
-    /// The value of `name`, also where it is empty: a script whose variable is empty means no entry, not all of them.
-    fn given(&self, name: &str) -> Option<&str> {
+    /// The value of `name`, also where it is empty: a script whose variable is empty means no entry, not all of them, and
+    /// does not mean what is usual where something is sealed for good.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find(|(of, _)| of == name);
         value.map(|(_, value)| value.as_str())
     }
