@@ -8,11 +8,20 @@
  *   created_at_unix_ms: number, assets: number, collections: number}} Collection
  * @typedef {{id: number, type: string, format: string, filename: string, filename_base64?: string, size_original: number,
  *   media_type: string, sha256: string, modified: ?string, modified_unix_ms: ?number, created_at: string,
- *   created_at_unix_ms: number, executable: boolean, versions: number, path?: string, collection_id?: number}} Asset path and
+ *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail?: boolean, path?: string, collection_id?: number}} Asset path and
  *   collection_id only in what a search found
  * @typedef {Asset & {collection_id: number, project_id: number, path: string, crc32: string, chunks: number,
  *   version_ids: number[], content?: string, content_truncated?: boolean, encoding?: string,
- *   highlight?: [number, number, string][]}} AssetDetails
+ *   highlight?: [number, number, string][], log_position?: number, leaf_hash?: string}} AssetDetails
+ * @typedef {{id: number, collection_id: number, project_id: number, path: string, filename: string, created_at_unix_ms: number,
+ *   newest: boolean}} Place
+ * @typedef {{text: string, highlight?: [number, number, string][], cut?: boolean}} Line
+ * @typedef {{line: number, lines: Line[], total_lines: number, encoding: string, bytes: number, language: string | null}} TextWindow
+ * @typedef {{line: number, start: number, end: number}} Hit
+ * @typedef {{header: string[] | null, rows: string[][], row: number, total_rows: number | null, columns: number, delimiter: string}} TableWindow
+ * @typedef {{path: string, kind: 'file' | 'folder' | 'link', size: number, packed: number | null, modified_unix_ms: number | null, target?: string}} Member
+ * @typedef {{format: string, members: Member[], total: number, bytes: number, complete: boolean, message?: string}} Members
+ * @typedef {string | [string, Record<string, any>, any[]]} DocumentNode
  * @typedef {{assets: Asset[], total: number, counts: Record<string, number>, bytes: number, log_size: number}} AssetPage
  * @typedef {{upload_id: string, status: 'receiving' | 'queued' | 'sealed' | 'failed', parts?: {index: number, size: number}[],
  *   received_bytes?: number, filename?: string, asset_id?: number, already_archived?: boolean, code?: string,
@@ -50,10 +59,11 @@ export class ApiError extends Error {
 /** Fires `trouble` (detail: ApiError) at 401 and at no answer, `answered` when one came: the shell draws its bar from it. */
 export const connection = new EventTarget();
 
-/** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text'}} [options] */
-async function request(method, path, { body, signal, as = 'json' } = {}) {
+/** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text' | 'bytes', range?: string}} [options] */
+async function request(method, path, { body, signal, as = 'json', range } = {}) {
   /** @type {RequestInit} */
-  const init = { method, signal, credentials: 'same-origin', headers: { Accept: as === 'json' ? 'application/json' : 'text/plain' } };
+  const init = { method, signal, credentials: 'same-origin', headers: { Accept: { json: 'application/json', text: 'text/plain', bytes: '*/*' }[as] } };
+  if (range) init.headers = { ...init.headers, Range: range };
   if (body !== undefined) {
     init.headers = { ...init.headers, 'Content-Type': 'application/json' };
     init.body = JSON.stringify(body);
@@ -62,12 +72,17 @@ async function request(method, path, { body, signal, as = 'json' } = {}) {
   let text;
   try {
     response = await fetch(path, init);
+    if (as === 'bytes' && response.ok) {
+      const bytes = await response.arrayBuffer();
+      connection.dispatchEvent(new CustomEvent('answered'));
+      return bytes;
+    }
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw reported(new ApiError('The server does not answer.', { status: 0, code: 'no_answer' }));
   }
-  return settled(response.status, text, response.headers.get('Retry-After'), as);
+  return settled(response.status, text, response.headers.get('Retry-After'), as === 'text' ? 'text' : 'json');
 }
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter @param {'json' | 'text'} as */
@@ -156,6 +171,27 @@ export const api = {
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<AssetDetails>} */
   details: (id, signal) => get(`/api/assets/${id}/preview`, signal),
 
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', message?: string}>} */
+  facts: (id, signal) => get(`/api/assets/${id}/facts`, signal),
+  /** Where else the same content hangs. @param {number} id @param {AbortSignal} [signal] @returns {Promise<{places: Place[], total: number}>} */
+  places: (id, signal) => get(`/api/assets/${id}/places`, signal),
+  /** Bytes first..last, both included. @param {number} id @param {number} first @param {number} last @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
+  range: (id, first, last, signal) => request('GET', addressOf.bytes(id), { as: 'bytes', range: `bytes=${first}-${last}`, signal }),
+  /** @param {number} id @param {number} line @param {number} lines @param {AbortSignal} [signal] @returns {Promise<TextWindow>} */
+  text: (id, line, lines, signal) => get(`/api/assets/${id}/text?line=${line}&lines=${lines}`, signal),
+  /** @param {number} id @param {string} query @param {number} line @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[], next_line: number | null}>} */
+  textSearch: (id, query, line, signal) => get(`/api/assets/${id}/text/search?${new URLSearchParams({ query, line: String(line), limit: '1000' })}`, signal),
+  /** @param {number} id @param {number} row @param {number} rows @param {AbortSignal} [signal] @returns {Promise<TableWindow>} */
+  table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
+  /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
+  members: (id, offset, limit, signal) => get(`/api/assets/${id}/members?offset=${offset}&limit=${limit}`, signal),
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{nodes: DocumentNode[]}>} */
+  document: (id, signal) => get(`/api/assets/${id}/document`, signal),
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} for lib/mesh.js */
+  model: (id, signal) => request('GET', `/api/assets/${id}/model`, { as: 'bytes', signal }),
+  /** Whether an address that failed as a picture may come right later: its answer alone. @param {string} address */
+  tell: (address) => fetch(address, { method: 'HEAD', credentials: 'same-origin' }).then(({ status, headers }) => ({ status, retryAfter: Number(headers.get('Retry-After')) || 0 })),
+
   /** @param {number[]} ids @returns {Promise<{url: string}>} */
   ticket: (ids) => post('/api/downloads', { ids }),
 
@@ -183,6 +219,10 @@ export const addressOf = {
   bytes: (id) => `/api/assets/${id}`,
   /** @param {number} id */
   download: (id) => `/api/assets/${id}?download=1`,
+  /** @param {number} id @param {256 | 512 | 1024} size of the longest edge, at most */
+  thumbnail: (id, size) => `/api/assets/${id}/thumbnail?size=${size}`,
+  /** @param {number} id */
+  proof: (id) => `/api/assets/${id}/proof`,
   /** @param {'project' | 'collection'} kind @param {number} id */
   zip: (kind, id) => `/api/${kind}s/${id}/download`,
   /** Where a file is sent to be archived. @param {number} collectionId @param {Record<string, string>} fields */

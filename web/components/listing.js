@@ -100,6 +100,7 @@ export class Listing extends EventTarget {
       const geometry = tileGeometry({ width, size: this.tileSize, text: Math.round((coarse ? TILE_TEXT_COARSE_PX : TILE_TEXT_PX) * scale) });
       this.columns = geometry.columns;
       pitch = geometry.pitch;
+      this.thumbs.px = geometry.cell;
       this.root.style.setProperty('--columns', String(geometry.columns));
       this.root.style.setProperty('--picture', `${geometry.picture}px`);
       this.root.style.setProperty('--tile', `${pitch - 8}px`);
@@ -175,7 +176,7 @@ export class Listing extends EventTarget {
     let parts = this.parts.get(element);
     if (!parts) {
       if (this.layout === 'list') {
-        parts = [makeListRow(element)];
+        parts = [makeListRow(element, this.thumbs)];
       } else {
         parts = Array.from({ length: this.columns }, () => makeTile(this.thumbs));
         element.replaceChildren(...parts.map((part) => part.element));
