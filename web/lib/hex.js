@@ -35,7 +35,7 @@ export function readOffset(text, size) {
   const percent = /^(\d+(?:\.\d+)?)%$/.exec(plain);
   const hex = /^(?:0x([0-9a-f]+)|([0-9a-f]+)h)$/.exec(plain);
   let offset = NaN;
-  if (percent) offset = Math.floor((Number(percent[1]) / 100) * Math.max(0, size - 1));
+  if (percent && Number(percent[1]) <= 100) offset = Math.floor((Number(percent[1]) / 100) * Math.max(0, size - 1));
   else if (hex) offset = parseInt(hex[1] ?? hex[2], 16);
   else if (/^\d+$/.test(plain)) offset = Number(plain);
   return Number.isSafeInteger(offset) && offset >= 0 && offset < size ? offset : null;

@@ -53,7 +53,7 @@ function time([h, m, s, ms]) {
 /** @param {string} line */
 function cueText(line) {
   return line
-    .replace(/<(?!\/?[biu]>)[^>]*>/gi, '')
+    .replace(/<(?!\/?[biu]>)\/?[a-z][^<>]*>/gi, '')
     .replace(/\{\\[^}]*\}/g, '')
     .replace(/&/g, '&amp;')
     .replace(/-->/g, '→')

@@ -1,7 +1,7 @@
 // A font: its letters in the sizes people set, and whatever one types in it. The font is read from the asset's bytes and known
 // to this viewer alone; where the browser refuses it, the server's specimen stands in.
 
-import { addressOf, api } from '../api.js';
+import { ApiError, addressOf, api } from '../api.js';
 import { factLine } from '../lib/facts.js';
 import { h, fullNameNode } from '../lib/html.js';
 import { habits } from '../state.js';
@@ -26,7 +26,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
     face = await new FontFace(family, bytes).load();
   } catch (error) {
     if (signal.aborted) return;
-    if (/** @type {any} */ (error).code) throw error;
+    if (error instanceof ApiError) throw error;
     const why = 'This font could not be set: this browser does not know its kind, or the file is cut short or damaged inside.';
     if (!asset.thumbnail) {
       fail(why);
