@@ -54,7 +54,7 @@ export function detailsPanel({ router, view, selected }) {
       /** @type {[string, string][]} */
       const rows = place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : [];
       if (view.source.page) rows.unshift(['Assets', plural(view.source.page.total, 'asset')], ['Size', bytes(view.source.page.bytes)]);
-      panel.showPlace(view.name, view.summary(), rows, view.zipAddress);
+      panel.showPlace(view.name || 'Not here', view.summary(), rows, view.zipAddress);
     }
   }
 

@@ -313,6 +313,7 @@ export class PlaceView extends EventTarget {
     const whole = !this.source.known || this.source.length === 0 || !this.ready;
     note.className = whole ? 'whole' : '';
     note.dataset.kind = 'error';
+    if (whole && this.name === '') setText(byId('place-title'), 'Not listed');
     note.replaceChildren(...errorNote({ error, whole, retry: () => this.again() }));
     show(note, true);
   }
