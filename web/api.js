@@ -22,7 +22,17 @@
  * @typedef {{path: string, kind: 'file' | 'folder' | 'link', size: number, packed: number | null, modified_unix_ms: number | null, target?: string}} Member
  * @typedef {{format: string, members: Member[], total: number, bytes: number, complete: boolean, message?: string}} Members
  * @typedef {string | [string, Record<string, any>, any[]]} DocumentNode
- * @typedef {{assets: Asset[], total: number, counts: Record<string, number>, bytes: number, log_size: number}} AssetPage
+ * @typedef {{start: number, end: number, text: string, kind: 'word' | 'filter' | 'unknown', key?: string, meaning: string,
+ *   suggestion?: string}} Term of a query as the server read it; offsets in UTF-16 units
+ * @typedef {{assets: Asset[], total: number, counts: Record<string, number>, bytes: number, log_size: number, read?: Term[]}} AssetPage
+ * @typedef {{offset?: number, limit?: number, q?: string, types?: string[], sort?: string}} How a leading `-` turns the sort round
+ * @typedef {{kind: 'home' | 'project' | 'collection', id: number}} Within
+ * @typedef {{ranks: (number | null)[], prefix_rank: number | null, total: number, log_size: number}} Ranks
+ * @typedef {{all: boolean, ranges: [number, number][], with: number[], without: number[], place: any, q?: string,
+ *   types?: string[], sort?: string, order?: string, deep?: boolean}} Rule a selection as the server takes it
+ * @typedef {{state: 'idle' | 'running' | 'done' | 'stopped', depth: string, bytes_done: number, bytes_total: number,
+ *   entries_done: number, entries_total: number, started_unix_ms: number, ended_unix_ms: number, seconds: number,
+ *   findings: {code: string, message: string, asset_id?: number, path?: string}[], findings_total: number}} Verification
  * @typedef {{upload_id: string, status: 'receiving' | 'queued' | 'sealed' | 'failed', parts?: {index: number, size: number}[],
  *   received_bytes?: number, filename?: string, asset_id?: number, already_archived?: boolean, code?: string,
  *   message?: string}} Upload
@@ -30,7 +40,9 @@
  *   read_only: string | null, projects: number, collections: number, assets: number, links: number, entries: number,
  *   chunks: number, packs: number, logical_bytes: number, unique_bytes: number, stored_bytes: number, file_bytes: number,
  *   saved_by_dedup_bytes: number, saved_by_compression_bytes: number, unreferenced_chunks: number,
- *   log: {size: number, root: string}, safe_to_copy: boolean,
+ *   log: {size: number, root: string, words?: string[]}, safe_to_copy: boolean,
+ *   last_full_verification?: {unix_ms: number, depth: string, findings: number, log_size: number} | null,
+ *   parity?: {percent: number, bytes: number, stripes: number},
  *   last_verified: {oldest_unix_ms: ?number, newest_unix_ms: ?number, parts: number, parts_never: number, repairs: number},
  *   uploads_unfinished: number}} Status
  * @typedef {{name: string, size_bytes: number, modified: string, modified_unix_ms: number,
@@ -118,14 +130,23 @@ const get = (path, signal) => request('GET', path, { signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 const post = (path, body, signal) => request('POST', path, { body, signal });
 
-/** @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how */
-function listing({ offset, limit, query = '', types = [], sort = 'name' }) {
-  const params = new URLSearchParams({ offset: String(offset), limit: String(limit) });
-  if (query) params.set('query', query);
+/** @param {How} how */
+function listing({ offset, limit, q = '', types = [], sort = 'name' }) {
+  const params = new URLSearchParams();
+  if (limit !== undefined) params.set('offset', String(offset)), params.set('limit', String(limit));
+  if (q) params.set('q', q);
   if (types.length > 0) params.set('type', types.join(','));
   params.set('sort', sort.replace(/^-/, ''));
   params.set('order', sort.startsWith('-') ? 'desc' : 'asc');
   return params;
+}
+
+/** The address of a listing or of ranks in it: a collection lists its own, a search all below. @param {Within} within @param {How} how @param {'' | '/rank'} [end] */
+function listed({ kind, id }, how, end = '') {
+  const params = listing(how);
+  if (kind === 'collection' && !how.q) return `/api/collections/${id}/${end ? 'rank' : 'assets'}?${params}`;
+  if (kind !== 'home') params.set(kind, String(id));
+  return `/api/search${end}?${params}`;
 }
 
 export const api = {
@@ -149,24 +170,15 @@ export const api = {
   /** @param {number} projectId @param {number | null} parentId @param {string} name @returns {Promise<Collection>} */
   createCollection: (projectId, parentId, name) => post('/api/collections', { project_id: projectId, parent_id: parentId, name }),
 
+  /** What a place holds, or what is found in it and below. @param {Within} within @param {How} how @param {AbortSignal} [signal] @returns {Promise<AssetPage>} */
+  assets: (within, how, signal) => get(listed(within, how), signal),
   /**
-   * @param {number} id
-   * @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how sort: a leading `-` turns it round
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<AssetPage>}
+   * Where assets stand in that listing, and the first name that begins so.
+   * @param {Within} within @param {How} how @param {{ids?: number[], prefix?: string}} what at most 200 ids @returns {Promise<Ranks>}
    */
-  assets: (id, how, signal) => get(`/api/collections/${id}/assets?${listing(how)}`, signal),
-  /**
-   * What a place and all below it hold, or the whole vault.
-   * @param {{kind: 'home' | 'project' | 'collection', id: number}} within
-   * @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<AssetPage>}
-   */
-  search({ kind, id }, how, signal) {
-    const params = listing(how);
-    if (kind !== 'home') params.set(kind, String(id));
-    return get(`/api/search?${params}`, signal);
+  rank(within, how, { ids = [], prefix = '' }) {
+    const address = listed(within, { ...how, limit: undefined }, '/rank');
+    return get(`${address}${ids.length > 0 ? `&ids=${ids.join(',')}` : ''}${prefix ? `&prefix=${encodeURIComponent(prefix)}` : ''}`);
   },
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<AssetDetails>} */
   details: (id, signal) => get(`/api/assets/${id}/preview`, signal),
@@ -192,8 +204,23 @@ export const api = {
   /** Whether an address that failed as a picture may come right later: its answer alone. @param {string} address */
   tell: (address) => fetch(address, { method: 'HEAD', credentials: 'same-origin' }).then(({ status, headers }) => ({ status, retryAfter: Number(headers.get('Retry-After')) || 0 })),
 
-  /** @param {number[]} ids @returns {Promise<{url: string}>} */
-  ticket: (ids) => post('/api/downloads', { ids }),
+  /** @param {Rule} rule @param {AbortSignal} [signal] @returns {Promise<{count: number, bytes: number, log_size: number}>} */
+  selection: (rule, signal) => post('/api/selection', rule, signal),
+  /** @param {Rule} rule @returns {Promise<{url: string, count: number, bytes: number}>} */
+  ticket: (rule) => post('/api/downloads', { selection: rule }),
+
+  /**
+   * Which of these files the newest version there already is, null for those it is not.
+   * @param {number} collectionId @param {Record<string, any>[]} files at most 1000
+   * @returns {Promise<{known: ({asset_id: number, by: string, sha256?: string} | null)[]}>}
+   */
+  known: (collectionId, files) => post('/api/known', { collection_id: collectionId, files }),
+
+  /** @returns {Promise<Verification>} */
+  verification: () => get('/api/verification'),
+  /** @param {'quick' | 'full' | 'deep'} depth @returns {Promise<Verification>} */
+  verify: (depth) => post('/api/verification', { depth }),
+  stopVerifying: () => post('/api/verification/stop', {}),
 
   /** @param {string} id @returns {Promise<Upload>} */
   upload: (id) => get(`/api/uploads/${encodeURIComponent(id)}`),

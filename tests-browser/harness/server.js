@@ -37,7 +37,9 @@ export function run(words, { folder, state }) {
 
 /** @param {{folder?: string, state?: string}} [where] @returns {Promise<Server>} */
 export async function startServer({ folder = temporaryFolder('served'), state = temporaryFolder('state') } = {}) {
-  const words = ['serve', '--dir', folder, '--listen', '127.0.0.1:0', '--no-open', '--state-dir', state];
+  // While the page is worked on, its files are served as they are: COMPACTVAULT_TEST_PAGE names their folder.
+  const page = process.env.COMPACTVAULT_TEST_PAGE ? ['--assets', process.env.COMPACTVAULT_TEST_PAGE] : [];
+  const words = ['serve', '--dir', folder, '--listen', '127.0.0.1:0', '--no-open', '--state-dir', state, ...page];
   const child = spawn(PROGRAM, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: environment(state) });
   const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
   // Ends with us even when a test breaks off: a server left over would hold the port and the folder.

@@ -170,6 +170,7 @@ function showName(element, name) {
 /** @param {HTMLElement} element @param {Drawn} drawn */
 function common(element, { entry, index, active, selected, fresh }) {
   element.id = `entry-${index}`;
+  element.tabIndex = -1;
   element.dataset.index = String(index);
   element.classList.toggle('active', active);
   element.classList.toggle('selected', selected);

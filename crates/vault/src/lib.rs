@@ -57,6 +57,7 @@ mod parity;
 pub mod paths;
 mod platform;
 pub mod prove;
+pub mod query;
 mod read;
 pub mod relevance;
 pub mod rescue;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::media::{Media, MediaClass};
 use crate::name::Name;
+use crate::query::{Query, ReadTerm};
 
 /// A moment with the resolution file systems have. `seconds` counts from the Unix epoch and may be negative;
 /// `nanoseconds` is 0 to 999,999,999 and always counts forward.
@@ -215,7 +216,7 @@ pub enum SortBy {
 }
 
 /// Which assets of a collection, and in what order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
     /// Assets to skip.
     pub offset: u64,
@@ -223,6 +224,8 @@ pub struct ListQuery {
     pub limit: u64,
     /// A substring of the name, case-insensitive; empty matches all.
     pub text: String,
+    /// What else must hold. Finds newest versions alone, whatever `all_versions` says.
+    pub query: Query,
     /// Only these classes; empty means all.
     pub classes: Vec<MediaClass>,
     /// The order.
@@ -246,15 +249,19 @@ pub struct ListPage {
     pub counts: BTreeMap<MediaClass, u64>,
     /// The log's size that this page shows.
     pub log_size: u64,
+    /// How the query was read in this vault.
+    pub read: Vec<ReadTerm>,
 }
 
 /// Which assets of a place and all below it, or of the whole vault, by a part of their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchQuery {
     /// Where to look; `None` for the whole vault.
     pub within: Option<PlaceId>,
     /// A substring of the name of any length, without regard to case and accents; empty matches all.
     pub text: String,
+    /// What else must hold.
+    pub query: Query,
     /// Only these classes; empty means all.
     pub classes: Vec<MediaClass>,
     /// The order.
@@ -280,6 +287,8 @@ pub struct SearchPage {
     pub counts: BTreeMap<MediaClass, u64>,
     /// The log's size that this page shows.
     pub log_size: u64,
+    /// How the query was read in this vault.
+    pub read: Vec<ReadTerm>,
 }
 
 /// An asset that a search found, and where.

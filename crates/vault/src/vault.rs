@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::name::Name;
 use crate::natural_order;
+use crate::query::FactSource;
 use crate::read::{AssetReader, Reading};
 use crate::store::derived;
 use crate::store::files::{self, Entered};
@@ -297,6 +298,11 @@ impl Vault {
     /// done.
     pub fn prepare_search(&self) -> Result<(), ReadError> {
         search::prepare(&*self.connection()?, &self.inner.reading.catalog)
+    }
+
+    /// Names who knows what contents say, so that queries can ask for it. Only the first to be named counts.
+    pub fn set_fact_source(&self, source: Arc<dyn FactSource>) {
+        self.inner.reading.catalog.set_facts(source);
     }
 
     /// One asset.

@@ -7,11 +7,11 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::scan::Found;
-use super::{ByClass, Catalog, class_at};
+use super::{ByClass, Catalog, Filter, class_bits};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
-use crate::relevance::{Ranker, Relevance};
+use crate::relevance::{self, Ranker, Relevance};
 
 /// Items of a block when an order is made; one of twice as many is cut in two.
 const BLOCK: usize = 512;
@@ -33,6 +33,8 @@ pub(crate) struct Wanted<'q> {
     pub(crate) scope: Scope,
     /// A part of the name, as typed; empty matches all.
     pub(crate) text: &'q str,
+    /// What else must hold.
+    pub(crate) filter: &'q Filter,
     /// Only these; empty means all.
     pub(crate) classes: &'q [MediaClass],
     pub(crate) sort: SortBy,
@@ -40,11 +42,12 @@ pub(crate) struct Wanted<'q> {
 }
 
 /// The same, owned and in one spelling.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct ViewKey {
     pub(super) scope: Scope,
-    /// Folded.
-    pub(super) text: String,
+    /// Folded, none of them empty: all must be in a name.
+    pub(super) texts: Vec<String>,
+    pub(super) filter: Filter,
     /// One bit a class.
     pub(super) classes: u8,
     sort: SortBy,
@@ -53,11 +56,21 @@ pub(super) struct ViewKey {
 
 impl ViewKey {
     pub(super) fn new(wanted: &Wanted<'_>) -> Self {
-        let bits = wanted.classes.iter().map(|class| 1 << class_at(*class));
+        let mut filter = wanted.filter.clone();
+        let mut texts = std::mem::take(&mut filter.texts);
+        texts.push(natural_order::fold(wanted.text));
+        texts.retain(|text| !text.is_empty());
+        // The same question, whatever the order of its words.
+        texts.sort_unstable();
+        texts.dedup();
         Self {
             scope: wanted.scope,
-            text: natural_order::fold(wanted.text),
-            classes: bits.reduce(|all, bit| all | bit).unwrap_or(u8::MAX),
+            texts,
+            filter,
+            classes: match wanted.classes {
+                [] => u8::MAX,
+                classes => class_bits(classes),
+            },
             sort: wanted.sort,
             descending: wanted.descending,
         }
@@ -113,13 +126,14 @@ impl View {
 
     /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
     fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
-        let ranker = Ranker::new(&self.key.text);
+        let rankers: Vec<Ranker<'_>> = self.key.texts.iter().map(|t| Ranker::new(t)).collect();
         let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
             .par_iter()
             .map(|part| {
                 let mut ranks = Relevance::ALL.map(|_| Vec::new());
                 for id in &part.ids {
-                    let rank = ranker.rank(catalog.name(*id as usize));
+                    let name = catalog.name(*id as usize);
+                    let rank = relevance::of_all(rankers.iter().map(|ranker| ranker.rank(name)));
                     ranks[rank as usize].push(*id);
                 }
                 ranks
@@ -151,9 +165,7 @@ impl View {
     /// Applies what changed since the last call.
     pub(super) fn catch_up(&mut self, catalog: &Catalog) {
         for (id, came) in &catalog.changes[self.applied..] {
-            if catalog.matches(*id, self.key.scope, &self.key.text)
-                && self.count(catalog, *id, *came)
-            {
+            if catalog.matches(*id, &self.key) && self.count(catalog, *id, *came) {
                 if *came {
                     self.insert(catalog, *id);
                 } else {
@@ -195,12 +207,12 @@ impl View {
 
     fn compare(&self, catalog: &Catalog, a: u32, b: u32) -> Ordering {
         let ViewKey {
-            text,
+            texts,
             sort,
             descending,
             ..
         } = &self.key;
-        catalog.compare((a, b), text, *sort, *descending)
+        catalog.compare((a, b), texts, *sort, *descending)
     }
 
     /// The block an item belongs in, and where in it.

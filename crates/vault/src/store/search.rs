@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::catalog::{self, Shared};
 use super::derived::{self, Tally};
 use super::rows::{asset_from_entry, placed};
-use super::{Section, log, read};
+use super::{Section, log, question, read};
 use crate::catalog::{Page, Scope, Wanted};
 use crate::entry::Kind;
 use crate::error::ReadError;
@@ -22,8 +22,12 @@ const LONG: u64 = 256;
 /// Rows of the natural order that are skipped one by one.
 const SHALLOW: u64 = 1024;
 
-/// Whether a page is better found in the catalog than by going through the list.
+/// Whether a page is better found in the catalog than by going through the list. What is asked in a query is found there
+/// alone.
 pub(super) fn is_far(query: &ListQuery, tally: &Tally) -> bool {
+    if !query.query.read.is_empty() {
+        return true;
+    }
     let follows_index =
         query.sort == SortBy::Name && query.text.is_empty() && query.classes.is_empty();
     let is_near = follows_index && query.offset <= SHALLOW;
@@ -50,9 +54,11 @@ pub(super) fn page(
     let Some(catalog) = catalog::current(connection, &mut held)? else {
         return Ok(None);
     };
+    let (filter, read) = question::of(connection, &query.query, catalog, shared)?;
     let wanted = Wanted {
         scope: Scope::Own(parent.get()),
         text: &query.text,
+        filter: &filter,
         classes: &query.classes,
         sort: query.sort,
         descending: query.descending,
@@ -60,13 +66,17 @@ pub(super) fn page(
     let page = catalog.page(&wanted, query.offset, query.limit);
     let tally = derived::tally(connection, parent)?;
     let due = MediaClass::ALL.map(|class| tally.class(class));
-    if query.text.is_empty() && page.by_class != due {
+    let is_all = query.text.is_empty() && query.query.is_empty();
+    if is_all && page.by_class != due {
         *held = None;
         let detail = format!("collection {collection} counts other assets than are listed");
         return Err(ReadError::Derived { detail });
     }
     drop(held);
-    let mut answer = ListPage::default();
+    let mut answer = ListPage {
+        read,
+        ..ListPage::default()
+    };
     (answer.total, answer.bytes) = totals(&page, &query.classes);
     answer.counts = counts(&page);
     for seq in &page.seqs {
@@ -101,20 +111,22 @@ pub(crate) fn search(
             Scope::Below(id.get())
         }
     };
-    let Some(catalog) = catalog::current(connection, &mut held)? else {
-        let detail = "it has too many assets to search all of their names".into();
-        return Err(ReadError::Store { detail });
-    };
+    let catalog = catalog::current(connection, &mut held)?.ok_or_else(too_large)?;
+    let (filter, read) = question::of(connection, &query.query, catalog, shared)?;
     let wanted = Wanted {
         scope,
         text: &query.text,
+        filter: &filter,
         classes: &query.classes,
         sort: query.sort,
         descending: query.descending,
     };
     let page = catalog.page(&wanted, query.offset, query.limit);
     drop(held);
-    let mut answer = SearchPage::default();
+    let mut answer = SearchPage {
+        read,
+        ..SearchPage::default()
+    };
     (answer.total, answer.bytes) = totals(&page, &query.classes);
     answer.counts = counts(&page);
     for seq in &page.seqs {
@@ -123,6 +135,12 @@ pub(crate) fn search(
     answer.log_size = log::log_size(connection)?;
     transaction.finish()?;
     Ok(answer)
+}
+
+/// A vault beyond what a catalog can hold.
+pub(super) fn too_large() -> ReadError {
+    let detail = "it has too many assets to search all of their names".into();
+    ReadError::Store { detail }
 }
 
 /// A newest asset and how many versions its name has.
