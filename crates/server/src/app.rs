@@ -20,9 +20,11 @@ use crate::host::Hosts;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::openings::Openings;
+use crate::previews::Pool;
 use crate::proxies::Proxies;
 use crate::requests::{Numbers, Refusals, observe};
 use crate::routes;
+use crate::server::ServerOptions;
 use crate::shelf::Shelf;
 use crate::tickets::Tickets;
 use compactvault_vault::Vault;
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) openings: Openings,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) previews: Pool,
     pub(crate) refusals: Refusals,
     pub(crate) numbers: Numbers,
     /// Share of the time for scrubbing, in percent.
@@ -81,8 +84,9 @@ impl App {
         (hosts, proxies): (Hosts, Proxies),
         web: Web,
         shelf: Shelf,
-        scrub: Option<u8>,
+        options: &ServerOptions,
     ) -> Self {
+        let lanes = Lanes::new();
         let table = routes::table();
         let meters = Arc::new(Meters::new());
         Self(Arc::new(Shared {
@@ -91,7 +95,8 @@ impl App {
             proxies,
             web,
             events: Arc::new(Events::new()),
-            lanes: Lanes::new(),
+            previews: Pool::new(options.preview_worker.clone(), lanes.clone()),
+            lanes,
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
             limits: Limits::new(),
@@ -99,7 +104,7 @@ impl App {
             refusals: Refusals::new(Arc::clone(&meters)),
             meters,
             numbers: Numbers::new(),
-            scrub,
+            scrub: options.scrub,
             patterns: table
                 .into_iter()
                 .map(|route| (route.method, route.path, route.needs))

@@ -28,6 +28,7 @@ mod meters;
 mod openapi;
 mod openings;
 mod pieces;
+pub mod previews;
 mod proxies;
 mod range;
 mod receive;
