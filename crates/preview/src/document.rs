@@ -10,7 +10,7 @@ use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::refusal::Refusal;
+use crate::job::{Failure, Job, Limits, Output, Work};
 
 /// Bytes of a document that are read; the longest of people's notes are a tenth of it.
 pub const BYTES_MAX: u64 = 2 * 1024 * 1024;
@@ -20,6 +20,26 @@ const DEPTH_MAX: usize = 48;
 const MARKERS_MAX: usize = 64;
 /// Elements and texts.
 const NODES_MAX: usize = 200_000;
+
+/// Reads Markdown: JSON of a [`Document`].
+pub const JOB: Job = Job {
+    name: "document",
+    version: 1,
+    limits: Limits {
+        // Texts of control characters are six times as long in JSON.
+        output_bytes: 32 << 20,
+        ..Limits::USUAL
+    },
+    run,
+};
+
+fn run(work: &mut Work) -> Result<Output, Failure> {
+    let document = read(&mut work.content)?;
+    Ok(Output {
+        bytes: serde_json::to_vec(&document).expect("text and numbers always serialise"),
+        ..Output::default()
+    })
+}
 
 /// A text, or an element with attributes and children: as JSON a string or `[tag, {attributes}, [nodes]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +127,7 @@ impl Serialize for Node {
 }
 
 /// Reads Markdown (CommonMark with tables, task lists and strikethrough) from the first [`BYTES_MAX`] of `content`.
-pub fn read(mut content: impl Read + Seek) -> Result<Document, Refusal> {
+pub fn read(mut content: impl Read + Seek) -> Result<Document, Failure> {
     let size = content.seek(SeekFrom::End(0))?;
     content.seek(SeekFrom::Start(0))?;
     let mut bytes = Vec::new();
@@ -138,6 +158,47 @@ pub fn read(mut content: impl Read + Seek) -> Result<Document, Refusal> {
         complete: message.is_none(),
         message,
     })
+}
+
+/// Whether JSON is what [`Document`] promises: nobody need believe the process that made it.
+pub fn is_sound(document: &Value) -> bool {
+    let Some(nodes) = document.get("nodes").and_then(Value::as_array) else {
+        return false;
+    };
+    let mut waiting: Vec<&Value> = nodes.iter().collect();
+    while let Some(node) = waiting.pop() {
+        match node {
+            Value::String(_) => {}
+            Value::Array(element) => {
+                let [
+                    Value::String(tag),
+                    Value::Object(attributes),
+                    Value::Array(children),
+                ] = &element[..]
+                else {
+                    return false;
+                };
+                let is_known = |(name, value): (&String, &Value)| match (&**name, value) {
+                    ("href", Value::String(address)) => {
+                        tag == "a" && build::href(address).is_some()
+                    }
+                    ("start", Value::Number(_)) => tag == "ol",
+                    ("class", Value::String(class)) => {
+                        tag == "code" && class.starts_with("language-")
+                    }
+                    ("align", Value::String(_)) => tag == "th" || tag == "td",
+                    ("checked", Value::Bool(_)) => tag == "input",
+                    _ => false,
+                };
+                if !TAGS.contains(&&**tag) || !attributes.iter().all(is_known) {
+                    return false;
+                }
+                waiting.extend(children);
+            }
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// By the byte order mark, else UTF-8, in which what is none becomes U+FFFD.

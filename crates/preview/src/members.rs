@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::refusal::Refusal;
+use crate::job::{self, Failure, Job, Output, Work};
 
 /// Members that are kept; more are counted.
 pub const MEMBERS_MAX: usize = 100_000;
@@ -23,7 +23,32 @@ const COUNTED_MAX: u64 = 10_000_000;
 /// Characters of a path or of a link's target; the rest is cut off. Systems stop at 4,096 bytes.
 const PATH_CHARS_MAX: usize = 1024;
 /// Bytes of all paths and targets that are kept.
-const PATH_BYTES_MAX: usize = 16 * 1024 * 1024;
+const PATH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Lists the members of an archive: JSON of a [`Listing`].
+pub const JOB: Job = Job {
+    name: "members",
+    version: 1,
+    limits: job::Limits {
+        // What can be read until looking ends by itself.
+        read_bytes: 16 << 30,
+        output_bytes: 64 << 20,
+        ..job::Limits::USUAL
+    },
+    run,
+};
+
+fn run(work: &mut Work) -> Result<Output, Failure> {
+    let listing = list(
+        &mut work.content,
+        &work.request.filename,
+        &Limits::default(),
+    )?;
+    Ok(Output {
+        bytes: serde_json::to_vec(&listing).expect("text and numbers always serialise"),
+        ..Output::default()
+    })
+}
 
 /// How far looking goes.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +199,7 @@ pub fn list(
     mut content: impl Read + Seek,
     name: &str,
     limits: &Limits,
-) -> Result<Listing, Refusal> {
+) -> Result<Listing, Failure> {
     let mut head = [0_u8; 512];
     content.seek(SeekFrom::Start(0))?;
     let head_bytes = read_full(&mut content, &mut head)?;
@@ -189,7 +214,7 @@ pub fn list(
     // A program that unpacks itself begins with something else, so the end decides.
     match zip::list(content, head, limits)? {
         Some(listing) => Ok(listing),
-        None => Err(Refusal::unsupported(
+        None => Err(Failure::unsupported(
             "this is not a ZIP or TAR archive, or it was cut off before its first member; the bytes can still be downloaded",
         )),
     }

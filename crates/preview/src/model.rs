@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use mesh::{Mesh, Part};
 
-use crate::refusal::Refusal;
+use crate::job::{Failure, Job, Limits, Output, Work};
 
 /// Triangles at most; the first ones are shown.
 pub const TRIANGLES_MAX: usize = 2_000_000;
@@ -28,6 +28,37 @@ const PLAIN: [f32; 4] = [0.8, 0.8, 0.8, 1.0];
 pub const SIBLINGS_MAX: usize = 64;
 /// See [`SIBLINGS_MAX`].
 pub const SIBLINGS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a text that are read.
+const TEXT_BYTES_MAX: u64 = 1 << 30;
+
+/// Reads a model, and buffers and materials beside it: the bytes of [`Mesh::to_bytes`].
+pub const JOB: Job = Job {
+    name: "model",
+    version: 1,
+    limits: Limits {
+        read_bytes: 2 << 30,
+        // Two million triangles that share no corner.
+        output_bytes: 192 << 20,
+        memory_bytes: 1536 << 20,
+        cpu: Duration::from_secs(20),
+        ..Limits::USUAL
+    },
+    run,
+};
+
+fn run(work: &mut Work) -> Result<Output, Failure> {
+    let files = work.files.clone();
+    let mut siblings = |name: &str| {
+        let mut content = files.open(name).ok()??;
+        content.all(SIBLINGS_BYTES_MAX).ok()
+    };
+    let mesh = read(&mut work.content, &work.request.filename, &mut siblings)?;
+    Ok(Output {
+        bytes: mesh.to_bytes(),
+        ..Output::default()
+    })
+}
 
 /// What a model is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +92,12 @@ impl Format {
 /// Gives the content of a file of that name beside the model, if there is one.
 pub type Siblings<'a> = dyn FnMut(&str) -> Option<Vec<u8>> + 'a;
 
-/// The files beside it that a model needs, by their names alone: what lies elsewhere or on the web is never asked for.
-pub fn siblings(mut content: impl Read + Seek, name: &str) -> Result<Vec<String>, Refusal> {
-    let mut names = match format(&mut content, name)? {
-        Format::Gltf => gltf::sibling_names(&mut content, false)?,
-        Format::Glb => gltf::sibling_names(&mut content, true)?,
-        Format::Obj => obj::sibling_names(&mut content)?,
-        Format::Stl => Vec::new(),
-    };
-    names.truncate(SIBLINGS_MAX);
-    Ok(names)
-}
-
 /// Reads a model.
 pub fn read(
     mut content: impl Read + Seek,
     name: &str,
     siblings: &mut Siblings<'_>,
-) -> Result<Mesh, Refusal> {
+) -> Result<Mesh, Failure> {
     let mesh = match format(&mut content, name)? {
         Format::Gltf => gltf::read(&mut content, false, siblings),
         Format::Glb => gltf::read(&mut content, true, siblings),
@@ -87,20 +106,20 @@ pub fn read(
     }?;
     if mesh.indices.is_empty() {
         let why = mesh.message.unwrap_or_else(|| "it has no triangles".into());
-        return Err(Refusal::damaged(format!(
+        return Err(Failure::malformed(format!(
             "there is nothing to show in this model: {why}"
         )));
     }
     Ok(mesh)
 }
 
-fn format(content: &mut (impl Read + Seek), name: &str) -> Result<Format, Refusal> {
+fn format(content: &mut (impl Read + Seek), name: &str) -> Result<Format, Failure> {
     let mut head = Vec::new();
     content.seek(SeekFrom::Start(0))?;
     content.by_ref().take(4).read_to_end(&mut head)?;
     content.seek(SeekFrom::Start(0))?;
     Format::of(&head, name).ok_or_else(|| {
-        Refusal::unsupported(
+        Failure::unsupported(
             "models can be shown from glTF, GLB, OBJ and STL files; this is none of them",
         )
     })

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod find;
+mod known;
 mod lines;
 mod paint;
 mod table;
@@ -14,14 +15,16 @@ mod writing;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use compactvault_vault::Digest;
+use compactvault_preview::members::Listing;
+use compactvault_vault::{AssetId, Digest};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub(crate) use bytes::Bytes;
-pub(crate) use find::{Found, Query, find};
+pub(crate) use find::{Found, QUERY_CHARS_MAX, Query, find};
+pub(crate) use known::known;
 pub(crate) use lines::{Index, Snapshot};
-pub(crate) use paint::{Painted, Painters};
-pub(crate) use table::{Rows, TableIndex, TableSnapshot};
+pub(crate) use paint::Painters;
+pub(crate) use table::{TableIndex, TableSnapshot, read_rows};
 pub(crate) use window::{Line, read_lines};
 
 /// Bytes that one request reads to make an index; about half a second. What is longer takes several requests.
@@ -30,6 +33,10 @@ pub(crate) const PASS_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const PASSES_MAX: usize = 2;
 /// Indexes kept; each is at most 1 MiB.
 const INDEXES_MAX: usize = 32;
+/// Lists of members kept: pages of one list are asked for one after the other, and each is at most some 20 MiB.
+const LISTINGS_MAX: usize = 4;
+/// Models that are on their way to somebody at once; each is held in memory, up to 168 MB.
+const MODELS_MAX: usize = 4;
 
 /// What is not text is told by this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +46,10 @@ pub(crate) struct NotText;
 pub(crate) struct Contents {
     texts: Kept<Index>,
     tables: Kept<TableIndex>,
+    listings: Mutex<VecDeque<(AssetId, Arc<Listing>)>>,
     pub(crate) painters: Painters,
     pub(crate) passes: Semaphore,
+    pub(crate) models: Arc<Semaphore>,
 }
 
 impl Contents {
@@ -49,8 +58,10 @@ impl Contents {
         Self {
             texts: Kept::default(),
             tables: Kept::default(),
+            listings: Mutex::default(),
             painters: Painters::default(),
             passes: Semaphore::new(PASSES_MAX),
+            models: Arc::new(Semaphore::new(MODELS_MAX)),
         }
     }
 
@@ -62,6 +73,27 @@ impl Contents {
     /// The index of a table. What a file is called decides how it is taken apart, so `kind` does as well.
     pub(crate) fn table(&self, sha256: &Digest, kind: u8) -> Slot<TableIndex> {
         self.tables.get(sha256.as_bytes(), kind)
+    }
+}
+
+impl Contents {
+    /// The list of an archive's members, if it was made lately.
+    pub(crate) fn listing(&self, id: AssetId) -> Option<Arc<Listing>> {
+        let mut kept = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(of, _)| *of == id)?;
+        let found = kept.remove(at)?;
+        kept.push_back(found.clone());
+        Some(found.1)
+    }
+
+    /// Keeps one for the next page of it.
+    pub(crate) fn keep_listing(&self, id: AssetId, listing: Arc<Listing>) {
+        let mut kept = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(of, _)| *of != id);
+        if kept.len() >= LISTINGS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((id, listing));
     }
 }
 
@@ -80,7 +112,9 @@ impl<T> Default for Kept<T> {
 impl<T> Kept<T> {
     fn get(&self, sha256: &[u8; 32], kind: u8) -> Slot<T> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(of, k, _)| of == sha256 && *k == kind);
+        let at = kept
+            .iter()
+            .position(|(of, k, _)| of == sha256 && *k == kind);
         let found = at.and_then(|at| kept.remove(at));
         let entry = found.unwrap_or_else(|| (*sha256, kind, Slot::default()));
         let slot = Arc::clone(&entry.2);

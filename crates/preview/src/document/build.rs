@@ -288,7 +288,7 @@ impl Builder {
 }
 
 /// An address that may be followed: out to the web, to a mail program, or within the document.
-fn href(address: &str) -> Option<String> {
+pub(super) fn href(address: &str) -> Option<String> {
     let lower = address.to_ascii_lowercase();
     let is_known = ["http://", "https://", "mailto:", "#"]
         .iter()

@@ -4,10 +4,12 @@ use std::io::Cursor;
 
 use serde_json::{Value, json};
 
-use super::{BYTES_MAX, Node, TAGS, read};
+use super::{BYTES_MAX, Node, TAGS, is_sound, read};
 
 fn document(text: &str) -> Value {
-    serde_json::to_value(read(Cursor::new(text)).unwrap()).unwrap()
+    let document = serde_json::to_value(read(Cursor::new(text)).unwrap()).unwrap();
+    assert!(is_sound(&document), "{document}");
+    document
 }
 
 fn nodes(text: &str) -> Value {
@@ -106,6 +108,23 @@ fn html_is_text_and_addresses_lead_where_they_may() {
         nodes("![a *cat*](https://x.y/cat.png) ![](https://x.y/dog.png)"),
         json!([["p", {}, ["a ", ["em", {}, ["cat"]], " dog.png"]]])
     );
+}
+
+#[test]
+fn other_json_is_not_taken_for_a_document() {
+    for nodes in [
+        json!(null),
+        json!([1]),
+        json!([["script", {}, []]]),
+        json!([["p", {"onclick": "x"}, []]]),
+        json!([["a", {"href": "javascript:x"}, []]]),
+        json!([["p", {"href": "https://x.y"}, []]]),
+        json!([["p", {}, [["p", {}, [["iframe", {}, []]]]]]]),
+        json!([["p", {}]]),
+    ] {
+        assert!(!is_sound(&json!({ "nodes": nodes })), "{nodes}");
+    }
+    assert!(!is_sound(&json!([])));
 }
 
 fn depth(nodes: &[Node]) -> usize {

@@ -4,9 +4,9 @@ use std::io::{Cursor, Write};
 use std::time::Duration;
 
 use super::{Kind, Limits, Listing, MEMBERS_MAX, list};
-use crate::refusal::Refusal;
+use crate::job::Failure;
 
-fn look(bytes: Vec<u8>) -> Result<Listing, Refusal> {
+fn look(bytes: Vec<u8>) -> Result<Listing, Failure> {
     let (listing, name) = (Limits::default(), "a.bin.gz");
     let listing = list(Cursor::new(bytes), name, &listing)?;
     // Whatever it is, it can be sent.
@@ -137,7 +137,7 @@ fn zips_that_are_cut_off_or_lie() {
     for length in 0..whole.len() {
         match look(whole[..length].to_vec()) {
             Ok(listing) => assert!(!listing.complete && listing.message.is_some(), "{length}"),
-            Err(refusal) => assert_eq!(refusal.code, "unsupported", "{length}: {refusal}"),
+            Err(failure) => assert_eq!(failure.code, "unsupported", "{length}: {failure}"),
         }
     }
     // Without its directory, what its members say is left.
@@ -363,7 +363,7 @@ fn compressed_archives_and_single_files() {
                     !listing.complete || listing.members == plain.members,
                     "{format} {length}"
                 ),
-                Err(refusal) => assert!(!refusal.message.is_empty()),
+                Err(failure) => assert!(!failure.message.is_empty()),
             }
         }
         for at in 0..packed.len() {
@@ -427,7 +427,7 @@ fn tars_that_are_cut_off_or_lie() {
         // In the padding after a member nothing is missing that anybody would miss.
         match look(whole[..length].to_vec()) {
             Ok(listing) => assert!(!listing.complete || length % 512 == 0, "{length}"),
-            Err(refusal) => assert!(length < 512, "{length}: {refusal}"),
+            Err(failure) => assert!(length < 512, "{length}: {failure}"),
         }
     }
     let sized = |field: &[u8; 12]| {

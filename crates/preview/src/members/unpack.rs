@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 
 use super::tar::{self, Forward};
 use super::{Gathering, Kind, Limits, Listing, Member, read_full};
-use crate::refusal::Refusal;
+use crate::job::Failure;
 
 /// The largest window of a Zstandard frame, as a power of two: what `--long` gives, 128 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
@@ -134,7 +134,7 @@ pub(super) fn list(
     packing: Packing,
     name: &str,
     limits: &Limits,
-) -> Result<Listing, Refusal> {
+) -> Result<Listing, Failure> {
     let (single, tar) = packing.words();
     let mut gathering = Gathering::new(tar, limits);
     let mut source = Decoded {
@@ -146,7 +146,7 @@ pub(super) fn list(
     };
     let mut head = vec![0; 512];
     let filled = read_full(&mut source, &mut head).map_err(|error| {
-        Refusal::damaged(format!(
+        Failure::malformed(format!(
             "the file begins as {single} and cannot be unpacked: {error}"
         ))
     })?;

@@ -4,7 +4,7 @@
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use super::{Gathering, Kind, Limits, Listing, Member, days_from_civil, read_full};
-use crate::refusal::Refusal;
+use crate::job::Failure;
 
 const END: &[u8; 4] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
@@ -31,7 +31,7 @@ pub(super) fn list(
     mut content: impl Read + Seek,
     head: &[u8],
     limits: &Limits,
-) -> Result<Option<Listing>, Refusal> {
+) -> Result<Option<Listing>, Failure> {
     let mut gathering = Gathering::new("zip", limits);
     let size = content.seek(SeekFrom::End(0))?;
     let Some(directory) = find_directory(&mut content, size)? else {
@@ -89,7 +89,7 @@ pub(super) fn list(
 fn find_directory(
     content: &mut (impl Read + Seek),
     size: u64,
-) -> Result<Option<Directory>, Refusal> {
+) -> Result<Option<Directory>, Failure> {
     let tail_start = size.saturating_sub(TAIL_BYTES_MAX);
     content.seek(SeekFrom::Start(tail_start))?;
     let mut tail = Vec::new();
@@ -124,7 +124,7 @@ fn directory_of(
     content: &mut (impl Read + Seek),
     record: &[u8],
     position: u64,
-) -> Result<Option<Directory>, Refusal> {
+) -> Result<Option<Directory>, Failure> {
     let mut entries = u64::from(u16_at(record, 10));
     let mut bytes = u64::from(u32_at(record, 12));
     let mut end = position;
@@ -145,7 +145,7 @@ fn directory_of(
 fn record64(
     content: &mut (impl Read + Seek),
     position: u64,
-) -> Result<Option<(u64, [u8; 56])>, Refusal> {
+) -> Result<Option<(u64, [u8; 56])>, Failure> {
     let Some(locator_at) = position.checked_sub(LOCATOR64_BYTES) else {
         return Ok(None);
     };
@@ -178,7 +178,7 @@ fn by_local_headers(
     content: &mut (impl Read + Seek),
     size: u64,
     gathering: &mut Gathering,
-) -> Result<(), Refusal> {
+) -> Result<(), Failure> {
     let mut at = 0_u64;
     loop {
         let mut fixed = [0; LOCAL_BYTES];

@@ -10,7 +10,7 @@ use base64::Engine as _;
 
 use super::mesh::{Bench, Mesh, Shading};
 use super::{PLAIN, SIBLINGS_BYTES_MAX, SIBLINGS_MAX, Siblings, VERTICES_MAX, sibling_name};
-use crate::refusal::Refusal;
+use crate::job::Failure;
 use accessor::Source;
 use schema::{Document, Primitive, Version};
 
@@ -31,31 +31,12 @@ struct Layout {
     is_cut: bool,
 }
 
-/// The names of buffers beside the file.
-pub(super) fn sibling_names(
-    content: &mut (impl Read + Seek),
-    is_binary: bool,
-) -> Result<Vec<String>, Refusal> {
-    let layout = layout(content, is_binary)?;
-    let document = document(&layout.json)?;
-    let mut names: Vec<String> = document
-        .buffers
-        .iter()
-        .filter_map(|buffer| buffer.uri.as_deref())
-        .filter(|uri| !is_data(uri))
-        .filter_map(sibling_name)
-        .take(SIBLINGS_MAX)
-        .collect();
-    names.dedup();
-    Ok(names)
-}
-
 /// Reads a scene.
 pub(super) fn read(
     content: &mut (impl Read + Seek),
     is_binary: bool,
     siblings: &mut Siblings<'_>,
-) -> Result<Mesh, Refusal> {
+) -> Result<Mesh, Failure> {
     let layout = layout(content, is_binary)?;
     let document = document(&layout.json)?;
     let mut bench = Bench::new();
@@ -253,15 +234,15 @@ fn compressed(name: &str) -> String {
     )
 }
 
-fn document(json: &[u8]) -> Result<Document, Refusal> {
+fn document(json: &[u8]) -> Result<Document, Failure> {
     let unreadable = |error: serde_json::Error| {
-        Refusal::damaged(format!(
+        Failure::malformed(format!(
             "this is not a glTF file, or it was cut off: {error}"
         ))
     };
     let version: Version = serde_json::from_slice(json).map_err(unreadable)?;
     if !version.asset.version.starts_with("2.") {
-        return Err(Refusal::unsupported(
+        return Err(Failure::unsupported(
             "this is a glTF file of a version other than 2, which cannot be shown",
         ));
     }
@@ -272,13 +253,13 @@ fn document(json: &[u8]) -> Result<Document, Refusal> {
             .iter()
             .any(|required| required == extension)
         {
-            return Err(Refusal::unsupported(compressed(name)));
+            return Err(Failure::unsupported(compressed(name)));
         }
     }
     Ok(document)
 }
 
-fn layout(content: &mut (impl Read + Seek), is_binary: bool) -> Result<Layout, Refusal> {
+fn layout(content: &mut (impl Read + Seek), is_binary: bool) -> Result<Layout, Failure> {
     let size = content.seek(SeekFrom::End(0))?;
     content.seek(SeekFrom::Start(0))?;
     if !is_binary {
@@ -288,20 +269,20 @@ fn layout(content: &mut (impl Read + Seek), is_binary: bool) -> Result<Layout, R
             is_cut: false,
         });
     }
-    let cut_off = || Refusal::damaged("the GLB file was cut off before its description ends");
+    let cut_off = || Failure::malformed("the GLB file was cut off before its description ends");
     let mut head = [0; 20];
     if super::super::members::read_full(content, &mut head)? < head.len() {
         return Err(cut_off());
     }
     let word = |at: usize| u32::from_le_bytes(head[at..at + 4].try_into().expect("four bytes"));
     if word(4) != 2 {
-        return Err(Refusal::unsupported(
+        return Err(Failure::unsupported(
             "this is a GLB file of a version other than 2, which cannot be shown",
         ));
     }
     let json_bytes = u64::from(word(12));
     if &head[16..20] != b"JSON" {
-        return Err(Refusal::damaged(
+        return Err(Failure::malformed(
             "the GLB file does not begin with its description",
         ));
     }
@@ -327,9 +308,9 @@ fn layout(content: &mut (impl Read + Seek), is_binary: bool) -> Result<Layout, R
     })
 }
 
-fn read_json(content: &mut impl Read, bytes: u64) -> Result<Vec<u8>, Refusal> {
+fn read_json(content: &mut impl Read, bytes: u64) -> Result<Vec<u8>, Failure> {
     if bytes > JSON_BYTES_MAX {
-        return Err(Refusal::too_large(format!(
+        return Err(Failure::too_large(format!(
             "the description of this model is longer than {} MiB",
             JSON_BYTES_MAX >> 20
         )));

@@ -70,6 +70,33 @@ impl Mesh {
         bounds
     }
 
+    /// Whether bytes have the lengths that their header tells: nobody need believe the process that made them.
+    pub fn is_sound(bytes: &[u8]) -> bool {
+        #[derive(Deserialize)]
+        struct Lengths {
+            vertices: u64,
+            triangles: u64,
+        }
+
+        let body = bytes.strip_prefix(b"CVM1").and_then(|rest| {
+            let (length, rest) = rest.split_first_chunk()?;
+            rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+        });
+        let Some((json, body)) = body else {
+            return false;
+        };
+        let lengths: Option<Lengths> = serde_json::from_slice(json).ok();
+        lengths.is_some_and(
+            |Lengths {
+                 vertices,
+                 triangles,
+             }| {
+                let bytes = vertices.checked_mul(24).zip(triangles.checked_mul(12));
+                bytes.and_then(|(a, b)| a.checked_add(b)) == Some(body.len() as u64)
+            },
+        )
+    }
+
     /// As docs/http-api.md describes it: `CVM1`, the length of the JSON, the JSON, positions, normals, indices.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = Header {

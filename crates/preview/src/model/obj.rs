@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
 use super::mesh::{Bench, Mesh, Shading};
-use super::{PLAIN, SIBLINGS_MAX, Siblings, sibling_name};
-use crate::refusal::Refusal;
+use super::{PLAIN, SIBLINGS_MAX, Siblings, TEXT_BYTES_MAX, sibling_name};
+use crate::job::Failure;
 
 /// Bytes of a line; a face of a thousand corners fits.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -18,7 +18,7 @@ const LIBRARIES_BYTES_MAX: u64 = 64 * 1024;
 const MTL_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The MTL files that an OBJ names at its beginning.
-pub(super) fn sibling_names(content: &mut (impl Read + Seek)) -> Result<Vec<String>, Refusal> {
+fn sibling_names(content: &mut (impl Read + Seek)) -> Result<Vec<String>, Failure> {
     content.seek(SeekFrom::Start(0))?;
     let mut names = Vec::new();
     let mut lines = Lines::new(content.by_ref().take(LIBRARIES_BYTES_MAX));
@@ -43,16 +43,19 @@ pub(super) fn sibling_names(content: &mut (impl Read + Seek)) -> Result<Vec<Stri
 pub(super) fn read(
     content: &mut (impl Read + Seek),
     siblings: &mut Siblings<'_>,
-) -> Result<Mesh, Refusal> {
+) -> Result<Mesh, Failure> {
     let mut materials = HashMap::new();
     for name in sibling_names(content)? {
         if let Some(bytes) = siblings(&name) {
             read_materials(&bytes, &mut materials)?;
         }
     }
-    content.seek(SeekFrom::Start(0))?;
-    let mut lines = Lines::new(content);
     let mut bench = Bench::new();
+    if content.seek(SeekFrom::End(0))? > TEXT_BYTES_MAX {
+        bench.lacks("the file is longer than 1 GiB; what is in its first GiB is shown");
+    }
+    content.seek(SeekFrom::Start(0))?;
+    let mut lines = Lines::new(content.take(TEXT_BYTES_MAX));
     let mut corners = Vec::new();
     let mut number = 0_u64;
     while let Some(line) = lines.next()? {
@@ -141,7 +144,7 @@ fn vector<'a>(words: &mut impl Iterator<Item = &'a str>) -> [f32; 3] {
     [next(), next(), next()]
 }
 
-fn read_materials(bytes: &[u8], materials: &mut HashMap<String, [f32; 4]>) -> Result<(), Refusal> {
+fn read_materials(bytes: &[u8], materials: &mut HashMap<String, [f32; 4]>) -> Result<(), Failure> {
     let mut lines = Lines::new(bytes.take(MTL_BYTES_MAX));
     let mut current: Option<String> = None;
     while let Some(line) = lines.next()? {
@@ -195,7 +198,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<String>, Refusal> {
+    fn next(&mut self) -> Result<Option<String>, Failure> {
         self.line.clear();
         loop {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len() as u64);
@@ -227,7 +230,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Passes over what is left of a line.
-    fn pass_line(&mut self) -> Result<(), Refusal> {
+    fn pass_line(&mut self) -> Result<(), Failure> {
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
+use super::TEXT_BYTES_MAX;
 use super::mesh::{Bench, Mesh, Shading};
-use crate::refusal::Refusal;
+use crate::job::Failure;
 
 /// The header and the number of triangles.
 const HEAD_BYTES: u64 = 84;
@@ -15,7 +16,7 @@ const LINE_BYTES_MAX: u64 = 4096;
 const LOOK: u64 = 4096;
 
 /// Reads an STL file.
-pub(super) fn read(content: &mut (impl Read + Seek)) -> Result<Mesh, Refusal> {
+pub(super) fn read(content: &mut (impl Read + Seek)) -> Result<Mesh, Failure> {
     let size = content.seek(SeekFrom::End(0))?;
     content.seek(SeekFrom::Start(0))?;
     let mut head = Vec::new();
@@ -33,11 +34,15 @@ pub(super) fn read(content: &mut (impl Read + Seek)) -> Result<Mesh, Refusal> {
             binary(content, count, size, &mut soup)?;
         }
         _ if is_text => {
+            if size > TEXT_BYTES_MAX {
+                soup.bench
+                    .lacks("the file is longer than 1 GiB; what is in its first GiB is shown");
+            }
             content.seek(SeekFrom::Start(0))?;
-            text(content, &mut soup)?;
+            text(&mut content.take(TEXT_BYTES_MAX), &mut soup)?;
         }
         _ => {
-            return Err(Refusal::damaged(
+            return Err(Failure::malformed(
                 "an STL file has at least 84 bytes; this one was cut off",
             ));
         }
@@ -80,7 +85,7 @@ impl Soup {
     }
 }
 
-fn binary(content: &mut impl Read, count: u64, size: u64, soup: &mut Soup) -> Result<(), Refusal> {
+fn binary(content: &mut impl Read, count: u64, size: u64, soup: &mut Soup) -> Result<(), Failure> {
     let held = size.saturating_sub(HEAD_BYTES) / TRIANGLE_BYTES;
     if held < count {
         soup.bench.lacks(format!(
@@ -102,7 +107,7 @@ fn binary(content: &mut impl Read, count: u64, size: u64, soup: &mut Soup) -> Re
     Ok(())
 }
 
-fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Refusal> {
+fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
     let mut reader = BufReader::with_capacity(256 * 1024, content);
     let mut line = Vec::new();
     let mut corners = Vec::with_capacity(3);

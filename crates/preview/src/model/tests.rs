@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Mesh, PLAIN, TRIANGLES_MAX, read, sibling_name, siblings};
-use crate::refusal::Refusal;
+use super::{Mesh, PLAIN, TRIANGLES_MAX, read, sibling_name};
+use crate::job::Failure;
 
-fn look(name: &str, bytes: impl AsRef<[u8]>) -> Result<Mesh, Refusal> {
+fn look(name: &str, bytes: impl AsRef<[u8]>) -> Result<Mesh, Failure> {
     let mesh = read(Cursor::new(bytes.as_ref()), name, &mut |_| None)?;
     check(&mesh);
     Ok(mesh)
@@ -44,6 +44,8 @@ fn check(mesh: &Mesh) {
     assert_eq!(at, mesh.indices.len());
     assert_eq!(mesh.complete, mesh.message.is_none());
     let bytes = mesh.to_bytes();
+    assert!(Mesh::is_sound(&bytes));
+    assert!(!Mesh::is_sound(&bytes[..bytes.len() - 1]) && !Mesh::is_sound(&bytes[1..]));
     assert_eq!(&bytes[..4], b"CVM1");
     let json_bytes = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
     assert_eq!(json_bytes % 4, 0);
@@ -78,10 +80,6 @@ fn a_cube_has_edges() {
 fn obj_with_normals_materials_and_all_ways_to_count() {
     let obj = "mtllib my colours.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvn 0 0 5\n\
         usemtl red\nf 1/1/1 2/2/1 3//1\nusemtl glass\nf -3 -2 \\\n-1\nusemtl unheard\nf 1 2 3\n";
-    assert_eq!(
-        siblings(Cursor::new(obj), "x.obj").unwrap(),
-        ["my colours.mtl", "my", "colours.mtl"]
-    );
     let mut asked = Vec::new();
     let mesh = read(Cursor::new(obj), "x.OBJ", &mut |name| {
         asked.push(name.to_owned());
@@ -90,7 +88,7 @@ fn obj_with_normals_materials_and_all_ways_to_count() {
     })
     .unwrap();
     check(&mesh);
-    assert_eq!(asked[0], "my colours.mtl");
+    assert_eq!(asked, ["my colours.mtl", "my", "colours.mtl"]);
     let colours: Vec<_> = mesh.parts.iter().map(|part| part.colour).collect();
     assert_eq!(
         colours,
@@ -112,8 +110,8 @@ fn hostile_obj() {
         "",
         "\0\u{ff}\u{fffd}",
     ] {
-        let refusal = look("x.obj", obj).unwrap_err();
-        assert_eq!(refusal.code, "damaged_content", "{obj:?}: {refusal}");
+        let failure = look("x.obj", obj).unwrap_err();
+        assert_eq!(failure.code, "malformed", "{obj:?}: {failure}");
     }
     // Bad faces do not take good ones with them.
     let mesh = look("x.obj", format!("{CUBE}f 1 2 4000000000\nf 1 2\n")).unwrap();
@@ -196,9 +194,9 @@ fn hostile_stl() {
     assert_eq!(fewer.indices.len(), 3);
     assert_eq!(
         look("x.stl", binary_stl(0, &[])).unwrap_err().code,
-        "damaged_content"
+        "malformed"
     );
-    assert_eq!(look("x.stl", b"").unwrap_err().code, "damaged_content");
+    assert_eq!(look("x.stl", b"").unwrap_err().code, "malformed");
     let whole = binary_stl(3, &[TRIANGLE; 3]);
     for length in 0..whole.len() {
         let _ = look("x.stl", &whole[..length]);
@@ -290,10 +288,6 @@ fn gltf_with_its_buffer_anywhere() {
     // Told by its first bytes, whatever its name.
     assert_eq!(look("x.bin", glb(&gltf(None), &buffer())).unwrap(), inside);
     let beside = gltf(Some("my%20scene.bin")).to_string();
-    assert_eq!(
-        siblings(Cursor::new(&beside), "x.gltf").unwrap(),
-        ["my scene.bin"]
-    );
     let read = read(Cursor::new(&beside), "x.gltf", &mut |name| {
         (name == "my scene.bin").then(buffer)
     });
@@ -318,15 +312,9 @@ fn nothing_is_fetched_from_elsewhere() {
     ] {
         assert_eq!(sibling_name(uri), None, "{uri}");
         let document = gltf(Some(uri)).to_string();
-        assert!(
-            siblings(Cursor::new(&document), "x.gltf")
-                .unwrap()
-                .is_empty(),
-            "{uri}"
-        );
         let asked = |name: &str| -> Option<Vec<u8>> { panic!("asked for {name}") };
-        let refusal = read(Cursor::new(&document), "x.gltf", &mut { asked }).unwrap_err();
-        assert_eq!(refusal.code, "damaged_content");
+        let failure = read(Cursor::new(&document), "x.gltf", &mut { asked }).unwrap_err();
+        assert_eq!(failure.code, "malformed");
     }
 }
 
@@ -372,9 +360,9 @@ fn gltf_in_all_its_ways() {
     });
     assert_eq!(no_scene.unwrap().bounds()[0], 10.0);
     for extension in ["KHR_draco_mesh_compression", "EXT_meshopt_compression"] {
-        let refusal = with(&|d| d["extensionsRequired"] = json!([extension])).unwrap_err();
-        assert_eq!(refusal.code, "unsupported");
-        assert!(refusal.message.contains("compressed with"), "{refusal}");
+        let failure = with(&|d| d["extensionsRequired"] = json!([extension])).unwrap_err();
+        assert_eq!(failure.code, "unsupported");
+        assert!(failure.message.contains("compressed with"), "{failure}");
     }
     let draco = with(&|d| {
         d["meshes"][0]["primitives"][0]["extensions"] = json!({ "KHR_draco_mesh_compression": {} });
@@ -433,8 +421,8 @@ fn hostile_gltf() {
             };
             // With another scene than there is, all nodes are one.
             if pointer != "/scene" {
-                let code = result.map_err(|refusal| refusal.code).err();
-                assert_eq!(code, Some("damaged_content"), "{pointer} {value}");
+                let code = result.map_err(|failure| failure.code).err();
+                assert_eq!(code, Some("malformed"), "{pointer} {value}");
             }
         }
     }
@@ -463,7 +451,7 @@ fn hostile_gltf() {
         "[".repeat(100_000),
         "]".repeat(100_000)
     );
-    assert_eq!(look("x.gltf", deep).unwrap_err().code, "damaged_content");
+    assert_eq!(look("x.gltf", deep).unwrap_err().code, "malformed");
     let whole = glb(&gltf(None), &buffer());
     for length in 0..whole.len() {
         let _ = look("x.glb", &whole[..length]);
@@ -474,7 +462,7 @@ fn hostile_gltf() {
     for text in ["", "{", "[]", "null", "{}", "{\"asset\":{}}"] {
         assert_eq!(
             look("x.gltf", text).unwrap_err().code,
-            "damaged_content",
+            "malformed",
             "{text}"
         );
     }

@@ -9,7 +9,10 @@ pub(crate) trait Bytes {
     /// How many there are.
     fn size(&self) -> u64;
     /// Those of a range, in pieces of at most a MiB.
-    fn pieces(&self, range: Range<u64>) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_>;
+    fn pieces(
+        &self,
+        range: Range<u64>,
+    ) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_>;
 }
 
 impl Bytes for AssetReader {
@@ -17,7 +20,10 @@ impl Bytes for AssetReader {
         Self::size(self)
     }
 
-    fn pieces(&self, range: Range<u64>) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_> {
+    fn pieces(
+        &self,
+        range: Range<u64>,
+    ) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_> {
         Box::new(self.range(range))
     }
 }
@@ -93,7 +99,10 @@ pub(super) mod tests {
             self.bytes.len() as u64
         }
 
-        fn pieces(&self, range: Range<u64>) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_> {
+        fn pieces(
+            &self,
+            range: Range<u64>,
+        ) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_> {
             let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
             Box::new(self.bytes[range].chunks(self.piece_bytes).map(|piece| {
                 self.read.set(self.read.get() + piece.len() as u64);

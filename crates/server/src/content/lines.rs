@@ -60,7 +60,8 @@ impl Marks {
             let (lines, bytes) = (self.lines_apart, self.bytes_apart);
             marks.retain(|mark| {
                 let is_first = *mark == last && mark.line == last.line;
-                let keep = is_first || mark.line - last.line >= lines || mark.byte - last.byte >= bytes;
+                let keep =
+                    is_first || mark.line - last.line >= lines || mark.byte - last.byte >= bytes;
                 if keep {
                     last = *mark;
                 }
@@ -77,7 +78,10 @@ impl Marks {
 
     /// The mark of just this line.
     pub(super) fn of(&self, line: u64) -> Option<Mark> {
-        let at = self.marks.binary_search_by_key(&line, |mark| mark.line).ok()?;
+        let at = self
+            .marks
+            .binary_search_by_key(&line, |mark| mark.line)
+            .ok()?;
         self.marks.get(at).copied()
     }
 }
@@ -107,7 +111,10 @@ impl Index {
     /// Begins with the head of a text; the error says that it is none.
     pub(crate) fn begin(bytes: &dyn Bytes) -> Result<Result<Self, NotText>, ReadError> {
         let size = bytes.size();
-        let head = bytes.pieces(0..size.min(HEAD_BYTES)).collect::<Result<Vec<_>, _>>()?.concat();
+        let head = bytes
+            .pieces(0..size.min(HEAD_BYTES))
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
         let (writing, judge) = match judge(&head, size > HEAD_BYTES) {
             Ok(judged) => judged,
             Err(no) => return Ok(Err(no)),
@@ -182,7 +189,15 @@ mod tests {
 
     #[test]
     fn lines_are_counted_as_people_do() {
-        for (text, lines) in [("", 0), ("a", 1), ("a\n", 1), ("a\nb", 2), ("\n\n", 2), ("\u{feff}", 0), ("a\r\nb\r\n", 2)] {
+        for (text, lines) in [
+            ("", 0),
+            ("a", 1),
+            ("a\n", 1),
+            ("a\nb", 2),
+            ("\n\n", 2),
+            ("\u{feff}", 0),
+            ("a\r\nb\r\n", 2),
+        ] {
             assert_eq!(whole(&Memory::new(text, 3)).lines, lines, "{text:?}");
         }
     }
@@ -207,9 +222,23 @@ mod tests {
     #[test]
     fn what_comes_late_still_decides_the_encoding() {
         let mut text = "plain\n".repeat(20_000).into_bytes();
-        text.extend_from_slice(&"caf\u{e9} \u{e0} la carte\n".chars().map(|c| c as u8).collect::<Vec<_>>());
+        text.extend_from_slice(
+            &"caf\u{e9} \u{e0} la carte\n"
+                .chars()
+                .map(|c| c as u8)
+                .collect::<Vec<_>>(),
+        );
         let memory = Memory::new(text, 4096);
-        assert_eq!(Index::begin(&memory).unwrap().unwrap().snapshot().writing.encoding.name(), "UTF-8");
+        assert_eq!(
+            Index::begin(&memory)
+                .unwrap()
+                .unwrap()
+                .snapshot()
+                .writing
+                .encoding
+                .name(),
+            "UTF-8"
+        );
         assert_eq!(whole(&memory).writing.encoding.name(), "windows-1252");
     }
 }

@@ -28,7 +28,11 @@ pub(crate) struct Writing {
 impl Writing {
     /// Bytes to a unit: a line's end is one unit.
     pub(crate) fn unit(self) -> usize {
-        if self.encoding == UTF_16LE || self.encoding == UTF_16BE { 2 } else { 1 }
+        if self.encoding == UTF_16LE || self.encoding == UTF_16BE {
+            2
+        } else {
+            1
+        }
     }
 
     /// The positions after each line's end within a piece of whole units.
@@ -112,7 +116,11 @@ impl Judge {
 
 /// Counts well-formed sequences beyond ASCII and faults; what may be cut at either end is neither.
 fn utf8_sequences(block: &[u8]) -> (u64, u64) {
-    let cut = block.iter().take(3).take_while(|&&byte| byte & 0xc0 == 0x80).count();
+    let cut = block
+        .iter()
+        .take(3)
+        .take_while(|&&byte| byte & 0xc0 == 0x80)
+        .count();
     let (mut valid, mut invalid) = (0, 0);
     for chunk in block[cut..].utf8_chunks() {
         let starts = chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count();
@@ -123,7 +131,14 @@ fn utf8_sequences(block: &[u8]) -> (u64, u64) {
     // The last fault is no fault if it is the beginning of something.
     let tail = block.len().saturating_sub(3);
     let may_be_cut = is_cut || block[tail..].iter().any(|&byte| byte >= 0xc0);
-    (valid, if may_be_cut { u64::saturating_sub(invalid, 1) } else { invalid })
+    (
+        valid,
+        if may_be_cut {
+            u64::saturating_sub(invalid, 1)
+        } else {
+            invalid
+        },
+    )
 }
 
 /// Tells how a text is written by its head, which is all of it unless `is_cut`.
@@ -153,7 +168,11 @@ fn with_end(encoding: &'static Encoding, mark_bytes: usize, head: &[u8]) -> Writ
     };
     let body = &head[mark_bytes..];
     let has = |end| Writing { end, ..writing }.ends(body).next().is_some();
-    let end = if !has(b'\n') && has(b'\r') { b'\r' } else { b'\n' };
+    let end = if !has(b'\n') && has(b'\r') {
+        b'\r'
+    } else {
+        b'\n'
+    };
     Writing { end, ..writing }
 }
 
@@ -211,14 +230,38 @@ mod tests {
             let encoding = Encoding::for_label(label.as_bytes()).unwrap();
             name(&encoding.encode(text).0)
         };
-        assert_eq!(in_encoding("windows-1252", "Gr\u{fc}\u{df}e aus K\u{f6}ln, caf\u{e9}\n"), "windows-1252");
-        assert_eq!(in_encoding("shift_jis", "これは日本語の文章です。漢字とかな。\n"), "Shift_JIS");
-        assert_eq!(in_encoding("euc-jp", "これは日本語の文章です。漢字とかな。\n"), "EUC-JP");
-        assert_eq!(in_encoding("iso-2022-jp", "これは日本語の文章です。\n"), "ISO-2022-JP");
-        assert_eq!(in_encoding("windows-1251", "Это русский текст, написанный по-русски.\n"), "windows-1251");
-        assert_eq!(in_encoding("koi8-r", "Это русский текст, написанный по-русски.\n"), "KOI8-U");
-        assert_eq!(in_encoding("big5", "這是一個繁體中文的句子,用來測試。\n"), "Big5");
-        assert_eq!(in_encoding("gbk", "这是一个简体中文的句子,用来测试。\n"), "GBK");
+        assert_eq!(
+            in_encoding("windows-1252", "Gr\u{fc}\u{df}e aus K\u{f6}ln, caf\u{e9}\n"),
+            "windows-1252"
+        );
+        assert_eq!(
+            in_encoding("shift_jis", "これは日本語の文章です。漢字とかな。\n"),
+            "Shift_JIS"
+        );
+        assert_eq!(
+            in_encoding("euc-jp", "これは日本語の文章です。漢字とかな。\n"),
+            "EUC-JP"
+        );
+        assert_eq!(
+            in_encoding("iso-2022-jp", "これは日本語の文章です。\n"),
+            "ISO-2022-JP"
+        );
+        assert_eq!(
+            in_encoding("windows-1251", "Это русский текст, написанный по-русски.\n"),
+            "windows-1251"
+        );
+        assert_eq!(
+            in_encoding("koi8-r", "Это русский текст, написанный по-русски.\n"),
+            "KOI8-U"
+        );
+        assert_eq!(
+            in_encoding("big5", "這是一個繁體中文的句子,用來測試。\n"),
+            "Big5"
+        );
+        assert_eq!(
+            in_encoding("gbk", "这是一个简体中文的句子,用来测试。\n"),
+            "GBK"
+        );
     }
 
     #[test]
@@ -232,7 +275,10 @@ mod tests {
             assert_eq!(name(head), "no text", "{head:?}");
         }
         // A log with colours and a bell is one.
-        assert_eq!(name(format!("\x1b[31mred\x1b[0m {}\x07", "x".repeat(100)).as_bytes()), "UTF-8");
+        assert_eq!(
+            name(format!("\x1b[31mred\x1b[0m {}\x07", "x".repeat(100)).as_bytes()),
+            "UTF-8"
+        );
     }
 
     #[test]
