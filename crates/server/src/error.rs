@@ -18,10 +18,10 @@ use crate::auth::Needs;
 pub(crate) struct Refusal(pub(crate) &'static str);
 
 /// An answer that is not the one asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ApiError(Box<Facts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Facts {
     status: StatusCode,
     code: &'static str,

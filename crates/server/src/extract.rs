@@ -183,6 +183,19 @@ impl Params {
     }
 }
 
+impl Params {
+    /// How many of something are asked for: `usual` if nothing is said, at most `most`; 0 is an error.
+    pub(crate) fn count(&self, name: &str, usual: u64, most: u64) -> Result<u64, ApiError> {
+        match self.number(name, "bad_limit")? {
+            Some(0) => Err(ApiError::bad_request(
+                "bad_limit",
+                format!("{name} must be at least 1"),
+            )),
+            count => Ok(count.unwrap_or(usual).min(most)),
+        }
+    }
+}
+
 /// Reads a body of at most `bytes_max` whole.
 pub(crate) async fn whole_body(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, bytes_max)).await {

@@ -3,12 +3,17 @@
 
 mod assets;
 mod collections;
+mod document;
 mod downloads;
+mod members;
+mod model;
 pub(crate) mod pages;
 mod projects;
 mod search;
 mod sign_in;
 mod status;
+mod table;
+mod text;
 pub(crate) mod uploads;
 mod vaults;
 mod whole;
@@ -64,6 +69,12 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/search", get(search::search)),
         get_(Read, "/api/assets/{id}", get(assets::bytes)),
         get_(Read, "/api/assets/{id}/preview", get(assets::preview)),
+        get_(Read, "/api/assets/{id}/text", get(text::window)),
+        get_(Read, "/api/assets/{id}/text/search", get(text::search)),
+        get_(Read, "/api/assets/{id}/table", get(table::window)),
+        get_(Read, "/api/assets/{id}/members", get(members::list)),
+        get_(Read, "/api/assets/{id}/document", get(document::read)),
+        get_(Read, "/api/assets/{id}/model", get(model::read)),
         post_(Add, "/api/upload/chunk", post(uploads::part)),
         post_(Add, "/api/upload/complete", post(uploads::complete)),
         get_(Any, "/api/uploads", get(uploads::unfinished)),

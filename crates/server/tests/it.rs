@@ -19,6 +19,8 @@ mod downloads;
 mod encrypted;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/previews.rs"]
+mod previews;
 #[path = "it/projects.rs"]
 mod projects;
 #[path = "it/search.rs"]
