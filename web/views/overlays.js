@@ -1,10 +1,13 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
+import { addressOf } from '../api.js';
 import { byId, show } from '../lib/html.js';
 import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
 import { habits } from '../state.js';
 
+/** A neighbour larger than this is fetched when it is turned to. */
+const PRELOAD_BYTES_MAX = 20_000_000;
 const WIDE = '(min-width: 1200px)';
 const BESIDE = '(min-width: 1024px)';
 
@@ -107,6 +110,7 @@ export function viewerOverlay({ router, view }) {
   /** Where the shown asset stands in the listing, -1 while that is not known. */
   let index = -1;
   let turn = 0;
+  let preloaded = -1;
   /** Was the viewer opened from this page, so that closing it is going back? */
   let pushed = false;
 
@@ -141,6 +145,7 @@ export function viewerOverlay({ router, view }) {
     const total = source.assets;
     viewer.show({ id, asset: known(view, id), index: index < 0 ? -1 : index - source.folders.length, total });
     if (index < 0) seek(id);
+    else preload(index);
   }
 
   /** A pasted address names the asset only: asks where it stands. @param {number} id */
@@ -172,14 +177,16 @@ export function viewerOverlay({ router, view }) {
     index = to;
     router.memory = { ...router.memory, viewIndex: to };
     router.replace({ viewing: asset.id, details: router.current.details ? asset.id : 0 });
-    preload(to);
   }
 
   /** The neighbours, so that turning a page shows a picture and no wait. @param {number} at */
   function preload(at) {
-    for (const by of [1, -1]) {
+    if (preloaded === at) return;
+    preloaded = at;
+    for (const by of [1, -1, 2, -2, 3, -3]) {
       const asset = source.get(at + by)?.asset;
-      if (asset?.type === 'image' && asset.size_original < 20_000_000) new Image().src = `/api/assets/${asset.id}`;
+      if (asset?.thumbnail) new Image().src = addressOf.thumbnail(asset.id, 512);
+      if (Math.abs(by) === 1 && asset?.media_type.startsWith('image/') && asset.size_original < PRELOAD_BYTES_MAX) new Image().src = addressOf.bytes(asset.id);
     }
   }
 
