@@ -8,10 +8,12 @@ import { endsEarly } from '../lib/endings.js';
 import { factRows } from '../lib/facts.js';
 import { h, icon, isTyping, nameNode, fullNameNode, show } from '../lib/html.js';
 import { MODE_WORDS, modesOf } from '../lib/modes.js';
+import { sleep } from '../lib/queue.js';
 import { iconOf, kindOf } from './cells.js';
 import { facts as factList } from './details.js';
 
 const BUSY_MS = 400;
+const BUSY_TRIES = 4;
 
 /** What a module of viewers/ is handed, and what it may give back. `fail` ends it: the bytes are shown with the reason.
  * @typedef {{box: HTMLElement, tools: HTMLElement, asset: import('../api.js').Asset, signal: AbortSignal,
@@ -199,8 +201,8 @@ export class Viewer extends EventTarget {
     this.drawInfo();
   }
 
-  /** Shows the asset in one of its ways. @param {import('../lib/modes.js').Mode} mode @param {string} [why] it is not another */
-  async look(mode, why = '') {
+  /** Shows the asset in one of its ways. @param {import('../lib/modes.js').Mode} mode @param {string} [why] it is not another @param {number} [tries] */
+  async look(mode, why = '', tries = 0) {
     const asset = /** @type {import('../api.js').Asset} */ (this.asset);
     this.clear();
     this.mode = mode;
@@ -243,7 +245,12 @@ export class Viewer extends EventTarget {
       this.shown = shown;
       if (this.dialog.dataset.state === 'loading') this.dialog.dataset.state = 'shown';
     } catch (error) {
-      if (!signal.aborted) stage.fail(error.message, error);
+      // A server busy with other files has time for this one soon.
+      const soon = error.status === 503 && tries < BUSY_TRIES;
+      if (soon) await sleep(Math.max(1, error.retryAfter) * 1000, signal).catch(() => {});
+      if (signal.aborted) return;
+      if (soon) this.look(mode, why, tries + 1);
+      else stage.fail(error.message, error);
     } finally {
       clearTimeout(busy);
       this.content.querySelector(':scope > .spinner')?.remove();
@@ -286,6 +293,7 @@ export class Viewer extends EventTarget {
       h('p', { class: problem ? 'problem' : 'meta' }, why),
       h('p', { class: 'meta' }, `${asset.media_type} · ${plural(asset.size_original, 'byte')}`),
       problem && this.mode !== 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'See the bytes that can be read'),
+      problem && this.mode === 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'Try again'),
       !problem && h('a', { class: 'button solid', href: addressOf.download(asset.id), download: '', 'data-testid': 'viewer-facts-download' }, icon('download'), `Download ${bytes(asset.size_original)}`)));
   }
 

@@ -185,8 +185,10 @@ export function viewerOverlay({ router, view }) {
     preloaded = at;
     for (const by of [1, -1, 2, -2, 3, -3]) {
       const asset = source.get(at + by)?.asset;
-      if (asset?.thumbnail) new Image().src = addressOf.thumbnail(asset.id, 512);
-      if (Math.abs(by) === 1 && asset?.media_type.startsWith('image/') && asset.size_original < PRELOAD_BYTES_MAX) new Image().src = addressOf.bytes(asset.id);
+      const pictures = asset?.thumbnail ? [addressOf.thumbnail(asset.id, 512)] : [];
+      if (Math.abs(by) === 1 && asset?.media_type.startsWith('image/') && asset.size_original < PRELOAD_BYTES_MAX) pictures.push(addressOf.bytes(asset.id));
+      // What is looked at comes first.
+      for (const src of pictures) Object.assign(new Image(), { fetchPriority: 'low', src });
     }
   }
 
