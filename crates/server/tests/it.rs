@@ -21,6 +21,8 @@ mod encrypted;
 mod pages;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/proving.rs"]
+mod proving;
 #[path = "it/search.rs"]
 mod search;
 #[path = "it/selection.rs"]

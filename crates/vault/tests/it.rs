@@ -31,6 +31,7 @@ mod it {
     mod support;
     mod uploads;
     mod varied;
+    mod verified;
     mod wal;
     mod worm;
 }
