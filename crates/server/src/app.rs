@@ -28,6 +28,7 @@ use crate::routes;
 use crate::server::ServerOptions;
 use crate::shelf::Shelf;
 use crate::tickets::Tickets;
+use crate::verification::Verification;
 use compactvault_vault::Vault;
 
 /// JSON up to this size costs more to compress than to send.
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
+    pub(crate) verification: Verification,
     pub(crate) limits: Limits,
     pub(crate) contents: Contents,
     pub(crate) openings: Openings,
@@ -101,6 +103,7 @@ impl App {
             lanes,
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
+            verification: Verification::default(),
             limits: Limits::new(),
             contents: Contents::new(),
             openings: Openings::default(),
