@@ -137,7 +137,7 @@ fn zips_that_are_cut_off_or_lie() {
     for length in 0..whole.len() {
         match look(whole[..length].to_vec()) {
             Ok(listing) => assert!(!listing.complete && listing.message.is_some(), "{length}"),
-            Err(failure) => assert_eq!(failure.code, "unsupported", "{length}: {failure}"),
+            Err(failure) => assert_eq!(failure.code, "unsupported", "{length}: {failure:?}"),
         }
     }
     // Without its directory, what its members say is left.
@@ -427,7 +427,7 @@ fn tars_that_are_cut_off_or_lie() {
         // In the padding after a member nothing is missing that anybody would miss.
         match look(whole[..length].to_vec()) {
             Ok(listing) => assert!(!listing.complete || length % 512 == 0, "{length}"),
-            Err(failure) => assert!(length < 512, "{length}: {failure}"),
+            Err(failure) => assert!(length < 512, "{length}: {failure:?}"),
         }
     }
     let sized = |field: &[u8; 12]| {

@@ -111,7 +111,7 @@ fn hostile_obj() {
         "\0\u{ff}\u{fffd}",
     ] {
         let failure = look("x.obj", obj).unwrap_err();
-        assert_eq!(failure.code, "malformed", "{obj:?}: {failure}");
+        assert_eq!(failure.code, "malformed", "{obj:?}: {failure:?}");
     }
     // Bad faces do not take good ones with them.
     let mesh = look("x.obj", format!("{CUBE}f 1 2 4000000000\nf 1 2\n")).unwrap();
@@ -293,7 +293,7 @@ fn gltf_with_its_buffer_anywhere() {
     });
     assert_eq!(read.unwrap(), inside);
     let missing = look("x.gltf", &beside).unwrap_err();
-    assert!(missing.message.contains("“my scene.bin”"), "{missing}");
+    assert!(missing.message.contains("“my scene.bin”"), "{missing:?}");
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn gltf_in_all_its_ways() {
     for extension in ["KHR_draco_mesh_compression", "EXT_meshopt_compression"] {
         let failure = with(&|d| d["extensionsRequired"] = json!([extension])).unwrap_err();
         assert_eq!(failure.code, "unsupported");
-        assert!(failure.message.contains("compressed with"), "{failure}");
+        assert!(failure.message.contains("compressed with"), "{failure:?}");
     }
     let draco = with(&|d| {
         d["meshes"][0]["primitives"][0]["extensions"] = json!({ "KHR_draco_mesh_compression": {} });
@@ -422,6 +422,7 @@ fn hostile_gltf() {
             // With another scene than there is, all nodes are one.
             if pointer != "/scene" {
                 let code = result.map_err(|failure| failure.code).err();
+                let code = code.as_deref();
                 assert_eq!(code, Some("malformed"), "{pointer} {value}");
             }
         }
