@@ -41,6 +41,7 @@ mod strangers;
 mod text;
 mod tickets;
 mod tls;
+mod verification;
 mod wire;
 mod zip;
 

@@ -23,6 +23,8 @@ mod pages;
 mod projects;
 #[path = "it/search.rs"]
 mod search;
+#[path = "it/selection.rs"]
+mod selection;
 #[path = "it/sockets.rs"]
 mod sockets;
 #[path = "it/status.rs"]

@@ -6,6 +6,7 @@
 //! came later is the *tail*: each item of it knows between which two of the base it belongs.
 
 mod filter;
+mod ranks;
 mod scan;
 mod view;
 
@@ -17,6 +18,7 @@ use crate::model::SortBy;
 use crate::natural_order;
 use crate::relevance::{self, Ranker, Relevance};
 pub(crate) use filter::{Filter, Test};
+pub(crate) use ranks::{Known, Picked};
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
 
@@ -263,13 +265,18 @@ impl Catalog {
         &self.names[start..self.ends[at] as usize - 1]
     }
 
-    /// The entries of newest assets whose SHA-256 begins with these 8 bytes, ascending in no particular way.
-    pub(crate) fn with_content(&self, content: u64) -> Vec<u64> {
+    /// The entries whose SHA-256 begins with these 8 bytes, and whether each is the newest of its name.
+    pub(crate) fn alike(&self, content: u64) -> Vec<(u64, bool)> {
         let items = self.items.iter().zip(&self.origins);
-        items
+        let newest = items
             .filter(|(item, origin)| item.newest && origin.content == content)
-            .map(|(_, origin)| origin.seq)
-            .collect()
+            .map(|(_, origin)| (origin.seq, true));
+        let superseded = self
+            .superseded
+            .iter()
+            .filter(|(head, _)| *head == content)
+            .map(|(_, seq)| (*seq, false));
+        newest.chain(superseded).collect()
     }
 
     fn position(&self, id: u32) -> Position<'_> {

@@ -26,7 +26,9 @@ pub(crate) mod remains;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod search;
+pub(crate) mod selection;
 pub(crate) mod wal;
+pub(crate) mod whereabouts;
 pub(crate) mod write;
 
 /// "CVLT" in the header's application id: what `file` and probing go by.

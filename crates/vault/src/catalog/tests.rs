@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::natural_order::{fold, sort_key};
 use crate::query::{Bounds, Period};
@@ -202,6 +204,64 @@ fn filled(model: &mut [Known]) -> Catalog {
     catalog
 }
 
+/// Where each asset stands, and what lies between two of them.
+fn check_ranks(
+    catalog: &mut Catalog,
+    (wanted, all): (&Wanted<'_>, &[u64]),
+    model: &[Known],
+    random: u64,
+) {
+    let seqs: Vec<u64> = model
+        .iter()
+        .map(|known| known.facts.seq)
+        .chain([7])
+        .collect();
+    let prefix = ["a", "img", "東", "2e", "nothing"][small(random) % 5];
+    let found = catalog.ranks(wanted, &seqs, Some(prefix));
+    for (seq, rank) in seqs.iter().zip(&found.ranks) {
+        let due = all
+            .iter()
+            .position(|other| other == seq)
+            .map(|at| at as u64);
+        assert_eq!(*rank, due, "{seq} in {wanted:?}");
+    }
+    let name = |seq: &u64| model.iter().find(|known| known.facts.seq == *seq);
+    let begins = |seq: &u64| name(seq).is_some_and(|known| fold(&known.name).starts_with(prefix));
+    let due = all.iter().position(begins).map(|at| at as u64);
+    assert_eq!(found.prefix, due, "{prefix} in {wanted:?}");
+
+    let at = |n: u64| {
+        seqs.get(small(random.wrapping_mul(n)) % seqs.len())
+            .copied()
+    };
+    let ends: Vec<u64> = (3..9).filter_map(at).filter(|seq| *seq != 7).collect();
+    let known = catalog.known(&ends);
+    let item = |seq: &u64| known[seq].item;
+    let rank = |seq: &u64| all.iter().position(|other| other == seq);
+    let [a, b, c, d, e, f] = ends[..] else { return };
+    let picked = Picked {
+        all: false,
+        spans: vec![(item(&a), item(&b)), (item(&c), item(&d))],
+        with: vec![item(&e), item(&e), item(&f)],
+        without: HashSet::from([b, f]),
+    };
+    // What is not in the order stands somewhere in it all the same; here only spans between what is.
+    let (Some(ra), Some(rb), Some(rc), Some(rd)) = (rank(&a), rank(&b), rank(&c), rank(&d)) else {
+        return;
+    };
+    let spans = [ra.min(rb)..=ra.max(rb), rc.min(rd)..=rc.max(rd)];
+    let inside = |at: usize| spans.iter().any(|span| span.contains(&at));
+    let mut due: Vec<u64> = (0..all.len())
+        .filter(|at| inside(*at))
+        .map(|at| all[at])
+        .filter(|seq| *seq != b && *seq != f)
+        .collect();
+    if !due.contains(&e) && e != b && e != f {
+        due.push(e);
+    }
+    assert_eq!(catalog.select(wanted, &picked).seqs, due, "{wanted:?}");
+}
+
 fn check_all(catalog: &mut Catalog, model: &[Known], texts: &[&str], offset: u64) {
     let scopes = [
         Scope::Vault,
@@ -235,7 +295,8 @@ fn check_all(catalog: &mut Catalog, model: &[Known], texts: &[&str], offset: u64
             };
             let (all, by_class) = expected(model, &wanted, *holds);
             let page = catalog.page(&wanted, offset, 7);
-            let due: Vec<u64> = all.into_iter().skip(small(offset)).take(7).collect();
+            check_ranks(catalog, (&wanted, &all), model, offset);
+            let due: Vec<u64> = all.iter().copied().skip(small(offset)).take(7).collect();
             assert_eq!(
                 page,
                 Page {

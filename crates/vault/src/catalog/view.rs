@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::scan::Found;
@@ -229,6 +229,37 @@ impl View {
             .get(block)
             .map_or(0, |block| block.partition_point(before));
         (block, within)
+    }
+
+    /// Items before the block `at`.
+    fn before_block(&self, at: usize) -> u64 {
+        let blocks = &self.blocks[..at.min(self.blocks.len())];
+        blocks.iter().map(|block| block.len() as u64).sum()
+    }
+
+    /// Where an item stands, counted from 0; `None` if it is not in the order.
+    pub(super) fn rank_of(&self, catalog: &Catalog, id: u32) -> Option<u64> {
+        let (from, to) = self.span_of(catalog, id);
+        (from < to).then_some(from)
+    }
+
+    /// The ranks that an item takes up: one, or where it would stand none.
+    pub(super) fn span_of(&self, catalog: &Catalog, id: u32) -> (u64, u64) {
+        let (at, within) = self.place_of(catalog, id);
+        let rank = self.before_block(at) + within as u64;
+        let is_there = self.blocks.get(at).and_then(|block| block.get(within)) == Some(&id);
+        (rank, rank + u64::from(is_there))
+    }
+
+    /// The first whose name begins with `prefix`, which is folded.
+    pub(super) fn first_with(&self, catalog: &Catalog, prefix: &[u8]) -> Option<u64> {
+        let begins = |id: &u32| catalog.name(*id as usize).starts_with(prefix);
+        let at = self
+            .blocks
+            .par_iter()
+            .position_first(|block| block.iter().any(begins))?;
+        let within = self.blocks[at].iter().position(begins)?;
+        Some(self.before_block(at) + within as u64)
     }
 
     fn is_after(&self, catalog: &Catalog, a: u32, b: u32) -> bool {

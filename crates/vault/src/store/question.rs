@@ -68,7 +68,7 @@ fn content(
     let (value, mask) = prefix.head();
     let mut except = Vec::new();
     if !prefix.is_short() {
-        for seq in catalog.with_content(value).into_iter().take(ALIKE_MAX) {
+        for (seq, _) in catalog.alike(value).into_iter().take(ALIKE_MAX) {
             let entry = read::entry(connection, Seq::new(seq))?;
             if !entry.sha256.is_some_and(|sha256| prefix.holds(&sha256)) {
                 except.push(seq);
