@@ -83,7 +83,7 @@ export class Thumbs {
       if (!still()) return;
       let found = this.folders.get(key);
       if (!found) {
-        const ask = () => (still() ? api.search({ kind: 'project_id' in folder ? 'collection' : 'project', id: folder.id }, { offset: 0, limit: FOLDER_PICTURES, types: ['image'] }).then(({ assets }) => assets) : null);
+        const ask = () => (still() ? api.assets({ kind: 'project_id' in folder ? 'collection' : 'project', id: folder.id }, { offset: 0, limit: FOLDER_PICTURES, q: 'type:image', sort: 'name' }).then(({ assets }) => assets) : null);
         found = /** @type {Promise<any>} */ (this.folderTurn.then(ask));
         this.folderTurn = found.catch(() => {});
         this.folders.set(key, found);

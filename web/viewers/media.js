@@ -84,12 +84,12 @@ function soundCard({ asset, facts, signal }, player) {
 async function addSubtitles({ asset, details, signal }, player, made) {
   try {
     const { collection_id: place } = await details();
-    const stem = asset.filename.replace(/\.[^.]*$/, '');
-    const { assets } = await api.assets(place, { offset: 0, limit: 50, query: stem, types: ['text'] }, signal);
+    const stem = asset.filename.replace(/\.[^.]*$/, '').split('"').filter((part) => part.trim()).map((part) => `"${part}"`).join(' ');
+    const { assets } = await api.assets({ kind: 'collection', id: place }, { offset: 0, limit: 50, q: stem, types: ['text'] }, signal);
     let first = true;
     for (const other of assets) {
       const belongs = subtitlesFor(asset.filename, other.filename);
-      if (!belongs || other.size_original === 0 || other.size_original > SUBTITLES_BYTES_MAX || made.length >= SUBTITLES_MAX) continue;
+      if (!belongs || other.collection_id !== place || other.size_original === 0 || other.size_original > SUBTITLES_BYTES_MAX || made.length >= SUBTITLES_MAX) continue;
       const bytes = await api.range(other.id, 0, other.size_original - 1, signal);
       if (signal.aborted) return;
       const address = URL.createObjectURL(new Blob([toVtt(decodeSubtitles(new Uint8Array(bytes)))], { type: 'text/vtt' }));
