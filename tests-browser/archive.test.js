@@ -194,7 +194,7 @@ describe('a real tree, in and out again', () => {
     const { assets } = await archive.get('/api/status');
     const [project] = await archive.get('/api/projects');
     await archive.goto(`/p/${project.id}`);
-    await archive.drop([folder]);
+    await archive.add([folder]);
     const account = await archive.account(UPLOAD_PATIENCE_MS);
     assert.equal(account.found, source.size, account.text);
     assert.equal(account.already, source.size, account.text);

@@ -40,6 +40,12 @@ export class ArchivePage {
     await drop(this.page, this.page.locator('#main'), paths);
   }
 
+  /** Drops, reads what was found, and archives it with the one button. @param {string[]} paths */
+  async add(paths) {
+    await this.drop(paths);
+    await this.page.getByTestId('drop-start').click();
+  }
+
   /** The place in the tree with exactly this name. @param {string} name */
   place(name) {
     const label = this.page.locator('.label', { hasText: new RegExp(`^${escaped(name)}$`) });

@@ -104,6 +104,9 @@ pub(crate) enum Command {
     Passwd(Passwd),
     #[command(subcommand)]
     Token(Token),
+    /// The process that decodes for `serve`; of no use to people
+    #[command(hide = true)]
+    PreviewWorker,
 }
 
 impl Cli {

@@ -1,16 +1,26 @@
 //! JSON shapes of docs/http-api.md, converted by hand from what the vault hands out, so that either can change
 //! without the other.
 
+mod query;
+mod verification;
+mod whereabouts;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compactvault_preview::members::{Listing, Member};
 use compactvault_vault as vault;
 use compactvault_vault::{Name, PlaceId};
 use serde::Serialize;
 
 use crate::clock::sql_from_unix_ms;
+use crate::content;
 use crate::highlight::Span;
+pub(crate) use query::{Ranks, Selected};
+use query::{ReadTerm, read_terms};
+pub(crate) use verification::{LastFullVerification, Verification};
+pub(crate) use whereabouts::{KnownFiles, Places};
 
 /// The exact bytes of a name that is not UTF-8.
 fn base64_if_needed(name: &Name) -> Option<String> {
@@ -217,11 +227,14 @@ pub(crate) struct AssetPage {
     pub(crate) counts: BTreeMap<&'static str, u64>,
     pub(crate) bytes: u64,
     pub(crate) log_size: u64,
+    pub(crate) read: Vec<ReadTerm>,
 }
 
-impl From<&vault::ListPage> for AssetPage {
-    fn from(page: &vault::ListPage) -> Self {
+impl AssetPage {
+    /// `q` is the query as it came.
+    pub(crate) fn new(page: &vault::ListPage, q: &str) -> Self {
         Self {
+            read: read_terms(&page.read, q),
             assets: page
                 .assets
                 .iter()
@@ -253,11 +266,14 @@ pub(crate) struct SearchPage {
     counts: BTreeMap<&'static str, u64>,
     bytes: u64,
     log_size: u64,
+    read: Vec<ReadTerm>,
 }
 
-impl From<&vault::SearchPage> for SearchPage {
-    fn from(page: &vault::SearchPage) -> Self {
+impl SearchPage {
+    /// `q` is the query as it came.
+    pub(crate) fn new(page: &vault::SearchPage, q: &str) -> Self {
         Self {
+            read: read_terms(&page.read, q),
             assets: page
                 .hits
                 .iter()
@@ -299,6 +315,8 @@ pub(crate) struct AssetDetails {
     crc32: String,
     chunks: u64,
     version_ids: Vec<u64>,
+    log_position: u64,
+    leaf_hash: String,
     #[serde(flatten)]
     text: Option<TextPreview>,
 }
@@ -323,7 +341,141 @@ impl AssetDetails {
             crc32: format!("{:08x}", details.asset.crc32),
             chunks: details.chunks,
             version_ids: details.versions.iter().map(|id| id.get()).collect(),
+            log_position: details.asset.id.get(),
+            leaf_hash: STANDARD.encode(details.leaf_hash.as_bytes()),
             text,
+        }
+    }
+}
+
+/// Some lines of a text.
+#[derive(Debug, Serialize)]
+pub(crate) struct TextWindow {
+    line: u64,
+    lines: Vec<TextLine>,
+    total_lines: u64,
+    complete: bool,
+    encoding: &'static str,
+    bytes: u64,
+    language: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct TextLine {
+    text: String,
+    highlight: Vec<Span>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
+}
+
+impl TextWindow {
+    /// Lines from the given one on, with spans for as many as were coloured.
+    pub(crate) fn new(
+        (line, lines, spans): (u64, Vec<content::Line>, Vec<Vec<Span>>),
+        known: &content::Snapshot,
+        bytes: u64,
+        language: Option<&'static str>,
+    ) -> Self {
+        let spans = spans.into_iter().chain(std::iter::repeat(Vec::new()));
+        let lines = lines
+            .into_iter()
+            .zip(spans)
+            .map(|(line, highlight)| TextLine {
+                text: line.text,
+                highlight,
+                cut: line.is_cut,
+            });
+        Self {
+            line,
+            lines: lines.collect(),
+            total_lines: known.lines,
+            complete: known.is_complete,
+            encoding: known.writing.encoding.name(),
+            bytes,
+            language,
+        }
+    }
+}
+
+/// Where something stands in a text.
+#[derive(Debug, Serialize)]
+pub(crate) struct TextHits {
+    hits: Vec<TextHit>,
+    next_line: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct TextHit {
+    line: u64,
+    start: u64,
+    end: u64,
+}
+
+impl From<content::Found> for TextHits {
+    fn from(found: content::Found) -> Self {
+        let hits = found.hits.into_iter().map(|hit| TextHit {
+            line: hit.line,
+            start: hit.start,
+            end: hit.end,
+        });
+        Self {
+            hits: hits.collect(),
+            next_line: found.next_line,
+        }
+    }
+}
+
+/// Some rows of a table.
+#[derive(Debug, Serialize)]
+pub(crate) struct TableWindow {
+    header: Option<Vec<String>>,
+    rows: Vec<Vec<String>>,
+    row: u64,
+    total_rows: Option<u64>,
+    columns: usize,
+    delimiter: char,
+}
+
+impl TableWindow {
+    /// Rows from the given one on.
+    pub(crate) fn new(row: u64, rows: Vec<Vec<String>>, known: &content::TableSnapshot) -> Self {
+        Self {
+            header: known.header.clone(),
+            rows,
+            row,
+            total_rows: known.is_complete.then(|| known.rows()),
+            columns: known.columns,
+            delimiter: known.delimiter.into(),
+        }
+    }
+}
+
+/// A page of what is in an archive.
+#[derive(Debug, Serialize)]
+pub(crate) struct Members<'a> {
+    format: &'a str,
+    members: &'a [Member],
+    total: u64,
+    bytes: u64,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> Members<'a> {
+    /// At most `limit` members from `offset` on.
+    pub(crate) fn new(listing: &'a Listing, offset: u64, limit: u64) -> Self {
+        let held = listing.members.len() as u64;
+        let from = offset.min(held);
+        let to = from.saturating_add(limit).min(held);
+        let place = |at: u64| usize::try_from(at).expect("no more than there are");
+        Self {
+            format: &listing.format,
+            members: &listing.members[place(from)..place(to)],
+            total: listing.total,
+            bytes: listing.bytes,
+            complete: listing.complete,
+            message: listing.message.as_deref(),
         }
     }
 }
@@ -357,7 +509,16 @@ pub(crate) struct Status {
     log: Log,
     safe_to_copy: bool,
     last_verified: LastVerified,
+    last_full_verification: Option<LastFullVerification>,
+    parity: Parity,
     uploads_unfinished: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Parity {
+    percent: u8,
+    bytes: u64,
+    stripes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -382,11 +543,17 @@ struct VaultFacts {
 struct Log {
     size: u64,
     root: String,
+    words: Vec<&'static str>,
 }
 
 impl Status {
     /// `name` is the vault's file name.
-    pub(crate) fn new(status: vault::Status, name: String, uploads_unfinished: u64) -> Self {
+    pub(crate) fn new(
+        status: vault::Status,
+        name: String,
+        uploads_unfinished: u64,
+        last: Option<vault::LastVerification>,
+    ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             vault: VaultFacts {
@@ -415,6 +582,13 @@ impl Status {
             log: Log {
                 size: status.entries,
                 root: STANDARD.encode(status.root.as_bytes()),
+                words: vault::prove::words::encode(&status.root),
+            },
+            last_full_verification: last.map(Into::into),
+            parity: Parity {
+                percent: status.parity.percent(),
+                bytes: status.parity_bytes,
+                stripes: status.parity_stripes,
             },
             safe_to_copy: status.safe_to_copy,
             last_verified: LastVerified {
@@ -496,4 +670,8 @@ pub(crate) struct Completed {
 #[derive(Debug, Serialize)]
 pub(crate) struct TicketUrl {
     pub(crate) url: String,
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    /// Whether paths in it have folders.
+    pub(crate) folders: bool,
 }
