@@ -241,7 +241,12 @@ fn document(json: &[u8]) -> Result<Document, Failure> {
         ))
     };
     let version: Version = serde_json::from_slice(json).map_err(unreadable)?;
-    if !version.asset.version.starts_with("2.") {
+    let is_second = version
+        .asset
+        .version
+        .as_str()
+        .is_some_and(|text| text.starts_with("2."));
+    if !is_second {
         return Err(Failure::unsupported(
             "this is a glTF file of a version other than 2, which cannot be shown",
         ));

@@ -232,7 +232,9 @@ impl Bench {
             .iter()
             .all(|&index| at(index).is_some_and(|p| p.iter().all(|x| x.is_finite())));
         if !is_there {
-            self.lacks("some triangles name points that are not there, and are left out");
+            self.lacks(
+                "some triangles name points that are not there or nowhere, and are left out",
+            );
             return;
         }
         if self.corners.len() >= 3 * TRIANGLES_MAX {

@@ -112,6 +112,7 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
     let mut line = Vec::new();
     let mut corners = Vec::with_capacity(3);
     let mut read = 0_u64;
+    let mut has_end = false;
     loop {
         line.clear();
         if reader
@@ -134,13 +135,17 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
                 };
                 corners.push([coordinate(), coordinate(), coordinate()]);
             }
-            Some("facet" | "outer" | "endloop") => corners.clear(),
+            Some("facet" | "outer" | "endloop") => {
+                corners.clear();
+                has_end = false;
+            }
+            Some("endsolid") => has_end = true,
             _ => {}
         }
         if let [a, b, c] = corners[..] {
             corners.clear();
             if !soup.add([a, b, c]) {
-                break;
+                return Ok(());
             }
         }
         read += 1;
@@ -151,6 +156,9 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
     if !corners.is_empty() {
         soup.bench
             .lacks("the file ends in the middle of a triangle");
+    } else if !has_end {
+        soup.bench
+            .lacks("the file ends without saying so, as one that was cut off");
     }
     Ok(())
 }

@@ -184,13 +184,14 @@ fn wide(head: &[u8], is_cut: bool) -> Option<&'static Encoding> {
     }
     let zeros = |at: usize| head.chunks_exact(2).filter(|pair| pair[at] == 0).count();
     let (first, second) = (zeros(0), zeros(1));
-    let (encoding, from): (_, fn([u8; 2]) -> u16) = if second * 10 > units * 3 && first == 0 {
-        (UTF_16LE, u16::from_le_bytes)
-    } else if first * 10 > units * 3 && second == 0 {
-        (UTF_16BE, u16::from_be_bytes)
-    } else {
-        return None;
-    };
+    let (encoding, from): (_, fn([u8; 2]) -> u16) =
+        if second * 10 > units * 3 && first * 10 < second {
+            (UTF_16LE, u16::from_le_bytes)
+        } else if first * 10 > units * 3 && second * 10 < first {
+            (UTF_16BE, u16::from_be_bytes)
+        } else {
+            return None;
+        };
     let decoded = char::decode_utf16(head.chunks_exact(2).map(|pair| from([pair[0], pair[1]])));
     let faults = decoded.filter(|unit| match unit {
         Ok(char) => is_control(*char as u32),
