@@ -128,11 +128,10 @@ fn draw<R: Read + Seek>(
         None => (0..u32::try_from(count).unwrap_or(u32::MAX)).collect(),
     };
     let mut colour = base_colour(document, primitive);
-    if let Some(&at) = primitive.attributes.get("COLOR_0") {
-        if let Ok(mean) = source.mean_colour(at) {
-            for (part, mean) in colour.iter_mut().zip(mean) {
-                *part *= mean;
-            }
+    let coloured = primitive.attributes.get("COLOR_0");
+    if let Some(Ok(mean)) = coloured.map(|&at| source.mean_colour(at)) {
+        for (part, mean) in colour.iter_mut().zip(mean) {
+            *part *= mean;
         }
     }
     bench.colour([srgb(colour[0]), srgb(colour[1]), srgb(colour[2]), colour[3]]);

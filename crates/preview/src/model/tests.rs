@@ -1,4 +1,8 @@
 //! Models as programs write them, and as nobody should.
+#![expect(
+    clippy::float_cmp,
+    reason = "numbers that are read come out as they were written"
+)]
 
 use std::fmt::Write as _;
 use std::io::Cursor;

@@ -291,7 +291,8 @@ mod tests {
     fn a_search_stops_and_goes_on_without_missing_or_repeating() {
         let text: String = (0..20_000)
             .map(|at| format!("line {at} needle needle\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let memory = Memory::new(text, 4096);
         let known = indexed(&memory);
         let query = Query::new("NEEDLE", false).unwrap();

@@ -484,7 +484,8 @@ mod tests {
     #[test]
     fn any_window_of_a_long_table_is_what_was_written() {
         let line = |at: usize| format!("{at},\"line\nbreak é😀 {}\"\n", at * 7);
-        let csv: String = "id,text\n".to_owned() + &(0..5000).map(line).collect::<String>();
+        let csv: String =
+            "id,text\n".to_owned() + &(0..5000).map(line).collect::<Vec<_>>().concat();
         let wide: Vec<u8> = csv.encode_utf16().flat_map(u16::to_be_bytes).collect();
         for bytes in [csv.into_bytes(), wide] {
             let memory = Memory::new(bytes, 4099);

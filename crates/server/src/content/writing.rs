@@ -179,7 +179,7 @@ fn with_end(encoding: &'static Encoding, mark_bytes: usize, head: &[u8]) -> Writ
 /// UTF-16 without a mark: every other byte of what is mostly ASCII is 0, and all units are characters of texts.
 fn wide(head: &[u8], is_cut: bool) -> Option<&'static Encoding> {
     let units = head.len() / 2;
-    if units < 2 || !is_cut && head.len() % 2 != 0 {
+    if units < 2 || !is_cut && !head.len().is_multiple_of(2) {
         return None;
     }
     let zeros = |at: usize| head.chunks_exact(2).filter(|pair| pair[at] == 0).count();
