@@ -179,18 +179,19 @@ fn with_end(encoding: &'static Encoding, mark_bytes: usize, head: &[u8]) -> Writ
 /// UTF-16 without a mark: every other byte of what is mostly ASCII is 0, and all units are characters of texts.
 fn wide(head: &[u8], is_cut: bool) -> Option<&'static Encoding> {
     let units = head.len() / 2;
-    if units < 2 || !is_cut && head.len() % 2 != 0 {
+    if units < 2 || !is_cut && !head.len().is_multiple_of(2) {
         return None;
     }
     let zeros = |at: usize| head.chunks_exact(2).filter(|pair| pair[at] == 0).count();
     let (first, second) = (zeros(0), zeros(1));
-    let (encoding, from): (_, fn([u8; 2]) -> u16) = if second * 10 > units * 3 && first == 0 {
-        (UTF_16LE, u16::from_le_bytes)
-    } else if first * 10 > units * 3 && second == 0 {
-        (UTF_16BE, u16::from_be_bytes)
-    } else {
-        return None;
-    };
+    let (encoding, from): (_, fn([u8; 2]) -> u16) =
+        if second * 10 > units * 3 && first * 10 < second {
+            (UTF_16LE, u16::from_le_bytes)
+        } else if first * 10 > units * 3 && second * 10 < first {
+            (UTF_16BE, u16::from_be_bytes)
+        } else {
+            return None;
+        };
     let decoded = char::decode_utf16(head.chunks_exact(2).map(|pair| from([pair[0], pair[1]])));
     let faults = decoded.filter(|unit| match unit {
         Ok(char) => is_control(*char as u32),
