@@ -135,7 +135,7 @@ impl TableIndex {
                 byte: writing.mark_bytes,
             }),
             delimiter,
-            header: header_of(&rows),
+            header: header_of(&rows, is_cut),
             columns: 0,
             records: 0,
             is_complete: false,
@@ -393,7 +393,7 @@ fn delimiter_of(sample: &str, is_cut: bool) -> u8 {
 }
 
 /// The first row, if it names columns: all different words, no numbers, and rows below it.
-fn header_of(rows: &[Vec<String>]) -> Option<Vec<String>> {
+fn header_of(rows: &[Vec<String>], is_cut: bool) -> Option<Vec<String>> {
     let (first, others) = rows.split_first()?;
     let is_value = |cell: &String| {
         let cell = cell.trim();
@@ -410,7 +410,7 @@ fn header_of(rows: &[Vec<String>]) -> Option<Vec<String>> {
     distinct.sort();
     distinct.dedup();
     // A column of row names often has none itself.
-    let is_header = !others.is_empty()
+    let is_header = (is_cut || !others.is_empty())
         && !named.is_empty()
         && named.len() + 1 >= first.len()
         && distinct.len() == named.len()
