@@ -196,7 +196,7 @@ export class Viewer extends EventTarget {
         this.look(mode);
       },
     }, MODE_WORDS[mode])));
-    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && this.content.clientWidth >= 1000 ? 'beside' : modes[0]);
+    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && innerWidth >= 1000 ? 'beside' : modes[0]);
     this.look(modes.includes(wanted) ? wanted : modes[0]);
     this.drawInfo();
   }
