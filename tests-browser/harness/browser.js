@@ -65,7 +65,7 @@ export function watch(page, origin) {
   });
   page.on('request', (request) => {
     const url = new URL(request.url());
-    const own = url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:';
+    const own = url.origin === origin || /^(?:data|blob|chrome-extension|chrome):$/.test(url.protocol);
     if (!own) seen.push(`request to somebody else: ${request.url()}`);
   });
   page.on('response', (response) => {

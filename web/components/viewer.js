@@ -123,6 +123,8 @@ export class Viewer extends EventTarget {
     this.looking.abort();
     this.shown?.end?.();
     this.shown = null;
+    // Keys go on working when what had the focus is taken away.
+    if (this.content.contains(document.activeElement) || this.tools.contains(document.activeElement)) this.dialog.focus();
     this.content.replaceChildren();
     this.content.className = 'viewer-content';
     this.tools.replaceChildren();
