@@ -27,6 +27,7 @@ use crate::routes;
 use crate::server::ServerOptions;
 use crate::shelf::Shelf;
 use crate::tickets::Tickets;
+use crate::verification::Verification;
 use compactvault_vault::Vault;
 
 /// JSON up to this size costs more to compress than to send.
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
+    pub(crate) verification: Verification,
     pub(crate) limits: Limits,
     pub(crate) openings: Openings,
     pub(crate) meters: Arc<Meters>,
@@ -99,6 +101,7 @@ impl App {
             lanes,
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
+            verification: Verification::default(),
             limits: Limits::new(),
             openings: Openings::default(),
             refusals: Refusals::new(Arc::clone(&meters)),

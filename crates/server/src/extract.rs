@@ -43,7 +43,8 @@ impl<S: Send + Sync> FromRequestParts<S> for EntryId {
     }
 }
 
-fn parse_id(text: &str) -> Option<Seq> {
+/// The number of an entry that is not the vault's own, in digits.
+pub(crate) fn parse_id(text: &str) -> Option<Seq> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     // SQLite's row ids are signed, and 0 is the vault itself.
     let id = text

@@ -42,6 +42,7 @@ mod strangers;
 mod text;
 mod tickets;
 mod tls;
+mod verification;
 mod wire;
 mod zip;
 

@@ -4,13 +4,18 @@
 mod assets;
 mod collections;
 mod downloads;
+mod known;
 pub(crate) mod pages;
 mod projects;
+mod proving;
+mod ranks;
 mod search;
+mod selection;
 mod sign_in;
 mod status;
 pub(crate) mod uploads;
 mod vaults;
+mod verification;
 mod whole;
 
 use axum::http::Method;
@@ -49,6 +54,9 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/checkpoint", get(status::checkpoint)),
         get_(Read, "/api/events", get(status::events)),
         post_(All, "/api/maintenance/vacuum", post(status::vacuum)),
+        get_(Read, "/api/verification", get(verification::state)),
+        post_(All, "/api/verification", post(verification::start)),
+        post_(All, "/api/verification/stop", post(verification::stop)),
         get_(Any, "/api/openapi.json", get(status::openapi)),
         get_(Read, "/api/projects", get(projects::list)),
         post_(Add, "/api/projects", post(projects::create)),
@@ -62,8 +70,14 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/collections/{id}/download", get(downloads::collection)),
         post_(Read, "/api/collections/{id}/assets/download", post(downloads::selection)),
         get_(Read, "/api/search", get(search::search)),
+        get_(Read, "/api/search/rank", get(ranks::in_search)),
+        get_(Read, "/api/collections/{id}/rank", get(ranks::in_collection)),
+        post_(Read, "/api/selection", post(selection::count)),
         get_(Read, "/api/assets/{id}", get(assets::bytes)),
         get_(Read, "/api/assets/{id}/preview", get(assets::preview)),
+        get_(Read, "/api/assets/{id}/places", get(proving::places)),
+        get_(Read, "/api/assets/{id}/proof", get(proving::proof)),
+        post_(Add, "/api/known", post(known::known)),
         post_(Add, "/api/upload/chunk", post(uploads::part)),
         post_(Add, "/api/upload/complete", post(uploads::complete)),
         get_(Any, "/api/uploads", get(uploads::unfinished)),

@@ -244,6 +244,11 @@ impl Server {
                 report.uploads_unfinished,
             ) = drained;
         }
+        let verified = tokio::task::spawn_blocking({
+            let app = self.app.clone();
+            move || app.verification.close()
+        });
+        verified.await.expect("waiting for a thread does not panic");
         self.app.lanes.close().await;
         if let Some(dir) = self.checkpoint_dir {
             let vault = vault.clone();

@@ -23,8 +23,12 @@ mod pages;
 mod previews;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/proving.rs"]
+mod proving;
 #[path = "it/search.rs"]
 mod search;
+#[path = "it/selection.rs"]
+mod selection;
 #[path = "it/sockets.rs"]
 mod sockets;
 #[path = "it/status.rs"]

@@ -12,11 +12,13 @@ use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
 use crate::model::{
-    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, Parity, PlaceId, Project,
-    SearchPage, SearchQuery, Status,
+    Asset, AssetDetails, Collection, KnownBy, KnownFile, ListPage, ListQuery, Node, Parity,
+    PlaceId, Places, Project, Question, Ranks, SearchPage, SearchQuery, Selected, Selection,
+    Status,
 };
 use crate::name::Name;
 use crate::natural_order;
+use crate::query::FactSource;
 use crate::read::{AssetReader, Reading};
 use crate::store::derived;
 use crate::store::files::{self, Entered};
@@ -26,7 +28,7 @@ use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry
 use crate::store::scan::Watcher;
 use crate::store::wal::Elsewhere;
 use crate::store::write::{Protection, Reopen, Writer};
-use crate::store::{Fact, Section, listing, log, read, search};
+use crate::store::{Fact, Section, listing, log, parity, read, search, selection, whereabouts};
 use crate::uploads::Uploads;
 use crate::walk::Walk;
 
@@ -293,10 +295,32 @@ impl Vault {
         search::search(&*self.connection()?, query, &self.inner.reading.catalog)
     }
 
+    /// Where assets stand among what is asked for, and where the first name that begins with `prefix` does.
+    pub fn ranks(
+        &self,
+        question: &Question,
+        assets: &[AssetId],
+        prefix: Option<&str>,
+    ) -> Result<Ranks, ReadError> {
+        let shared = &self.inner.reading.catalog;
+        selection::ranks(&*self.connection()?, question, (assets, prefix), shared)
+    }
+
+    /// The assets that a rule means, at this moment. Takes 8 bytes for each.
+    pub fn select(&self, selection: &Selection) -> Result<Selected, ReadError> {
+        let shared = &self.inner.reading.catalog;
+        selection::select(&*self.connection()?, selection, shared)
+    }
+
     /// Reads all names now, so that the first search, or page far into a long list, need not. Does nothing where that was
     /// done.
     pub fn prepare_search(&self) -> Result<(), ReadError> {
         search::prepare(&*self.connection()?, &self.inner.reading.catalog)
+    }
+
+    /// Names who knows what contents say, so that queries can ask for it. Only the first to be named counts.
+    pub fn set_fact_source(&self, source: Arc<dyn FactSource>) {
+        self.inner.reading.catalog.set_facts(source);
     }
 
     /// One asset.
@@ -304,6 +328,21 @@ impl Vault {
         let connection = self.connection()?;
         let entry = read::entry_of_kind(&connection, id.seq(), Kind::Asset, "asset")?;
         asset_from_entry(&entry, derived::listed(&connection, id.seq())?.media()?)
+    }
+
+    /// All assets with the same content, itself first and among them; `limit` of them at most.
+    pub fn places(&self, id: AssetId, limit: usize) -> Result<Places, ReadError> {
+        let shared = &self.inner.reading.catalog;
+        whereabouts::places(&*self.connection()?, id, limit, shared)
+    }
+
+    /// For each file the newest version of its name in its place, if that is the file already. One look for each.
+    pub fn known(
+        &self,
+        collection: CollectionId,
+        files: &[KnownFile],
+    ) -> Result<Vec<Option<(AssetId, KnownBy)>>, ReadError> {
+        whereabouts::known(&*self.connection()?, collection, files)
     }
 
     /// Everything known about an asset.
@@ -328,6 +367,7 @@ impl Vault {
             path,
             chunks: reader.chunks(),
             versions: versions.into_iter().map(AssetId::new).collect(),
+            leaf_hash: read::entry(&connection, id.seq())?.leaf_hash(),
             asset,
         })
     }
@@ -415,6 +455,7 @@ impl Vault {
         let facts = read::facts(&connection)?;
         let fact = |fact: Fact| facts[fact as usize];
         let (entries, root) = log::last_root(&connection)?;
+        let parity = parity::extent(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
         // Who has it open for writing for long cannot go by who else had it open at the beginning.
@@ -444,6 +485,9 @@ impl Vault {
                 .saturating_sub(fact(Fact::Projects) + fact(Fact::Collections))
                 .saturating_sub(fact(Fact::Assets) + fact(Fact::Links)),
             verified: crate::scrub::last_verified(&connection, fact(Fact::Packs)),
+            parity: inner.body.parity,
+            parity_bytes: parity.0,
+            parity_stripes: parity.1,
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)

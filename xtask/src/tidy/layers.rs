@@ -101,6 +101,8 @@ const BANS: &[Ban] = &[
             "crates/vault/src/merkle.rs",
             "crates/vault/src/natural_order.rs",
             "crates/vault/src/relevance.rs",
+            "crates/vault/src/query.rs",
+            "crates/vault/src/query",
             "crates/vault/src/name.rs",
             "crates/vault/src/media.rs",
             "crates/vault/src/media",

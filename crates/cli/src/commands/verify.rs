@@ -40,6 +40,11 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             bar.set_total(progress.bytes_total);
             bar.set(progress.bytes_done, || "reading".into());
         })?;
+        if let Err(error) = vault.note_verification(&report, "verify") {
+            output.remark(format_args!(
+                "that it was verified could not be noted: {error}"
+            ));
+        }
         Ok((report, comparison, vault.path().to_path_buf()))
     });
     let (mut report, comparison, path) = match looked {
