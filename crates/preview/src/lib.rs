@@ -7,9 +7,13 @@
 //! the two say to each other. The worker never sees a file, only the bytes it asks for.
 
 pub mod content;
+pub mod facts;
 pub mod job;
+pub mod kind;
 mod platform;
 pub mod protocol;
+mod sound;
+pub mod thumbnail;
 pub mod worker;
 
 pub use content::Content;
@@ -17,4 +21,4 @@ pub use job::{Failure, Job, Limits, Output, Work};
 pub use protocol::Request;
 
 /// All jobs there are.
-pub const JOBS: &[&Job] = &[];
+pub static JOBS: &[&Job] = &[&thumbnail::THUMBNAIL, &facts::FACTS];

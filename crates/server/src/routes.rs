@@ -5,6 +5,7 @@ mod assets;
 mod collections;
 mod downloads;
 mod known;
+mod looks;
 pub(crate) mod pages;
 mod projects;
 mod proving;
@@ -78,6 +79,8 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/assets/{id}/places", get(proving::places)),
         get_(Read, "/api/assets/{id}/proof", get(proving::proof)),
         post_(Add, "/api/known", post(known::known)),
+        get_(Read, "/api/assets/{id}/thumbnail", get(looks::thumbnail)),
+        get_(Read, "/api/assets/{id}/facts", get(looks::facts)),
         post_(Add, "/api/upload/chunk", post(uploads::part)),
         post_(Add, "/api/upload/complete", post(uploads::complete)),
         get_(Any, "/api/uploads", get(uploads::unfinished)),
