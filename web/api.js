@@ -8,7 +8,7 @@
  *   created_at_unix_ms: number, assets: number, collections: number}} Collection
  * @typedef {{id: number, type: string, format: string, filename: string, filename_base64?: string, size_original: number,
  *   media_type: string, sha256: string, modified: ?string, modified_unix_ms: ?number, created_at: string,
- *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail?: boolean, path?: string, collection_id?: number}} Asset path and
+ *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail: boolean, path?: string, collection_id?: number}} Asset path and
  *   collection_id only in what a search found
  * @typedef {Asset & {collection_id: number, project_id: number, path: string, crc32: string, chunks: number,
  *   version_ids: number[], content?: string, content_truncated?: boolean, encoding?: string,

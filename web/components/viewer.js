@@ -341,7 +341,7 @@ export class Viewer extends EventTarget {
       return;
     }
     const onButton = target.tagName === 'BUTTON' || target.tagName === 'A';
-    if (!(key === 'Space' && onButton) && this.shown?.key?.(key)) {
+    if (!(key === 'Space' && onButton) && !/^(Home|End)$/.test(key) && this.shown?.key?.(key)) {
       event.preventDefault();
       return;
     }
