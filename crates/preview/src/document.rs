@@ -126,7 +126,7 @@ impl Serialize for Node {
     }
 }
 
-/// Reads Markdown (CommonMark with tables, task lists and strikethrough) from the first [`BYTES_MAX`] of `content`.
+/// Reads Markdown (`CommonMark` with tables, task lists and strikethrough) from the first [`BYTES_MAX`] of `content`.
 pub fn read(mut content: impl Read + Seek) -> Result<Document, Failure> {
     let size = content.seek(SeekFrom::End(0))?;
     content.seek(SeekFrom::Start(0))?;

@@ -101,7 +101,10 @@ impl Contents {
 pub(crate) type Slot<T> = Arc<AsyncMutex<Option<T>>>;
 
 /// The latest indexes, latest last.
-struct Kept<T>(Mutex<VecDeque<([u8; 32], u8, Slot<T>)>>);
+struct Kept<T>(Mutex<VecDeque<Entry<T>>>);
+
+/// By the content's SHA-256, and how it is looked at.
+type Entry<T> = ([u8; 32], u8, Slot<T>);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {

@@ -457,7 +457,8 @@ impl TableWindow {
 #[derive(Debug, Serialize)]
 pub(crate) struct Members<'a> {
     format: &'a str,
-    members: &'a [Member],
+    #[serde(rename = "members")]
+    page: &'a [Member],
     total: u64,
     bytes: u64,
     complete: bool,
@@ -474,7 +475,7 @@ impl<'a> Members<'a> {
         let place = |at: u64| usize::try_from(at).expect("no more than there are");
         Self {
             format: &listing.format,
-            members: &listing.members[place(from)..place(to)],
+            page: &listing.members[place(from)..place(to)],
             total: listing.total,
             bytes: listing.bytes,
             complete: listing.complete,

@@ -176,10 +176,10 @@ impl Builder {
             TagEnd::TableCell => self.column += 1,
             TagEnd::Image => {
                 // Its alternative text has been taken as text by now; if there is none, its name is better than nothing.
-                if let Some((name, nodes_left)) = self.image.take() {
-                    if nodes_left == self.nodes_left {
-                        self.text(&name);
-                    }
+                if let Some((name, nodes_left)) = self.image.take()
+                    && nodes_left == self.nodes_left
+                {
+                    self.text(&name);
                 }
             }
             TagEnd::CodeBlock | TagEnd::MetadataBlock(_) => {

@@ -165,7 +165,8 @@ fn depth_and_length_end_somewhere() {
         "a\n\n".repeat(n),
         (0..1000)
             .map(|i| format!("{}- a\n", "  ".repeat(i)))
-            .collect(),
+            .collect::<Vec<_>>()
+            .concat(),
         "~~".repeat(n),
         "[a]: b\n".repeat(n / 4) + &"[a]".repeat(n / 4),
     ] {

@@ -231,11 +231,10 @@ impl Notes {
         while let Some((key, value, rest)) = pax_record(records) {
             records = rest;
             match key {
-                b"path" => self.path = Some(value.to_vec()),
+                // The name of a sparse file in `path` is made up, and its own comes later.
+                b"path" | b"GNU.sparse.name" => self.path = Some(value.to_vec()),
                 b"linkpath" => self.target = Some(value.to_vec()),
                 b"size" => self.size = decimal(value),
-                // The name of a sparse file in `path` is made up.
-                b"GNU.sparse.name" => self.path = Some(value.to_vec()),
                 b"GNU.sparse.realsize" | b"GNU.sparse.size" => self.real_size = decimal(value),
                 b"mtime" => {
                     let seconds = std::str::from_utf8(value).ok();
@@ -277,9 +276,9 @@ fn decimal(text: &[u8]) -> Option<u64> {
 fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         let is_negative = field[0] & 0x40 != 0;
-        let bytes = std::iter::once(field[0] & 0x3f).chain(field[1..].iter().copied());
-        let number = bytes.fold(Some(0_u64), |sum, byte| {
-            sum?.checked_mul(256)?.checked_add(u64::from(byte))
+        let mut bytes = std::iter::once(field[0] & 0x3f).chain(field[1..].iter().copied());
+        let number = bytes.try_fold(0_u64, |sum, byte| {
+            sum.checked_mul(256)?.checked_add(u64::from(byte))
         });
         return number.filter(|_| !is_negative);
     }

@@ -10,7 +10,7 @@ const END: &[u8; 4] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
 const END64: &[u8; 4] = b"PK\x06\x06";
 const LOCATOR64: &[u8; 4] = b"PK\x06\x07";
-const LOCATOR64_BYTES: u64 = 20;
+const LOCATOR64_BYTES: usize = 20;
 const DIRECTORY: &[u8; 4] = b"PK\x01\x02";
 const DIRECTORY_BYTES: usize = 46;
 const LOCAL: &[u8; 4] = b"PK\x03\x04";
@@ -146,10 +146,10 @@ fn record64(
     content: &mut (impl Read + Seek),
     position: u64,
 ) -> Result<Option<(u64, [u8; 56])>, Failure> {
-    let Some(locator_at) = position.checked_sub(LOCATOR64_BYTES) else {
+    let Some(locator_at) = position.checked_sub(LOCATOR64_BYTES as u64) else {
         return Ok(None);
     };
-    let mut locator = [0; LOCATOR64_BYTES as usize];
+    let mut locator = [0; LOCATOR64_BYTES];
     content.seek(SeekFrom::Start(locator_at))?;
     read_full(content, &mut locator)?;
     if !locator.starts_with(LOCATOR64) {

@@ -128,11 +128,10 @@ fn draw<R: Read + Seek>(
         None => (0..u32::try_from(count).unwrap_or(u32::MAX)).collect(),
     };
     let mut colour = base_colour(document, primitive);
-    if let Some(&at) = primitive.attributes.get("COLOR_0") {
-        if let Ok(mean) = source.mean_colour(at) {
-            for (part, mean) in colour.iter_mut().zip(mean) {
-                *part *= mean;
-            }
+    let coloured = primitive.attributes.get("COLOR_0");
+    if let Some(Ok(mean)) = coloured.map(|&at| source.mean_colour(at)) {
+        for (part, mean) in colour.iter_mut().zip(mean) {
+            *part *= mean;
         }
     }
     bench.colour([srgb(colour[0]), srgb(colour[1]), srgb(colour[2]), colour[3]]);
@@ -241,7 +240,12 @@ fn document(json: &[u8]) -> Result<Document, Failure> {
         ))
     };
     let version: Version = serde_json::from_slice(json).map_err(unreadable)?;
-    if !version.asset.version.starts_with("2.") {
+    let is_second = version
+        .asset
+        .version
+        .as_str()
+        .is_some_and(|text| text.starts_with("2."));
+    if !is_second {
         return Err(Failure::unsupported(
             "this is a glTF file of a version other than 2, which cannot be shown",
         ));

@@ -214,7 +214,7 @@ impl Bench {
         });
         let is_full = self.parts.len() >= PARTS_MAX;
         match self.parts.last_mut() {
-            Some(part) if part.colour == colour => {}
+            Some(part) if is_same(part.colour, colour) => {}
             Some(part) if part.first == self.corners.len() => part.colour = colour,
             Some(_) if is_full => {}
             _ => self.parts.push(Part {
@@ -232,7 +232,9 @@ impl Bench {
             .iter()
             .all(|&index| at(index).is_some_and(|p| p.iter().all(|x| x.is_finite())));
         if !is_there {
-            self.lacks("some triangles name points that are not there, and are left out");
+            self.lacks(
+                "some triangles name points that are not there or nowhere, and are left out",
+            );
             return;
         }
         if self.corners.len() >= 3 * TRIANGLES_MAX {
@@ -246,7 +248,7 @@ impl Bench {
             let is_there = |normal: &u32| {
                 self.normals
                     .get(*normal as usize)
-                    .is_some_and(|n| *n != [0.0; 3])
+                    .is_some_and(|n| !is_same(*n, [0.0; 3]))
             };
             let normal = normal.filter(is_there).unwrap_or(NONE);
             self.corners.push([position, normal]);
@@ -322,7 +324,9 @@ impl Bench {
                 };
                 // Few distinct ones as a rule; where there are many, the latest are looked through.
                 let window = vertices.len().saturating_sub(FAN_MAX);
-                let known = vertices[window..].iter().position(|known| *known == normal);
+                let known = vertices[window..]
+                    .iter()
+                    .position(|known| is_same(*known, normal));
                 let at = known.map_or(vertices.len(), |at| window + at);
                 if at == vertices.len() {
                     vertices.push(normal);
@@ -336,11 +340,11 @@ impl Bench {
     }
 
     fn face_normal(&self, corners: &[[u32; 2]]) -> [f32; 3] {
-        let [a, b, c] = [0, 1, 2].map(|at| {
+        let [first, second, third] = [0, 1, 2].map(|at| {
             let corner: [u32; 2] = corners[at];
             self.positions[corner[0] as usize].map(f64::from)
         });
-        let (u, v) = (minus(b, a), minus(c, a));
+        let (u, v) = (minus(second, first), minus(third, first));
         let cross = [
             u[1] * v[2] - u[2] * v[1],
             u[2] * v[0] - u[0] * v[2],
@@ -370,6 +374,11 @@ fn smoothed(corner: u32, here: &[u32], faces: &[[f32; 3]], shading: Shading) -> 
     unit(sum).unwrap_or(own)
 }
 
+/// Equal bit by bit, for which no zero is negative.
+fn is_same<const N: usize>(a: [f32; N], b: [f32; N]) -> bool {
+    a.map(f32::to_bits) == b.map(f32::to_bits)
+}
+
 fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
 }
@@ -383,5 +392,5 @@ fn unit(vector: [f64; 3]) -> Option<[f32; 3]> {
     let scaled = vector.map(|x| x / largest);
     let length = scaled.iter().map(|x| x * x).sum::<f64>().sqrt();
     #[expect(clippy::cast_possible_truncation, reason = "at most 1")]
-    Some(scaled.map(|x| (x / length) as f32))
+    Some(scaled.map(|x| (x / length) as f32 + 0.0))
 }

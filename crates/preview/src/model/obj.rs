@@ -60,16 +60,13 @@ pub(super) fn read(
     let mut number = 0_u64;
     while let Some(line) = lines.next()? {
         number += 1;
-        if number % LOOK == 0 && !bench.has_time() || bench.is_full() {
+        if number.is_multiple_of(LOOK) && !bench.has_time() || bench.is_full() {
             break;
         }
         let mut words = line.split_ascii_whitespace();
         match words.next() {
-            Some("v") => {
-                if !bench.position(vector(&mut words)) {
-                    bench.lacks("the model has more points than can be shown");
-                }
-            }
+            Some("v") if bench.position(vector(&mut words)) => {}
+            Some("v") => bench.lacks("the model has more points than can be shown"),
             Some("vn") => {
                 bench.normal(vector(&mut words));
             }

@@ -9,7 +9,7 @@ use crate::job::Failure;
 
 /// The header and the number of triangles.
 const HEAD_BYTES: u64 = 84;
-const TRIANGLE_BYTES: u64 = 50;
+const TRIANGLE_BYTES: usize = 50;
 /// Bytes of a line of text; a number has twenty.
 const LINE_BYTES_MAX: u64 = 4096;
 /// Triangles between two looks at the clock.
@@ -24,7 +24,7 @@ pub(super) fn read(content: &mut (impl Read + Seek)) -> Result<Mesh, Failure> {
     let count = head
         .get(80..84)
         .map(|bytes| u64::from(u32::from_le_bytes(bytes.try_into().expect("four bytes"))));
-    let is_exact = count.is_some_and(|count| HEAD_BYTES + count * TRIANGLE_BYTES == size);
+    let is_exact = count.is_some_and(|count| HEAD_BYTES + count * TRIANGLE_BYTES as u64 == size);
     // Some programs begin binary files with `solid` as well.
     let word = head.trim_ascii_start().get(..5).unwrap_or_default();
     let is_text = word.eq_ignore_ascii_case(b"solid") && !is_exact && is_readable(&head);
@@ -87,7 +87,7 @@ impl Soup {
 }
 
 fn binary(content: &mut impl Read, count: u64, size: u64, soup: &mut Soup) -> Result<(), Failure> {
-    let held = size.saturating_sub(HEAD_BYTES) / TRIANGLE_BYTES;
+    let held = size.saturating_sub(HEAD_BYTES) / TRIANGLE_BYTES as u64;
     if held < count {
         soup.bench.lacks(format!(
             "the file says it has {count} triangles, and ends after {held}"
@@ -95,7 +95,7 @@ fn binary(content: &mut impl Read, count: u64, size: u64, soup: &mut Soup) -> Re
     }
     let mut reader = BufReader::with_capacity(256 * 1024, content);
     for number in 0..count.min(held) {
-        let mut record = [0; TRIANGLE_BYTES as usize];
+        let mut record = [0; TRIANGLE_BYTES];
         reader.read_exact(&mut record)?;
         let coordinate =
             |at: usize| f32::from_le_bytes(record[at..at + 4].try_into().expect("four bytes"));
@@ -113,6 +113,7 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
     let mut line = Vec::new();
     let mut corners = Vec::with_capacity(3);
     let mut read = 0_u64;
+    let mut has_end = false;
     loop {
         line.clear();
         if reader
@@ -137,21 +138,27 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
             corners.push([coordinate(), coordinate(), coordinate()]);
         } else if is("facet") || is("outer") || is("endloop") {
             corners.clear();
+            has_end = false;
+        } else if is("endsolid") {
+            has_end = true;
         }
         if let [a, b, c] = corners[..] {
             corners.clear();
             if !soup.add([a, b, c]) {
-                break;
+                return Ok(());
             }
         }
         read += 1;
-        if read % LOOK == 0 && !soup.bench.has_time() {
+        if read.is_multiple_of(LOOK) && !soup.bench.has_time() {
             return Ok(());
         }
     }
     if !corners.is_empty() {
         soup.bench
             .lacks("the file ends in the middle of a triangle");
+    } else if !has_end {
+        soup.bench
+            .lacks("the file ends without saying so, as one that was cut off");
     }
     Ok(())
 }

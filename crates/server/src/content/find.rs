@@ -1,5 +1,7 @@
 //! Finding a text in a text: from a line on, as far as one request may read.
 
+use std::cmp::Ordering;
+
 use compactvault_vault::ReadError;
 use encoding_rs::Decoder;
 use regex::{Regex, RegexBuilder};
@@ -93,13 +95,14 @@ fn find_within(
         if search.next_line.is_some() {
             return Ok(search.found());
         }
-        // Before that, at least one line was searched.
-        if read >= bytes_max && (search.line > line || search.units > 0) {
-            let next = if search.units > 0 {
-                search.line + 1
-            } else {
-                search.line
+        if read >= bytes_max {
+            // What of the line in hand was searched is searched again, unless it is the one that was asked for.
+            let next = match search.line.cmp(&line) {
+                Ordering::Greater => search.line,
+                Ordering::Equal if search.units > 0 => line + 1,
+                Ordering::Equal | Ordering::Less => continue,
             };
+            search.hits.retain(|hit| hit.line < next);
             search.next_line = (next < known.lines || !known.is_complete).then_some(next);
             return Ok(search.found());
         }
@@ -288,7 +291,8 @@ mod tests {
     fn a_search_stops_and_goes_on_without_missing_or_repeating() {
         let text: String = (0..20_000)
             .map(|at| format!("line {at} needle needle\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let memory = Memory::new(text, 4096);
         let known = indexed(&memory);
         let query = Query::new("NEEDLE", false).unwrap();

@@ -26,7 +26,7 @@ pub(super) struct Mark {
 /// Marks of something that is counted, thinned where they become too many.
 #[derive(Clone, Debug)]
 pub(super) struct Marks {
-    marks: Arc<Vec<Mark>>,
+    all: Arc<Vec<Mark>>,
     lines_apart: u64,
     bytes_apart: u64,
     most: usize,
@@ -39,7 +39,7 @@ impl Marks {
 
     fn with_most(first: Mark, most: usize) -> Self {
         Self {
-            marks: Arc::new(vec![first]),
+            all: Arc::new(vec![first]),
             lines_apart: LINES_APART,
             bytes_apart: BYTES_APART,
             most,
@@ -48,11 +48,11 @@ impl Marks {
 
     /// Takes a mark if it is far enough from the last.
     pub(super) fn offer(&mut self, mark: Mark) {
-        let last = self.marks.last().expect("there is a first");
+        let last = self.all.last().expect("there is a first");
         if mark.line - last.line < self.lines_apart && mark.byte - last.byte < self.bytes_apart {
             return;
         }
-        let marks = Arc::make_mut(&mut self.marks);
+        let marks = Arc::make_mut(&mut self.all);
         marks.push(mark);
         if marks.len() > self.most {
             (self.lines_apart, self.bytes_apart) = (self.lines_apart * 2, self.bytes_apart * 2);
@@ -72,17 +72,17 @@ impl Marks {
 
     /// The last mark at or before a line.
     pub(super) fn before(&self, line: u64) -> Mark {
-        let at = self.marks.partition_point(|mark| mark.line <= line);
-        self.marks[at.saturating_sub(1)]
+        let at = self.all.partition_point(|mark| mark.line <= line);
+        self.all[at.saturating_sub(1)]
     }
 
     /// The mark of just this line.
     pub(super) fn of(&self, line: u64) -> Option<Mark> {
         let at = self
-            .marks
+            .all
             .binary_search_by_key(&line, |mark| mark.line)
             .ok()?;
-        self.marks.get(at).copied()
+        self.all.get(at).copied()
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
             byte += if line % 20_000 == 0 { 1 << 40 } else { 10 };
             marks.offer(Mark { line, byte });
         }
-        assert!(marks.marks.len() <= 8 + 1, "{marks:?}");
+        assert!(marks.all.len() <= 8 + 1, "{marks:?}");
         assert_eq!(marks.before(0), first);
         for line in [20_000, 40_000, 60_000, 80_000] {
             assert!(marks.of(line).is_some(), "{line}");

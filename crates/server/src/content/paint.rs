@@ -16,7 +16,7 @@ pub(crate) const LEAD_LINES: u64 = 300;
 /// A kept state that is farther before a window is not gone on from.
 const GAP_LINES_MAX: u64 = 2000;
 /// Time after which the rest of a window stays plain.
-const TIME_MAX: Duration = Duration::from_millis(300);
+const TIME_MAX: Duration = Duration::from_secs(1);
 /// States kept; each is a few stacks of a few hundred bytes.
 const KEPT_MAX: usize = 256;
 

@@ -62,8 +62,6 @@ struct Pass {
     feed: Feed,
     /// Cells of the row in hand.
     cells: usize,
-    /// Whether anything of a row was seen since the last one ended.
-    is_done: bool,
 }
 
 /// Raw bytes to bytes for `csv-core`, and where those are in the file: as they are where delimiters are single bytes,
@@ -137,7 +135,7 @@ impl TableIndex {
                 byte: writing.mark_bytes,
             }),
             delimiter,
-            header: header_of(&rows),
+            header: header_of(&rows, is_cut),
             columns: 0,
             records: 0,
             is_complete: false,
@@ -146,7 +144,6 @@ impl TableIndex {
             reader: Box::new(reader(delimiter)),
             feed: Feed::new(writing, writing.mark_bytes),
             cells: 0,
-            is_done: false,
         };
         Ok(Ok(Self { known, judge, pass }))
     }
@@ -180,7 +177,8 @@ impl TableIndex {
     fn count(&mut self, piece: &[u8]) {
         let (mut sink, mut ends) = ([0; 4096], [0; 256]);
         let mut at = 0;
-        loop {
+        // To the reader, nothing is the end, so it is told nothing only there.
+        while at < piece.len() || piece.is_empty() {
             let input = &piece[at..];
             let (result, taken, _, cells) =
                 self.pass.reader.read_record(input, &mut sink, &mut ends);
@@ -188,7 +186,7 @@ impl TableIndex {
             at += taken;
             self.pass.cells += cells;
             match result {
-                ReadRecordResult::InputEmpty => return,
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => return,
                 ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {}
                 ReadRecordResult::Record => {
                     self.known.records += 1;
@@ -199,12 +197,7 @@ impl TableIndex {
                         byte: self.pass.feed.at,
                     });
                 }
-                ReadRecordResult::End => return,
             }
-            if piece.is_empty() && self.pass.is_done {
-                return;
-            }
-            self.pass.is_done = piece.is_empty() && result == ReadRecordResult::Record;
         }
     }
 
@@ -271,7 +264,7 @@ impl<'a> Gathered<'a> {
     fn take(&mut self, piece: &[u8]) -> bool {
         let mut at = 0;
         let mut buffer = [0; 4096];
-        loop {
+        while at < piece.len() || piece.is_empty() {
             let (result, taken, written) = self.reader.read_field(&piece[at..], &mut buffer);
             at += taken;
             let room = CELL_BYTES_MAX.saturating_sub(self.cell.len());
@@ -288,6 +281,7 @@ impl<'a> Gathered<'a> {
                 }
             }
         }
+        false
     }
 
     fn end_cell(&mut self) {
@@ -399,7 +393,7 @@ fn delimiter_of(sample: &str, is_cut: bool) -> u8 {
 }
 
 /// The first row, if it names columns: all different words, no numbers, and rows below it.
-fn header_of(rows: &[Vec<String>]) -> Option<Vec<String>> {
+fn header_of(rows: &[Vec<String>], is_cut: bool) -> Option<Vec<String>> {
     let (first, others) = rows.split_first()?;
     let is_value = |cell: &String| {
         let cell = cell.trim();
@@ -416,7 +410,7 @@ fn header_of(rows: &[Vec<String>]) -> Option<Vec<String>> {
     distinct.sort();
     distinct.dedup();
     // A column of row names often has none itself.
-    let is_header = !others.is_empty()
+    let is_header = (is_cut || !others.is_empty())
         && !named.is_empty()
         && named.len() + 1 >= first.len()
         && distinct.len() == named.len()
@@ -490,7 +484,8 @@ mod tests {
     #[test]
     fn any_window_of_a_long_table_is_what_was_written() {
         let line = |at: usize| format!("{at},\"line\nbreak é😀 {}\"\n", at * 7);
-        let csv: String = "id,text\n".to_owned() + &(0..5000).map(line).collect::<String>();
+        let csv: String =
+            "id,text\n".to_owned() + &(0..5000).map(line).collect::<Vec<_>>().concat();
         let wide: Vec<u8> = csv.encode_utf16().flat_map(u16::to_be_bytes).collect();
         for bytes in [csv.into_bytes(), wide] {
             let memory = Memory::new(bytes, 4099);

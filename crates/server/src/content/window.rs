@@ -142,13 +142,13 @@ impl<'a> Reading<'a> {
                 self.line += 1;
                 return Ok(Some(raw));
             }
-            if length >= LEAP_BYTES {
-                if let Some(mark) = self.known.marks.of(self.line + 1) {
-                    self.pieces = Aligned::from(self.bytes, mark.byte, self.known.writing.unit());
-                    (self.piece, self.at) = (Vec::new(), 0);
-                    self.line += 1;
-                    return Ok(Some(raw));
-                }
+            if length >= LEAP_BYTES
+                && let Some(mark) = self.known.marks.of(self.line + 1)
+            {
+                self.pieces = Aligned::from(self.bytes, mark.byte, self.known.writing.unit());
+                (self.piece, self.at) = (Vec::new(), 0);
+                self.line += 1;
+                return Ok(Some(raw));
             }
         }
     }

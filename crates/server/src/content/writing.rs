@@ -84,7 +84,11 @@ impl Judge {
 
     /// Takes the next bytes into account.
     pub(crate) fn feed(&mut self, piece: &[u8]) {
-        for block in piece.chunks(BLOCK_BYTES) {
+        self.take(piece, false);
+    }
+
+    fn take(&mut self, piece: &[u8], is_end: bool) {
+        for (number, block) in (1..).zip(piece.chunks(BLOCK_BYTES)) {
             let has_escape = memchr::memchr(0x1b, block).is_some();
             if self.left == 0 || block.is_ascii() && !has_escape {
                 continue;
@@ -92,7 +96,8 @@ impl Judge {
             self.has_escape |= has_escape;
             self.left = self.left.saturating_sub(block.len());
             self.detector.feed(block, false);
-            let (valid, invalid) = utf8_sequences(block);
+            let (valid, invalid) =
+                utf8_sequences(block, is_end && number * BLOCK_BYTES >= piece.len());
             self.valid += valid;
             self.invalid += invalid;
         }
@@ -114,31 +119,21 @@ impl Judge {
     }
 }
 
-/// Counts well-formed sequences beyond ASCII and faults; what may be cut at either end is neither.
-fn utf8_sequences(block: &[u8]) -> (u64, u64) {
-    let cut = block
-        .iter()
-        .take(3)
-        .take_while(|&&byte| byte & 0xc0 == 0x80)
-        .count();
+/// Counts well-formed sequences beyond ASCII and faults; what may be cut at either end is neither, but at the end of the
+/// text nothing is cut.
+fn utf8_sequences(block: &[u8], is_end: bool) -> (u64, u64) {
+    let cut = block.iter().take(3);
+    let cut = cut.take_while(|&&byte| byte & 0xc0 == 0x80).count();
     let (mut valid, mut invalid) = (0, 0);
-    for chunk in block[cut..].utf8_chunks() {
-        let starts = chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count();
-        valid += starts as u64;
-        invalid += u64::from(!chunk.invalid().is_empty());
+    let mut chunks = block[cut..].utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        valid += chunk.valid().bytes().filter(|&byte| byte >= 0xc0).count() as u64;
+        let is_begun =
+            std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
+        let is_cut = is_begun && !is_end && chunks.peek().is_none();
+        invalid += u64::from(!chunk.invalid().is_empty() && !is_cut);
     }
-    let is_cut = std::str::from_utf8(&block[cut..]).is_err_and(|error| error.error_len().is_none());
-    // The last fault is no fault if it is the beginning of something.
-    let tail = block.len().saturating_sub(3);
-    let may_be_cut = is_cut || block[tail..].iter().any(|&byte| byte >= 0xc0);
-    (
-        valid,
-        if may_be_cut {
-            u64::saturating_sub(invalid, 1)
-        } else {
-            invalid
-        },
-    )
+    (valid, invalid)
 }
 
 /// Tells how a text is written by its head, which is all of it unless `is_cut`.
@@ -155,7 +150,7 @@ pub(crate) fn judge(head: &[u8], is_cut: bool) -> Result<(Writing, Option<Judge>
         return Err(NotText);
     }
     let mut judge = Judge::new();
-    judge.feed(head);
+    judge.take(head, !is_cut);
     let writing = with_end(judge.encoding(), 0, head);
     Ok((writing, Some(judge)))
 }
@@ -179,18 +174,19 @@ fn with_end(encoding: &'static Encoding, mark_bytes: usize, head: &[u8]) -> Writ
 /// UTF-16 without a mark: every other byte of what is mostly ASCII is 0, and all units are characters of texts.
 fn wide(head: &[u8], is_cut: bool) -> Option<&'static Encoding> {
     let units = head.len() / 2;
-    if units < 2 || !is_cut && head.len() % 2 != 0 {
+    if units < 2 || !is_cut && !head.len().is_multiple_of(2) {
         return None;
     }
     let zeros = |at: usize| head.chunks_exact(2).filter(|pair| pair[at] == 0).count();
     let (first, second) = (zeros(0), zeros(1));
-    let (encoding, from): (_, fn([u8; 2]) -> u16) = if second * 10 > units * 3 && first == 0 {
-        (UTF_16LE, u16::from_le_bytes)
-    } else if first * 10 > units * 3 && second == 0 {
-        (UTF_16BE, u16::from_be_bytes)
-    } else {
-        return None;
-    };
+    let (encoding, from): (_, fn([u8; 2]) -> u16) =
+        if second * 10 > units * 3 && first * 10 < second {
+            (UTF_16LE, u16::from_le_bytes)
+        } else if first * 10 > units * 3 && second * 10 < first {
+            (UTF_16BE, u16::from_be_bytes)
+        } else {
+            return None;
+        };
     let decoded = char::decode_utf16(head.chunks_exact(2).map(|pair| from([pair[0], pair[1]])));
     let faults = decoded.filter(|unit| match unit {
         Ok(char) => is_control(*char as u32),
@@ -224,6 +220,8 @@ mod tests {
         assert_eq!(name(b"\xEF\xBB\xBFx"), "UTF-8");
         assert_eq!(name(&wide(text, u16::to_le_bytes)), "UTF-16LE");
         assert_eq!(name(&wide(text, u16::to_be_bytes)), "UTF-16BE");
+        assert_eq!(name(b"caf\xe9"), "windows-1252");
+        assert_eq!(name(b"caf\xe9 x"), "windows-1252");
         assert_eq!(name(b"\xFF\xFEa\0"), "UTF-16LE");
         assert_eq!(name(b"\xFE\xFF\0a"), "UTF-16BE");
         let in_encoding = |label: &str, text: &str| {

@@ -28,15 +28,14 @@ pub(crate) async fn list(
     let offset = params.number("offset", "bad_offset")?.unwrap_or(0);
     let limit = params.count("limit", MEMBERS, MEMBERS_MAX)?;
     let id = AssetId::new(id);
-    let listing = match app.contents.listing(id) {
-        Some(listing) => listing,
-        None => {
-            let made = look(&app, id, &JOB).await?;
-            let listing: Listing = serde_json::from_slice(&made.bytes).map_err(|_| garbled())?;
-            let listing = Arc::new(listing);
-            app.contents.keep_listing(id, Arc::clone(&listing));
-            listing
-        }
+    let listing = if let Some(listing) = app.contents.listing(id) {
+        listing
+    } else {
+        let made = look(&app, id, &JOB).await?;
+        let listing: Listing = serde_json::from_slice(&made.bytes).map_err(|_| garbled())?;
+        let listing = Arc::new(listing);
+        app.contents.keep_listing(id, Arc::clone(&listing));
+        listing
     };
     Ok(json(
         StatusCode::OK,

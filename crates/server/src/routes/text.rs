@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use compactvault_vault::{AssetId, ReadError};
+use compactvault_vault::{AssetId, AssetReader, ReadError};
 
 use crate::app::App;
 use crate::blocking::Lane;
@@ -39,13 +39,12 @@ pub(crate) async fn window(
         &asset.media.format(asset.name.as_bytes()),
     );
     let language = painter.as_ref().map(Painter::language);
-    let (lines, spans) = match painter {
-        Some(fresh) => painted(&app, reader, &known, fresh, (line, count)).await?,
-        None => {
-            let (reader, known) = (reader.clone(), known.clone());
-            let read = move || read_lines(&reader, &known, line, count);
-            (app.lanes.run(Lane::Read, read).await?, Vec::new())
-        }
+    let (lines, spans) = if let Some(fresh) = painter {
+        painted(&app, reader, &known, fresh, (line, count)).await?
+    } else {
+        let known = known.clone();
+        let read = move || read_lines(&reader, &known, line, count);
+        (app.lanes.run(Lane::Read, read).await?, Vec::new())
     };
     let answer = wire::TextWindow::new((line, lines, spans), &known, asset.size, language);
     Ok(json(StatusCode::OK, &answer))
@@ -54,7 +53,7 @@ pub(crate) async fn window(
 /// Lines, and the spans of those that were reached.
 async fn painted(
     app: &App,
-    reader: compactvault_vault::AssetReader,
+    reader: AssetReader,
     known: &Snapshot,
     fresh: Painter,
     (line, count): (u64, u64),
@@ -69,9 +68,10 @@ async fn painted(
     let (lead, lines) = app.lanes.run(Lane::Read, read).await?;
     // Lines before the window that are too long to be read give no state.
     let is_whole = lead.len() as u64 == line - start;
-    let (start, state, mut all) = match is_whole {
-        true => (start, state, lead),
-        false => (line, fresh.clone(), Vec::new()),
+    let (start, state, mut all) = if is_whole {
+        (start, state, lead)
+    } else {
+        (line, fresh.clone(), Vec::new())
     };
     all.extend(lines.iter().cloned());
     let painting = {

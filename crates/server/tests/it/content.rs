@@ -60,7 +60,13 @@ async fn a_window_into_a_long_text_is_what_stands_there() {
         )
     );
     assert_eq!(window["bytes"], text.len());
-    let spans = window["lines"][0]["highlight"].as_array().unwrap();
+    // On a busy machine there may be no time for colours; whoever asks again gets them.
+    let mut painted = window;
+    while painted["lines"][0]["highlight"] == json!([]) {
+        let again = format!("{path}/text?line=99998");
+        painted = bench.get(&again).await.json();
+    }
+    let spans = painted["lines"][0]["highlight"].as_array().unwrap();
     assert!(spans.contains(&json!([13, 24, "string"])), "{spans:?}");
     let first = bench.get(&format!("{path}/text")).await.json();
     assert_eq!(first["lines"].as_array().unwrap().len(), 500);

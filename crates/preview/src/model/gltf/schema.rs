@@ -15,7 +15,8 @@ pub(super) struct Version {
 
 #[derive(Deserialize)]
 pub(super) struct Asset {
-    pub(super) version: String,
+    /// A text; in old files a number.
+    pub(super) version: Value,
 }
 
 #[derive(Default, Deserialize)]
