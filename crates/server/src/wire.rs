@@ -18,8 +18,8 @@ use serde::Serialize;
 use crate::clock::sql_from_unix_ms;
 use crate::content;
 use crate::highlight::Span;
-pub(crate) use query::{Ranks, Selected};
 use query::{ReadTerm, read_terms};
+pub(crate) use query::{Selected, Standing};
 pub(crate) use verification::{LastFullVerification, Verification};
 pub(crate) use whereabouts::{KnownFiles, Places};
 

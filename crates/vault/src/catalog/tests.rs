@@ -218,7 +218,7 @@ fn check_ranks(
         .collect();
     let prefix = ["a", "img", "東", "2e", "nothing"][small(random) % 5];
     let found = catalog.ranks(wanted, &seqs, Some(prefix));
-    for (seq, rank) in seqs.iter().zip(&found.ranks) {
+    for (seq, rank) in seqs.iter().zip(&found.each) {
         let due = all
             .iter()
             .position(|other| other == seq)
