@@ -70,7 +70,7 @@ describe('finding', () => {
 
   it('an unknown key is said to be one, with the nearest that is known', async () => {
     await archive.search('typ:text');
-    await opened.page.getByTestId('read-unknown').getByText('is not a filter and was read as a word').waitFor();
+    await opened.page.getByTestId('read-unknown').getByText('there is no filter').waitFor();
     await opened.page.getByTestId('read-suggestion').click();
     await archive.addressSays('q', 'type:text');
     await archive.settled();
