@@ -113,6 +113,8 @@ describe('adding', () => {
   });
 
   it('is cancelled with an account that adds up, and can be tried again', async () => {
+    // Asking after an upload that never began is answered so.
+    opened.trouble.expect(/status of 404/);
     const release = await holdParts();
     await archive.add([noise('cancelled.bin')]);
     await archive.uploads.getByTestId('upload-cancel').click();
@@ -121,12 +123,12 @@ describe('adding', () => {
     await summary.waitFor();
     assert.equal(await summary.getAttribute('data-failed'), '1');
     await archive.uploads.getByTestId('upload-retry').click();
+    await archive.uploads.locator('[data-testid="upload-summary"][data-failed="0"]').waitFor();
     assert.equal((await archive.account(PATIENCE_MS)).sealed, 1);
   });
 
   it('goes on after a reload without sending parts twice', async () => {
     const large = noise('reloaded.bin');
-    opened.page.on('dialog', (dialog) => dialog.accept().catch(() => {}));
     opened.trouble.expect(/dialog: beforeunload/);
     const release = await holdParts(3);
     await archive.add([large]);
