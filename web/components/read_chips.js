@@ -25,7 +25,7 @@ function chip(q, { start, end, text, kind, meaning, suggestion }, change) {
     h('span', { class: kind }, label), icon('close'));
   if (!unknown) return remove;
   // A key keeps the value it was given; anything else is a whole term.
-  const better = suggestion?.endsWith(':') ? text.replace(/^(-?)[^:]*:/, `$1${suggestion}`) : suggestion;
+  const better = suggestion?.endsWith(':') ? q.slice(start, end).replace(/^(-?)[^:]*:/, `$1${suggestion}`) : suggestion;
   return h('span', { class: 'unknown-term', 'data-testid': 'read-unknown' }, remove, h('span', {}, meaning),
     suggestion && h('button', { type: 'button', class: 'link', 'data-testid': 'read-suggestion', onclick: () => put(String(better)) }, `Did you mean “${suggestion}”?`));
 }
