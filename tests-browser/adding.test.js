@@ -103,7 +103,7 @@ describe('adding', () => {
     const release = await holdParts();
     await archive.add([noise('paused.bin')]);
     await archive.uploads.getByTestId('upload-pause').click();
-    await archive.uploads.getByText('Paused').waitFor();
+    await archive.uploads.getByRole('heading', { name: 'Paused' }).waitFor();
     await release();
     const before = sent;
     await opened.page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
@@ -157,7 +157,7 @@ describe('adding', () => {
     });
     await server.kill();
     await release();
-    await archive.uploads.getByText('Waiting for the server').first().waitFor();
+    await archive.uploads.getByRole('heading', { name: 'Waiting for the server' }).waitFor();
     server = await server.again();
     // Without a password every start has its own token: the person opens the new address beside the waiting page.
     const beside = await opened.context.newPage();
