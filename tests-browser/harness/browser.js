@@ -61,7 +61,8 @@ export function watch(page, origin) {
   page.on('pageerror', (error) => seen.push(`uncaught: ${error.stack ?? error.message}`));
   page.on('dialog', (dialog) => {
     seen.push(`dialog: ${dialog.type()} ${dialog.message()}`);
-    dialog.dismiss().catch(() => {});
+    // Whoever leaves a page that asks means it; that it asked is noted above.
+    (dialog.type() === 'beforeunload' ? dialog.accept() : dialog.dismiss()).catch(() => {});
   });
   page.on('request', (request) => {
     const url = new URL(request.url());
