@@ -88,7 +88,9 @@ describe('looking at assets', () => {
     const assets = await assetsOf(kind);
     await look(kind);
     for (const [i, asset] of assets.entries()) {
-      if (i > 0) await page.keyboard.press('ArrowRight');
+      // The browser's PDF viewer takes the keys for itself as soon as it has begun.
+      if (i > 0 && kind === 'papers') await content('viewer-next').click();
+      else if (i > 0) await page.keyboard.press('ArrowRight');
       await shown(asset.filename);
       assert.equal(await archive.viewer.getByTestId('viewer-position').innerText(), `${i + 1} of ${assets.length}`);
       if (asset.filename !== damaged.name) await check(asset, readFileSync(path.join(source, kind, asset.filename)), asset.filename === samples[kind].cut);
