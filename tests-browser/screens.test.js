@@ -39,7 +39,7 @@ describe('every screen', () => {
     const { page, context } = await openPage(browser, server);
     const archive = new ArchivePage(page, server.origin);
     const travel = (await archive.get('/api/projects')).find((/** @type {any} */ { name }) => name === 'Travel');
-    for (const name of ['Empty', 'Desk', 'Phone']) {
+    for (const name of ['Empty', ...STAGES.map(({ name }) => name)]) {
       const made = await page.context().request.post(`${server.origin}/api/collections`, { data: { project_id: travel.id, name } });
       assert.ok(made.ok());
     }
@@ -64,7 +64,7 @@ describe('every screen', () => {
       opened.trouble.expect(/status of 404/);
       const archive = new ArchivePage(page, server.origin);
       const phone = stageName === 'phone';
-      const stage = { archive, page, places: await archive.collections(), origin: server.origin, phone };
+      const stage = { archive, page, places: await archive.collections(), origin: server.origin, phone, name: stageName };
       /** @type {string[]} */
       const found = [];
       for (const screen of SCREENS.filter(({ wide }) => !(wide && phone))) {

@@ -8,7 +8,7 @@
  *   created_at_unix_ms: number, assets: number, collections: number}} Collection
  * @typedef {{id: number, type: string, format: string, filename: string, filename_base64?: string, size_original: number,
  *   media_type: string, sha256: string, modified: ?string, modified_unix_ms: ?number, created_at: string,
- *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail?: boolean, path?: string, collection_id?: number}} Asset path and
+ *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail: boolean, path?: string, collection_id?: number}} Asset path and
  *   collection_id only in what a search found
  * @typedef {Asset & {collection_id: number, project_id: number, path: string, crc32: string, chunks: number,
  *   version_ids: number[], content?: string, content_truncated?: boolean, encoding?: string,
@@ -16,7 +16,7 @@
  * @typedef {{id: number, collection_id: number, project_id: number, path: string, filename: string, created_at_unix_ms: number,
  *   newest: boolean}} Place
  * @typedef {{text: string, highlight?: [number, number, string][], cut?: boolean}} Line
- * @typedef {{line: number, lines: Line[], total_lines: number, encoding: string, bytes: number, language: string | null}} TextWindow
+ * @typedef {{line: number, lines: Line[], total_lines: number, complete?: boolean, encoding: string, bytes: number, language: string | null}} TextWindow
  * @typedef {{line: number, start: number, end: number}} Hit
  * @typedef {{header: string[] | null, rows: string[][], row: number, total_rows: number | null, columns: number, delimiter: string}} TableWindow
  * @typedef {{path: string, kind: 'file' | 'folder' | 'link', size: number, packed: number | null, modified_unix_ms: number | null, target?: string}} Member
@@ -197,7 +197,7 @@ export const api = {
   table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
   /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
   members: (id, offset, limit, signal) => get(`/api/assets/${id}/members?offset=${offset}&limit=${limit}`, signal),
-  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{nodes: DocumentNode[]}>} */
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{nodes: DocumentNode[], complete?: boolean, message?: string}>} */
   document: (id, signal) => get(`/api/assets/${id}/document`, signal),
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} for lib/mesh.js */
   model: (id, signal) => request('GET', `/api/assets/${id}/model`, { as: 'bytes', signal }),

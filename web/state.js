@@ -190,6 +190,8 @@ export class Verifying extends EventTarget {
   /** @param {import('./api.js').Verification} value */
   heard(value) {
     const was = this.value?.state;
+    // An answer may arrive after the event that says how it ended.
+    if (value.state === 'running' && (was === 'done' || was === 'stopped') && this.value?.started_unix_ms === value.started_unix_ms) return;
     this.value = value;
     this.dispatchEvent(new CustomEvent('change'));
     if (was === 'running' && value.state !== 'running') this.dispatchEvent(new CustomEvent('ended'));

@@ -27,7 +27,7 @@ export class ArchivePage {
   /** @param {string} address path with query */
   async goto(address) {
     await this.page.goto(this.origin + address);
-    await this.page.getByTestId('path').getByText(/\S/).first().waitFor();
+    await this.page.getByTestId('path').getByText(/\S/).last().waitFor();
   }
 
   /** @param {number} id of a collection @param {'list' | 'grid'} [as] */

@@ -8,7 +8,7 @@ import { temporaryFolder } from './server.js';
 
 /**
  * @typedef {{archive: import('./page.js').ArchivePage, page: import('playwright-core').Page, places: Map<string, any>, origin: string,
- *   phone: boolean}} Stage
+ *   phone: boolean, name: string}} Stage name: of the theme or device, and of a collection below Travel
  * @typedef {{name: string, show: (stage: Stage) => Promise<void>, leave?: (stage: Stage) => Promise<void>, wide?: boolean}} Screen wide:
  *   there is no such screen on a telephone
  */
@@ -39,7 +39,7 @@ export const SCREENS = [
     await pictures(stage);
   }, leave: escape },
   { name: 'search', show: async (stage) => {
-    await stage.archive.goto('/?as=list&q=o+type:image+typ:png');
+    await stage.archive.goto('/?as=list&q=dun+type:image+size:>14kb');
     await stage.archive.settled();
     await stage.page.getByTestId('read-term').first().waitFor();
   } },
@@ -49,7 +49,7 @@ export const SCREENS = [
     await stage.page.getByTestId('search-list').waitFor();
   }, leave: escape },
   { name: 'no-match', show: async (stage) => {
-    await collection(stage, 'Studio/Posters', 'q=nothing+like+this');
+    await collection(stage, 'Studio/Posters', 'q=dunes+typ:image');
     await stage.page.getByTestId('no-match').waitFor();
   } },
   { name: 'empty', show: async (stage) => {
@@ -99,7 +99,7 @@ export const SCREENS = [
     await stage.page.getByTestId('drop-start').waitFor();
   }, leave: async ({ page }) => page.getByTestId('drop-cancel').click() },
   { name: 'account', show: async (stage) => {
-    await collection(stage, `Travel/${stage.phone ? 'Phone' : 'Desk'}`);
+    await collection(stage, `Travel/${stage.name}`);
     await stage.archive.add(dropped());
     await stage.page.locator('[data-testid="upload-summary"][data-finished="true"]').waitFor();
     await stage.archive.settled();
@@ -117,6 +117,7 @@ export const SCREENS = [
     await stage.page.getByTestId('verify-words').getByText(/Ended/).waitFor();
     await stage.page.getByTestId('compare').fill(String(await stage.page.getByTestId('checkpoint').textContent()));
     await stage.page.getByTestId('trust-verdict').getByText(/as sealed/).waitFor();
+    await stage.page.locator('#page-view').evaluate((view) => view.scrollTo(0, 0));
   } },
 ];
 

@@ -123,6 +123,8 @@ export class Viewer extends EventTarget {
     this.looking.abort();
     this.shown?.end?.();
     this.shown = null;
+    // Keys go on working when what had the focus is taken away.
+    if (this.content.contains(document.activeElement) || this.tools.contains(document.activeElement)) this.dialog.focus();
     this.content.replaceChildren();
     this.content.className = 'viewer-content';
     this.tools.replaceChildren();
@@ -196,7 +198,7 @@ export class Viewer extends EventTarget {
         this.look(mode);
       },
     }, MODE_WORDS[mode])));
-    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && this.content.clientWidth >= 1000 ? 'beside' : modes[0]);
+    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && innerWidth >= 1000 ? 'beside' : modes[0]);
     this.look(modes.includes(wanted) ? wanted : modes[0]);
     this.drawInfo();
   }
@@ -339,7 +341,7 @@ export class Viewer extends EventTarget {
       return;
     }
     const onButton = target.tagName === 'BUTTON' || target.tagName === 'A';
-    if (!(key === 'Space' && onButton) && this.shown?.key?.(key)) {
+    if (!(key === 'Space' && onButton) && !/^(Home|End)$/.test(key) && this.shown?.key?.(key)) {
       event.preventDefault();
       return;
     }

@@ -23,6 +23,10 @@ export async function endsEarly(media, size, read) {
     case 'video/x-msvideo':
       // RIFF says how long it is; streams that never knew write 0 or all ones.
       return size > 8 && ![0, 0xffffffff].includes(view.getUint32(4, true)) && view.getUint32(4, true) + 8 > size + 1;
+    case 'model/gltf-binary': return size > 12 && view.getUint32(8, true) > size;
+    case 'model/stl':
+      if (/^\s*solid\b/i.test(words(head))) return !/endsolid/i.test(words(await tail()));
+      return size >= 84 && 84 + new DataView((await read(80, 83)).buffer).getUint32(0, true) * 50 > size;
     case 'audio/ogg':
     case 'video/ogg': {
       const text = words(await tail());

@@ -105,6 +105,15 @@ describe('a file that ends early', () => {
     assert.equal(await early('audio/ogg', text(`OggS\0\u0000${'.'.repeat(30)}`)), true);
   });
 
+  it('is told of a model', async () => {
+    assert.equal(await early('model/stl', text('solid a\nfacet …\nendsolid a\n')), false);
+    assert.equal(await early('model/stl', text('SOLID a\nFACET …\n')), true);
+    const stl = new Uint8Array(84 + 50);
+    stl[80] = 1;
+    assert.equal(await early('model/stl', stl), false);
+    assert.equal(await early('model/stl', stl.slice(0, 100)), true);
+  });
+
   it('is told by the length it gives itself', async () => {
     const wav = new Uint8Array(100);
     wav.set(text('RIFF'));

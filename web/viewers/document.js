@@ -24,8 +24,9 @@ export async function openBeside(stage) {
 }
 
 /** @param {import('../components/viewer.js').Stage} stage */
-async function drawn({ asset, signal }) {
-  const { nodes } = await api.document(asset.id, signal);
+async function drawn({ asset, signal, notice }) {
+  const { nodes, complete, message } = await api.document(asset.id, signal);
+  if (complete === false) notice(message ?? 'Only the beginning of this document is rendered; its text has all of it.');
   const page = h('article', { class: 'reading scrolls', tabindex: '0', 'aria-label': visibleName(asset.filename), 'data-testid': 'document-content' }, ...nodes.map((node) => build(node, 0)));
   for (const heading of page.querySelectorAll('h1, h2, h3, h4, h5, h6')) heading.dataset.slug = slug(heading.textContent);
   page.addEventListener('click', (/** @type {MouseEvent} */ event) => {

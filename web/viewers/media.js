@@ -10,7 +10,7 @@ const SUBTITLES_BYTES_MAX = 4_000_000;
 const SUBTITLES_MAX = 8;
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export function open(stage) {
+export async function open(stage) {
   const { box, asset, fail, signal } = stage;
   const isVideo = asset.media_type.startsWith('video/') || (asset.type === 'video' && !asset.media_type.startsWith('audio/'));
   const player = /** @type {HTMLMediaElement} */ (h(isVideo ? 'video' : 'audio', {
@@ -31,6 +31,10 @@ export function open(stage) {
     box.append(soundCard(stage, player));
   }
   sayFacts(stage);
+  await new Promise((resolve) => {
+    for (const type of ['loadedmetadata', 'error']) player.addEventListener(type, resolve, { once: true });
+    signal.addEventListener('abort', resolve, { once: true });
+  });
   stage.sayIfCut(`This ${isVideo ? 'video' : 'sound'} ends early: it was cut short, and plays as far as it goes.`);
   return {
     end() {

@@ -14,13 +14,14 @@ const PITCH_MAX = Math.PI / 2;
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open(stage) {
-  const { box, tools, asset, signal, note, notice, fail } = stage;
+  const { box, tools, asset, signal, note, notice, fail, sayIfCut } = stage;
   const mesh = parseMesh(await api.model(asset.id, signal));
   if (signal.aborted) return;
   if (mesh.triangles === 0) throw new Error(mesh.message || 'There is nothing to draw in this model: it has no triangles.');
   note([plural(mesh.vertices, 'corner'), plural(mesh.triangles, 'triangle')].join(' · '));
   if (mesh.message) notice(mesh.message);
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
+  else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
   const canvas = /** @type {HTMLCanvasElement} */ (h('canvas', { class: 'model', role: 'img', 'aria-label': `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, 'data-testid': 'viewer-model' }));
   box.append(canvas);
   let renderer;

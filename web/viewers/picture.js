@@ -13,8 +13,12 @@ const ZOOM_MIN = 0.05;
 const PIXELS_FROM = 3;
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export function open(stage) {
+export async function open(stage) {
   const picture = new Picture(stage);
+  await new Promise((resolve) => {
+    for (const type of ['load', 'error']) picture.image.addEventListener(type, resolve, { once: true });
+    stage.signal.addEventListener('abort', resolve, { once: true });
+  });
   return {
     end: () => picture.ended.abort(),
     gestures: () => picture.zoomed || picture.pointers.size > 1,

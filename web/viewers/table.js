@@ -31,6 +31,13 @@ export async function open({ box, tools, asset, signal, note, notice, fail }) {
     failed: (error) => fail(error.message, error),
     async fetchWindow(offset, limit, inner) {
       const window = offset === 0 && limit === SAMPLE_ROWS ? sample : await api.table(asset.id, offset, limit, inner);
+      // Rows of very many cells come fewer at a time.
+      while (window.rows.length > 0 && window.rows.length < limit && offset + window.rows.length < (window.total_rows ?? Infinity)) {
+        const more = await api.table(asset.id, offset + window.rows.length, limit - window.rows.length, inner);
+        if (more.rows.length === 0) break;
+        window.rows.push(...more.rows);
+        window.total_rows = more.total_rows;
+      }
       most = Math.max(most, totalOf(window, limit));
       say(window.total_rows ?? most, window.total_rows !== null);
       view.setAttribute('aria-rowcount', String(window.total_rows === null ? -1 : window.total_rows + 1));

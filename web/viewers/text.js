@@ -68,7 +68,9 @@ class TextView {
 
   /** @param {import('../api.js').TextWindow} window */
   heard(window) {
+    const before = this.window;
     this.window = window;
+    if (before && (before.total_lines !== window.total_lines || before.complete !== window.complete)) this.sayWhat();
     for (const { text } of window.lines) this.widest = Math.max(this.widest, text.length);
     this.box.style.setProperty('--digits', `${String(window.total_lines).length}ch`);
     this.rows.scroller.spacer.style.minWidth = `calc(${this.widest + 2}ch + var(--digits) + 4rem)`;
@@ -77,8 +79,8 @@ class TextView {
 
   sayWhat() {
     if (!this.window) return;
-    const { encoding, language, total_lines: lines } = this.window;
-    this.stage.note([plural(lines, 'line'), encoding, language].filter(Boolean).join(' · '));
+    const { encoding, language, total_lines: lines, complete } = this.window;
+    this.stage.note([`${complete === false ? 'more than ' : ''}${plural(lines, 'line')}`, encoding, language].filter(Boolean).join(' · '));
   }
 
   /** @param {HTMLElement} tools */

@@ -120,7 +120,7 @@ function verifySection(verification) {
         : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${plural(run.entries_done, 'entry', 'entries')}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
       findings.replaceChildren(...run.findings.map(({ code, message, asset_id: id, path }) => h('li', {}, icon('error'), h('code', {}, code), ' ', message,
         path && (id ? h('a', { href: `/?i=${id}` }, fullNameNode(path)) : fullNameNode(path)))),
-      run.findings_total > run.findings.length && h('li', {}, `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`));
+      ...(run.findings_total > run.findings.length ? [h('li', {}, `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`)] : []));
     },
   };
 }

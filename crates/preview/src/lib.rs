@@ -8,11 +8,15 @@
 
 pub mod content;
 pub mod document;
+pub mod facts;
 pub mod job;
+pub mod kind;
 pub mod members;
 pub mod model;
 mod platform;
 pub mod protocol;
+mod sound;
+pub mod thumbnail;
 pub mod worker;
 
 pub use content::Content;
@@ -20,4 +24,10 @@ pub use job::{Failure, Job, Limits, Output, Work};
 pub use protocol::Request;
 
 /// All jobs there are.
-pub const JOBS: &[&Job] = &[&members::JOB, &document::JOB, &model::JOB];
+pub static JOBS: &[&Job] = &[
+    &thumbnail::THUMBNAIL,
+    &facts::FACTS,
+    &members::JOB,
+    &document::JOB,
+    &model::JOB,
+];

@@ -21,7 +21,7 @@ use crate::host::Hosts;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::openings::Openings;
-use crate::previews::Pool;
+use crate::previews::Previews;
 use crate::proxies::Proxies;
 use crate::requests::{Numbers, Refusals, observe};
 use crate::routes;
@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     pub(crate) contents: Contents,
     pub(crate) openings: Openings,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) previews: Pool,
+    pub(crate) previews: Previews,
     pub(crate) refusals: Refusals,
     pub(crate) numbers: Numbers,
     /// Share of the time for scrubbing, in percent.
@@ -99,7 +99,7 @@ impl App {
             proxies,
             web,
             events: Arc::new(Events::new()),
-            previews: Pool::new(options.preview_worker.clone(), lanes.clone()),
+            previews: Previews::new(options.preview_worker.clone(), lanes.clone()),
             lanes,
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),

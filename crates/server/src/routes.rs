@@ -6,6 +6,7 @@ mod collections;
 mod document;
 mod downloads;
 mod known;
+mod looks;
 mod members;
 mod model;
 pub(crate) mod pages;
@@ -89,6 +90,8 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/assets/{id}/places", get(proving::places)),
         get_(Read, "/api/assets/{id}/proof", get(proving::proof)),
         post_(Add, "/api/known", post(known::known)),
+        get_(Read, "/api/assets/{id}/thumbnail", get(looks::thumbnail)),
+        get_(Read, "/api/assets/{id}/facts", get(looks::facts)),
         post_(Add, "/api/upload/chunk", post(uploads::part)),
         post_(Add, "/api/upload/complete", post(uploads::complete)),
         get_(Any, "/api/uploads", get(uploads::unfinished)),

@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
 use crate::grants::{Grants, GrantsError, Kept};
 use crate::host::Hosts;
-use crate::previews::WorkerCommand;
+use crate::previews::{self, WorkerCommand};
 use crate::proxies::Proxies;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
@@ -277,6 +277,12 @@ pub(crate) async fn vault_was_chosen(app: &App) {
     tokio::spawn(watch(app.clone()));
     tokio::spawn(watch_grants(app.clone()));
     tokio::spawn(prepare_search(app.clone()));
+    if let Ok(vault) = app.shelf.vault() {
+        vault.set_fact_source(app.previews.facts(vault));
+    }
+    if app.previews.is_on() {
+        tokio::spawn(previews::gather(app.clone()));
+    }
     if let Some(pace) = app.scrub {
         tokio::spawn(crate::scrub::scrub(app.clone(), pace));
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compactvault_preview::kind::has_picture;
 use compactvault_vault as vault;
 use compactvault_vault::{Name, PlaceId};
 use serde::Serialize;
@@ -195,6 +196,7 @@ pub(crate) struct Asset {
     created_at_unix_ms: i64,
     executable: bool,
     versions: u64,
+    thumbnail: bool,
 }
 
 impl Asset {
@@ -216,6 +218,7 @@ impl Asset {
             created_at_unix_ms: asset.sealed_at_unix_ms,
             executable: asset.executable,
             versions,
+            thumbnail: has_picture(asset.media.media_type, asset.size),
         }
     }
 }

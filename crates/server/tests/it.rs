@@ -19,6 +19,8 @@ mod description;
 mod downloads;
 #[path = "it/encrypted.rs"]
 mod encrypted;
+#[path = "it/looks.rs"]
+mod looks;
 #[path = "it/pages.rs"]
 mod pages;
 #[path = "it/previews.rs"]

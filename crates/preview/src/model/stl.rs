@@ -26,7 +26,8 @@ pub(super) fn read(content: &mut (impl Read + Seek)) -> Result<Mesh, Failure> {
         .map(|bytes| u64::from(u32::from_le_bytes(bytes.try_into().expect("four bytes"))));
     let is_exact = count.is_some_and(|count| HEAD_BYTES + count * TRIANGLE_BYTES as u64 == size);
     // Some programs begin binary files with `solid` as well.
-    let is_text = head.trim_ascii_start().starts_with(b"solid") && !is_exact && is_readable(&head);
+    let word = head.trim_ascii_start().get(..5).unwrap_or_default();
+    let is_text = word.eq_ignore_ascii_case(b"solid") && !is_exact && is_readable(&head);
     let mut soup = Soup::new();
     match count {
         Some(count) if !is_text => {
@@ -125,22 +126,21 @@ fn text(content: &mut impl Read, soup: &mut Soup) -> Result<(), Failure> {
         }
         let text = String::from_utf8_lossy(&line);
         let mut words = text.split_ascii_whitespace();
-        match words.next() {
-            Some("vertex") => {
-                let mut coordinate = || {
-                    words
-                        .next()
-                        .and_then(|word| word.parse().ok())
-                        .unwrap_or(f32::NAN)
-                };
-                corners.push([coordinate(), coordinate(), coordinate()]);
-            }
-            Some("facet" | "outer" | "endloop") => {
-                corners.clear();
-                has_end = false;
-            }
-            Some("endsolid") => has_end = true,
-            _ => {}
+        let word = words.next().unwrap_or_default();
+        let is = |wanted: &str| word.eq_ignore_ascii_case(wanted);
+        if is("vertex") {
+            let mut coordinate = || {
+                words
+                    .next()
+                    .and_then(|word| word.parse().ok())
+                    .unwrap_or(f32::NAN)
+            };
+            corners.push([coordinate(), coordinate(), coordinate()]);
+        } else if is("facet") || is("outer") || is("endloop") {
+            corners.clear();
+            has_end = false;
+        } else if is("endsolid") {
+            has_end = true;
         }
         if let [a, b, c] = corners[..] {
             corners.clear();

@@ -41,7 +41,7 @@ impl Shop {
     fn add(&self, name: &str, bytes: &[u8]) -> AssetReader {
         let asset = NewAsset {
             place: self.place,
-            folders: Vec::new(),
+            folders: vec![Name::new("C").unwrap()],
             name: Name::new(name).unwrap(),
             modified: None,
             executable: false,
