@@ -1,0 +1,44 @@
+//! What breaks vaults in this process, a command each; figures are printed as one line of JSON at the end.
+#![expect(clippy::print_stdout, reason = "figures go to the terminal")]
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use compactvault_torture::power;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Record a workload, and replay losses of power at every point of it
+    Power {
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 1000)]
+        states: usize,
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Power { seed, states, keep } => {
+            let recording = power::record(seed, |_| ())?;
+            let plan = power::Plan {
+                seed,
+                states,
+                threads: std::thread::available_parallelism()?.get(),
+                keep,
+            };
+            let outcome = power::replay(&recording, &plan, usize::MAX)?;
+            println!("{}", outcome.json());
+        }
+    }
+    Ok(())
+}
