@@ -3,8 +3,11 @@
 //! Everything runs in this process, on the product's own code: [`shim`] stands between it and the disk. The commands
 //! are in `src/main.rs`; `cargo xtask torture` calls them, and kills the real binary besides. Never part of the product.
 
+#[cfg(feature = "planted-bugs")]
+pub mod bugs;
 pub mod disk;
 pub mod fault;
+pub mod faults;
 pub mod oracle;
 pub mod power;
 pub mod random;

@@ -55,6 +55,10 @@ pub mod name;
 pub mod natural_order;
 mod parity;
 pub mod paths;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod platform;
 pub mod prove;
 mod read;

@@ -14,6 +14,7 @@ use crate::media::Media;
 use crate::merkle::Subtree;
 use crate::natural_order;
 use crate::parity::builder::{ChunkRecord, PackObject};
+use crate::planted;
 use crate::store::derived::{self, Tally};
 use crate::store::rows::{ENTRY_COLUMNS, PlaceBody};
 use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
@@ -418,6 +419,9 @@ impl Transaction<'_> {
     fn try_commit(&mut self) -> Result<u64, IngestError> {
         let size = self.state.edge.size();
         if size != self.start {
+            if planted::is(planted::Bug::RootApart) {
+                self.connection().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+            }
             let root = self.state.edge.root();
             self.connection()
                 .prepare_cached("INSERT INTO root (size, sha256) VALUES (?1, ?2)")?
