@@ -3,7 +3,7 @@
 //! Everything runs in this process, on the product's own code: [`shim`] stands between it and the disk. The commands
 //! are in `src/main.rs`; `cargo xtask torture` calls them, and kills the real binary besides. Never part of the product.
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(feature = "inside")]
 pub mod bugs;
 pub mod disk;
 pub mod fault;

@@ -32,7 +32,7 @@ enum Command {
         cases: usize,
     },
     /// Plant bugs, and see that they are found
-    #[cfg(feature = "planted-bugs")]
+    #[cfg(feature = "inside")]
     Bugs {
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -69,7 +69,7 @@ fn main() -> Result<()> {
             };
             println!("{}", faults::recoveries(&recording, &plan)?.json());
         }
-        #[cfg(feature = "planted-bugs")]
+        #[cfg(feature = "inside")]
         Command::Bugs { seed, states } => {
             let plan = power::Plan {
                 seed,

@@ -42,6 +42,7 @@ pub mod checkpoint;
 mod chunking;
 mod codec;
 pub mod copy;
+mod doing;
 mod entry;
 mod error;
 pub mod export;

@@ -16,6 +16,7 @@ use super::files::{beside, directory_of};
 use super::journal;
 use super::open::{self, JournalMode};
 use super::wal::{Elsewhere, open_elsewhere};
+use crate::doing::Doing;
 use crate::error::OpenError;
 use crate::platform;
 
@@ -38,6 +39,7 @@ impl Alone {
             return Ok(None);
         };
         let alone = Self { marker, path };
+        let _doing = Doing::begin("switch the journal");
         match open::set_journal_mode(connection, JournalMode::Persist) {
             Ok(true) => {
                 // Dropping a lock cannot fail in a way that matters: who knocks would only wait longer.
@@ -70,6 +72,7 @@ impl Alone {
         lock_timeout: Duration,
     ) -> Result<(), (Self, rusqlite::Error)> {
         let deadline = Instant::now() + lock_timeout;
+        let _doing = Doing::begin("switch the journal");
         loop {
             match open::set_journal_mode(connection, JournalMode::Wal) {
                 Ok(true) => {

@@ -14,6 +14,7 @@ use super::alone::Alone;
 use super::derived::Facts;
 use super::open::{self, FileMode};
 use super::{Fact, derived_version};
+use crate::doing::Doing;
 use crate::error::{IngestError, OpenError};
 use crate::ids::Digest;
 use crate::merkle::Edge;
@@ -165,6 +166,7 @@ impl Writer {
     /// Copies the WAL into the file and closes the connection; the last one out removes the WAL. A reader in another
     /// process must not hold this up: then the WAL stays for that process to copy.
     pub(crate) fn close(mut self) -> Result<(), OpenError> {
+        let _doing = Doing::begin("close");
         // Parity that could not be merged protects as it is.
         if let Err(error) = self.settle() {
             tracing::warn!(%error, "parity was left unmerged");
@@ -276,6 +278,7 @@ impl Writer {
 
     /// Copies the WAL into the file. `truncate` waits for readers and leaves an empty WAL.
     pub(crate) fn wal_checkpoint(&self, truncate: bool) -> rusqlite::Result<bool> {
+        let _doing = Doing::begin("copy the WAL");
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let busy: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
