@@ -19,7 +19,10 @@ impl Outcome {
             .iter()
             .map(|(bug, found)| ((*bug).to_owned(), json!(found)))
             .collect();
+        let missed = self.missed();
         json!({
+            "failures": missed.len(),
+            "first_failures": missed,
             "planted": self.0.len(),
             "found": self.0.iter().filter(|(_, found)| found.is_some()).count(),
             "found_by": found,

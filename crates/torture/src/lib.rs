@@ -5,12 +5,16 @@
 
 #[cfg(feature = "inside")]
 pub mod bugs;
+pub mod damages;
 pub mod disk;
 pub mod fault;
 pub mod faults;
 pub mod oracle;
+#[cfg(feature = "inside")]
+pub mod parsers;
 pub mod power;
 pub mod random;
 pub mod record;
+pub mod sequences;
 pub mod shim;
 pub mod workload;

@@ -68,6 +68,9 @@ pub mod rescue;
 mod salvage;
 pub mod scrub;
 mod store;
+#[cfg(any(test, feature = "targets"))]
+#[doc(hidden)]
+pub mod targets;
 pub mod uploads;
 mod vault;
 pub mod verify;
