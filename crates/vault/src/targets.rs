@@ -84,7 +84,7 @@ pub fn frame(bytes: &[u8]) {
 /// A row of parity.
 pub fn capsule(bytes: &[u8]) {
     if let Some(capsule) = Capsule::parse(bytes) {
-        let _ = capsule.row_id();
+        let _ = capsule.header.row_id();
     }
 }
 

@@ -287,7 +287,7 @@ fn compare(
     let run = |args: &[&Path]| -> Result<()> {
         let mut command = Command::new(binary);
         command.args(["--quiet", "--state-dir"]).arg(state).args(args);
-        self::run(&mut command)
+        run(&mut command)
     };
     run(&["verify".as_ref(), "--deep".as_ref(), vault])?;
     let out = folder.join("out");

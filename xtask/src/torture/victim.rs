@@ -28,7 +28,9 @@ impl Lengths {
     /// Some moment within it.
     fn moment(&self, what: &str, random: &mut Random) -> Duration {
         let length = self.0.get(what).copied().unwrap_or(FIRST_GUESS);
-        length.mul_f64(f64::from(u32::try_from(random.below(1000)).unwrap_or(0)) / 1000.0)
+        let share = f64::from(u32::try_from(random.below(1000)).unwrap_or(0)) / 1000.0;
+        // Hearing of it took a moment already, so rather early than late.
+        length.mul_f64(share * share)
     }
 }
 
