@@ -132,42 +132,70 @@ fn build(root: &Path, options: &Options) -> Result<Programs> {
     })
 }
 
+/// A name, and what comes of it as figures.
+type Part<'p> = (&'static str, Box<dyn Fn() -> Result<Value> + 'p>);
+
 /// Runs all parts and prints what came of them; the error names those that found something.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let programs = build(root, options)?;
     let amounts = options.amounts();
     let seed = options.seed;
     println!("seed {seed}; the same seed makes the same choices");
-    let inside = |command: &str, arguments: &[String]| inside(&programs.torture, command, seed, arguments);
+    let inside =
+        |command: &str, arguments: &[String]| inside(&programs.torture, command, seed, arguments);
     let flag = |name: &str, value: u64| [format!("--{name}"), value.to_string()];
-    type Part<'p> = (&'static str, Box<dyn Fn() -> Result<Value> + 'p>);
     let parts: Vec<Part<'_>> = vec![
-        ("kills", Box::new(|| {
-            let plan = kills::Plan {
-                kills: amounts.kills,
-                seed,
-            };
-            let outcome = kills::run(&programs.binary, &plan)?;
-            Ok(outcome.json())
-        })),
-        ("power", Box::new(|| inside("power", &flag("states", amounts.states)))),
-        ("faults", Box::new(|| {
-            let arguments = [flag("cases", amounts.faults), flag("recoveries", amounts.recoveries)];
-            inside("faults", &arguments.concat())
-        })),
+        (
+            "kills",
+            Box::new(|| {
+                let plan = kills::Plan {
+                    kills: amounts.kills,
+                    seed,
+                };
+                let outcome = kills::run(&programs.binary, &plan)?;
+                Ok(outcome.json())
+            }),
+        ),
+        (
+            "power",
+            Box::new(|| inside("power", &flag("states", amounts.states))),
+        ),
+        (
+            "faults",
+            Box::new(|| {
+                let arguments = [
+                    flag("cases", amounts.faults),
+                    flag("recoveries", amounts.recoveries),
+                ];
+                inside("faults", &arguments.concat())
+            }),
+        ),
         ("bugs", Box::new(|| inside("bugs", &[]))),
-        ("damages", Box::new(|| inside("damages", &flag("cases", amounts.damages)))),
-        ("sequences", Box::new(|| inside("sequences", &flag("sequences", amounts.sequences)))),
-        ("parsers", Box::new(|| inside("parsers", &flag("executions", amounts.executions)))),
+        (
+            "damages",
+            Box::new(|| inside("damages", &flag("cases", amounts.damages))),
+        ),
+        (
+            "sequences",
+            Box::new(|| inside("sequences", &flag("sequences", amounts.sequences))),
+        ),
+        (
+            "parsers",
+            Box::new(|| inside("parsers", &flag("executions", amounts.executions))),
+        ),
         ("full disk", Box::new(|| full_disk(&programs.binary, seed))),
-        ("requests", Box::new(|| {
-            let requests = amounts.requests;
-            hammer::run(&programs.binary, &hammer::Plan { requests, seed })?;
-            Ok(json!({"requests": requests, "failures": 0}))
-        })),
-        ("concurrency", Box::new(|| {
-            soak::concurrency(&programs.binary, amounts.soak)
-        })),
+        (
+            "requests",
+            Box::new(|| {
+                let requests = amounts.requests;
+                hammer::run(&programs.binary, &hammer::Plan { requests, seed })?;
+                Ok(json!({"requests": requests, "failures": 0}))
+            }),
+        ),
+        (
+            "concurrency",
+            Box::new(|| soak::concurrency(&programs.binary, amounts.soak)),
+        ),
     ];
     let mut figures = Map::new();
     let mut broken = Vec::new();
@@ -183,7 +211,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
             broken.push(format!("{name}: {error:#}"));
             json!({"failures": 1, "error": format!("{error:#}")})
         });
-        let found = value["failures"].as_u64().or_else(|| value["acknowledged_and_lost"].as_u64());
+        let found = value["failures"]
+            .as_u64()
+            .or_else(|| value["acknowledged_and_lost"].as_u64());
         if value["error"].is_null() && found.unwrap_or(0) > 0 {
             broken.push(format!("{name}: {}", value["first_failures"]));
         }
@@ -220,7 +250,12 @@ fn inside(program: &Path, command: &str, seed: u64, arguments: &[String]) -> Res
         output.status.success(),
         "ended with {}: {last} {}",
         output.status,
-        errors.lines().rev().take(20).collect::<Vec<_>>().join(" | ")
+        errors
+            .lines()
+            .rev()
+            .take(20)
+            .collect::<Vec<_>>()
+            .join(" | ")
     );
     serde_json::from_str(last).with_context(|| format!("its figures: {last}"))
 }

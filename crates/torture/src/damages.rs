@@ -79,7 +79,8 @@ impl Sort {
             }
             Self::Byte => {
                 let at = random.index(bytes.len());
-                bytes[at] = bytes[at].wrapping_add(1 + u8::try_from(random.below(254)).unwrap_or(0));
+                bytes[at] =
+                    bytes[at].wrapping_add(1 + u8::try_from(random.below(254)).unwrap_or(0));
             }
             Self::Sector => {
                 let at = random.index(bytes.len() / 512) * 512;
@@ -222,9 +223,7 @@ pub fn run(plan: &Plan, recording: &Recording) -> Result<Outcome> {
             });
         }
     });
-    Ok(outcome
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner))
+    Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn note(

@@ -105,9 +105,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
             });
         }
     });
-    Ok(outcome
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner))
+    Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn guarded(seed: u64, fault: Fault) -> Result<()> {

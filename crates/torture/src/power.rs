@@ -89,7 +89,9 @@ pub fn record(seed: u64, plant: impl FnOnce(&Watch)) -> Result<Recording> {
 pub fn folder() -> std::io::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
-        tempfile::Builder::new().prefix("torture-").tempdir_in(memory)
+        tempfile::Builder::new()
+            .prefix("torture-")
+            .tempdir_in(memory)
     } else {
         tempfile::tempdir()
     }
@@ -112,7 +114,10 @@ pub fn replay(recording: &Recording, plan: &Plan, enough: usize) -> Result<Outco
         for _ in 0..plan.threads.max(1) {
             scope.spawn(|| {
                 loop {
-                    let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let next = receiver
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .recv();
                     let Ok(point) = next else { return };
                     if found.load(Ordering::Relaxed) >= enough {
                         continue;
@@ -156,9 +161,7 @@ pub fn replay(recording: &Recording, plan: &Plan, enough: usize) -> Result<Outco
         }
         drop(sender);
     });
-    Ok(outcome
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner))
+    Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Looks at some states of one point; gives how many broke a promise.

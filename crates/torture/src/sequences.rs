@@ -29,24 +29,42 @@ const STEPS_MAX: usize = 50;
 #[derive(Clone, Debug)]
 enum Step {
     /// A name of few gets content of few: versions, and bytes that are there already.
-    Add { name: u8, content: u8 },
+    Add {
+        name: u8,
+        content: u8,
+    },
     /// Several at once.
-    AddTogether { names: Vec<u8>, content: u8 },
+    AddTogether {
+        names: Vec<u8>,
+        content: u8,
+    },
     /// In parts, by the spool.
-    Upload { name: u8, content: u8, parts: u8 },
+    Upload {
+        name: u8,
+        content: u8,
+        parts: u8,
+    },
     /// Closed and opened.
     Reopen,
     /// The process is gone and the power with it.
-    Crash { loss: u8, choice: u64 },
+    Crash {
+        loss: u8,
+        choice: u64,
+    },
     Scrub,
     /// Some of a pack rots, and is healed.
-    FlipAndHeal { choice: u64 },
+    FlipAndHeal {
+        choice: u64,
+    },
     /// Goes on with a copy.
     Backup,
     /// Goes on with what was rescued.
     Rescue,
     /// Another process adds something meanwhile.
-    OtherProcess { name: u8, content: u8 },
+    OtherProcess {
+        name: u8,
+        content: u8,
+    },
     Upkeep,
 }
 
@@ -126,7 +144,16 @@ fn content(number: u8) -> Vec<u8> {
 
 fn asset_name(number: u8) -> String {
     // Names that sort in another order than their bytes, and some that are hard to show.
-    let odd = ["a", "B", "file 10", "file 9", "ä\u{308}", "<i>", "..x", "-rf"];
+    let odd = [
+        "a",
+        "B",
+        "file 10",
+        "file 9",
+        "ä\u{308}",
+        "<i>",
+        "..x",
+        "-rf",
+    ];
     odd[usize::from(number) % odd.len()].to_owned()
 }
 

@@ -248,11 +248,15 @@ fn opened(fd: i32) -> Option<(Arc<Watch>, NodeId)> {
 }
 
 fn remember(fd: i32, watch: Arc<Watch>, node: NodeId) {
-    write(&OPEN).get_or_insert_default().insert(fd, (watch, node));
+    write(&OPEN)
+        .get_or_insert_default()
+        .insert(fd, (watch, node));
 }
 
 fn forget(fd: i32) {
-    let known = read(&OPEN).as_ref().is_some_and(|open| open.contains_key(&fd));
+    let known = read(&OPEN)
+        .as_ref()
+        .is_some_and(|open| open.contains_key(&fd));
     if known && let Some(open) = &mut *write(&OPEN) {
         open.remove(&fd);
     }

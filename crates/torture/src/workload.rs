@@ -193,11 +193,7 @@ impl<'w> Life<'w> {
             )?;
         }
         vault.upkeep()?;
-        self.add(
-            &vault,
-            "after merge",
-            &noise(self.seed ^ (7 << 16), 40_000),
-        )?;
+        self.add(&vault, "after merge", &noise(self.seed ^ (7 << 16), 40_000))?;
         vault.upkeep()?;
         self.print_checkpoint(&vault)?;
         Ok(vault.close()?)

@@ -33,7 +33,10 @@ pub const ALL: [(&str, Target); 8] = [
 pub fn checkpoint(bytes: &[u8]) {
     if let Ok(kept) = KeptCheckpoint::parse(bytes) {
         let _ = kept.signed("compactvault/x+00000000+AQ==");
-        let again = kept.note.as_deref().map(|note| KeptCheckpoint::parse(note.as_bytes()));
+        let again = kept
+            .note
+            .as_deref()
+            .map(|note| KeptCheckpoint::parse(note.as_bytes()));
         assert!(
             again.is_none_or(|again| again.is_ok_and(|again| again == kept)),
             "what was read of a note is what the note says"

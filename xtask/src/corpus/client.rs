@@ -250,7 +250,9 @@ impl Client {
         loop {
             let uploads = self.get("/api/uploads")?;
             let waits = |upload: &Value| upload["status"] != "receiving";
-            let queued = uploads["uploads"].as_array().is_some_and(|all| all.iter().any(waits));
+            let queued = uploads["uploads"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(waits));
             if !queued {
                 return Ok(());
             }

@@ -61,7 +61,9 @@ impl Mounted {
             Disk::Ext4 => {
                 let image = folder.path().join("image");
                 fs::File::create(&image)?.set_len(SIZE)?;
-                run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image))?;
+                run(Command::new("mkfs.ext4")
+                    .args(["-q", "-F", "-m", "0"])
+                    .arg(&image))?;
                 mount.args(["-o", "loop"]).arg(&image);
             }
         }
@@ -116,7 +118,13 @@ pub(super) fn try_on(disk: Disk, binary: &Path, seed: u64) -> Result<Outcome> {
     fs::write(&filler, vec![1; 4 << 20])?;
     let source = mounted.folder.path().join("source");
     let imports = fill_by_import(binary, &vault, &state, &filler, &source, &mut random)?;
-    compare(binary, &vault, &state, mounted.folder.path(), &uploads.promised)?;
+    compare(
+        binary,
+        &vault,
+        &state,
+        mounted.folder.path(),
+        &uploads.promised,
+    )?;
     Ok(Outcome::Held(json!({
         "acknowledged": uploads.promised.len(),
         "acknowledged_and_lost": 0,
@@ -142,12 +150,12 @@ fn fill_by_uploads(
     let mut child = server::command(binary, served, state, "127.0.0.1:0")
         .stderr(Stdio::null())
         .spawn()?;
-    let result = upload_until_it_goes_on(&mut child, filler, random);
+    let uploaded = upload_until_it_goes_on(&mut child, filler, random);
     let stopped = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
     let ended = child.wait()?;
-    let filled = result?;
+    let filled = uploaded?;
     ensure!(
         stopped?.success() && ended.success(),
         "the server ended with {ended}"
@@ -163,7 +171,7 @@ fn upload_until_it_goes_on(
     let address = server::address_of(child)?;
     let client = Client::new(&address);
     let collection = client.create_place("P", "C")?;
-    let mut filled = Filled {
+    let mut so_far = Filled {
         promised: BTreeMap::new(),
         refused: 0,
         went_on: Duration::ZERO,
@@ -180,20 +188,20 @@ fn upload_until_it_goes_on(
         };
         match (&sent, since) {
             (Ok(()), _) => {
-                filled
+                so_far
                     .promised
                     .insert(format!("P/C/{name}"), hex(&Sha256::digest(&bytes)));
                 if let Some(since) = since {
                     let since: Instant = since;
-                    filled.went_on = since.elapsed();
+                    so_far.went_on = since.elapsed();
                     break;
                 }
             }
             (Err(error), None) => {
-                filled.refused += 1;
+                so_far.refused += 1;
                 let text = format!("{error:#}");
                 ensure!(!text.contains("500"), "a full disk is answered {text}");
-                if filled.refused == REFUSALS {
+                if so_far.refused == REFUSALS {
                     fs::remove_file(filler)?;
                     since = Some(Instant::now());
                 }
@@ -209,7 +217,7 @@ fn upload_until_it_goes_on(
         ensure!(n < 10_000, "the disk does not get full");
     }
     client.wait_until_none_is_queued(PATIENCE)?;
-    Ok(filled)
+    Ok(so_far)
 }
 
 /// An import that finds no space says so, and the same again with space succeeds. Gives its exit code.
@@ -286,7 +294,10 @@ fn compare(
 ) -> Result<()> {
     let run = |args: &[&Path]| -> Result<()> {
         let mut command = Command::new(binary);
-        command.args(["--quiet", "--state-dir"]).arg(state).args(args);
+        command
+            .args(["--quiet", "--state-dir"])
+            .arg(state)
+            .args(args);
         run(&mut command)
     };
     run(&["verify".as_ref(), "--deep".as_ref(), vault])?;
@@ -300,7 +311,10 @@ fn compare(
     ])?;
     for (path, sha256) in promised {
         let bytes = fs::read(out.join(path)).with_context(|| format!("LOST: {path}"))?;
-        ensure!(hex(&Sha256::digest(&bytes)) == *sha256, "WRONG BYTES: {path}");
+        ensure!(
+            hex(&Sha256::digest(&bytes)) == *sha256,
+            "WRONG BYTES: {path}"
+        );
     }
     Ok(())
 }

@@ -17,20 +17,29 @@ const FIRST_GUESS: Duration = Duration::from_millis(4);
 
 /// How long each kind of work takes, as far as that was seen.
 #[derive(Debug, Default)]
-pub(super) struct Lengths(BTreeMap<String, Duration>);
+pub(super) struct Lengths {
+    of: BTreeMap<String, Duration>,
+    /// Kills in a row that came too late.
+    late: u32,
+}
 
 impl Lengths {
     fn saw(&mut self, what: &str, took: Duration) {
-        let known = self.0.entry(what.to_owned()).or_insert(took);
+        let known = self.of.entry(what.to_owned()).or_insert(took);
         *known = (*known * 3 + took) / 4;
+    }
+
+    /// The last kill came too late: the next one comes earlier.
+    pub(super) fn was_late(&mut self) {
+        self.late += 1;
     }
 
     /// Some moment within it.
     fn moment(&self, what: &str, random: &mut Random) -> Duration {
-        let length = self.0.get(what).copied().unwrap_or(FIRST_GUESS);
+        let length = self.of.get(what).copied().unwrap_or(FIRST_GUESS);
         let share = f64::from(u32::try_from(random.below(1000)).unwrap_or(0)) / 1000.0;
         // Hearing of it took a moment already, so rather early than late.
-        length.mul_f64(share * share)
+        length.mul_f64(share * share) / (1 + self.late)
     }
 }
 
@@ -127,6 +136,9 @@ impl Victim {
             .iter()
             .rev()
             .find(|(what, _)| whats.contains(&what.as_str()));
+        if caught.is_some() {
+            lengths.late = 0;
+        }
         Ok(Ok(caught.map(|(what, _)| what.clone())))
     }
 
@@ -164,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_a_child_does_is_read_from_its_log() {
-        let line = "2026-01-01T00:00:00Z DEBUG compactvault_vault::doing: begins what=\"copy the WAL\"";
+        let line =
+            "2026-01-01T00:00:00Z DEBUG compactvault_vault::doing: begins what=\"copy the WAL\"";
         assert_eq!(event(line), Some(("copy the WAL".to_owned(), true)));
         let line = "DEBUG compactvault_vault::doing: ended what=\"seal\"";
         assert_eq!(event(line), Some(("seal".to_owned(), false)));

@@ -20,9 +20,7 @@ use std::sync::atomic::Ordering;
 
 use libc::{mode_t, off_t, size_t, ssize_t};
 
-use super::{
-    Bypass, Inner, Request, Verdict, Watch, forget, is_idle, opened, remember, watch_of,
-};
+use super::{Bypass, Inner, Request, Verdict, Watch, forget, is_idle, opened, remember, watch_of};
 use crate::record::{NodeId, Op, ROOT};
 
 thread_local! {
@@ -58,7 +56,9 @@ struct Place {
 /// Where a path below a watched folder leads; `None` for all others. `base` is a folder's descriptor.
 fn place(base: c_int, path: *const c_char) -> Option<Place> {
     // SAFETY: the caller of a POSIX function hands in a path that ends with NUL.
-    let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
+    let path = Path::new(OsStr::from_bytes(
+        unsafe { CStr::from_ptr(path) }.to_bytes(),
+    ));
     let (watch, from) = if path.is_absolute() {
         (watch_of(path)?, ROOT)
     } else {
@@ -95,7 +95,9 @@ fn open_at(base: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_in
     }
     let _bypass = Bypass::begin();
     // SAFETY: as in `place`.
-    let text = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
+    let text = Path::new(OsStr::from_bytes(
+        unsafe { CStr::from_ptr(path) }.to_bytes(),
+    ));
     let place = place(base, path);
     let fd = match place {
         Some(place) => {
@@ -188,9 +190,8 @@ fn written(fd: c_int) -> Option<(Arc<Watch>, NodeId)> {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn write(fd: c_int, bytes: *const c_void, length: size_t) -> ssize_t {
     // SAFETY: as the caller's write(2); a shorter length stays within its buffer.
-    let go = |length: size_t| unsafe {
-        libc::syscall(libc::SYS_write, fd, bytes, length) as ssize_t
-    };
+    let go =
+        |length: size_t| unsafe { libc::syscall(libc::SYS_write, fd, bytes, length) as ssize_t };
     let Some((watch, node)) = written(fd) else {
         return go(length);
     };
@@ -307,7 +308,9 @@ fn move_name(
     }
     let there = inner.recorder.named(from.folder, &from.name);
     let done = go();
-    if done == 0 && let Some(named) = there {
+    if done == 0
+        && let Some(named) = there
+    {
         let mut changes = vec![(to.folder, to.name, Some(named))];
         if !links {
             changes.push((from.folder, from.name, None));
@@ -344,9 +347,7 @@ unsafe extern "C" fn renameat2(
 ) -> c_int {
     move_name((from_base, from), (to_base, to), false, || {
         // SAFETY: as above.
-        unsafe {
-            libc::syscall(libc::SYS_renameat2, from_base, from, to_base, to, flags) as c_int
-        }
+        unsafe { libc::syscall(libc::SYS_renameat2, from_base, from, to_base, to, flags) as c_int }
     })
 }
 

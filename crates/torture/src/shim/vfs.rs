@@ -148,9 +148,8 @@ unsafe extern "C" fn x_delete(
         let path = Path::new(OsStr::from_bytes(CStr::from_ptr(name).to_bytes()));
         let failed = {
             let _bypass = Bypass::begin();
-            watch_of(path).is_some_and(|watch| {
-                matches!(watch.inner().judge(Request::Name), Verdict::Fail(_))
-            })
+            watch_of(path)
+                .is_some_and(|watch| matches!(watch.inner().judge(Request::Name), Verdict::Fail(_)))
         };
         if failed {
             return ffi::SQLITE_IOERR_DELETE;
