@@ -160,10 +160,10 @@ impl Disk {
 
     fn name(&mut self, changes: &Names) {
         for (folder, name, named) in changes {
-            let names = self.folders.entry(*folder).or_default();
+            let listed = self.folders.entry(*folder).or_default();
             match named {
-                Some(named) => names.insert(name.clone(), *named),
-                None => names.remove(name),
+                Some(named) => listed.insert(name.clone(), *named),
+                None => listed.remove(name),
             };
         }
     }

@@ -65,7 +65,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let counted = live(plan.seed, None, |_| ())?;
     for failure in Failure::ALL {
         for request in failure.requests() {
-            for at in 1..=counted.seen[*request as usize] {
+            for at in 1..=counted.requests[*request as usize] {
                 for sticky in [false, true] {
                     let request = *request;
                     cases.push(Fault {
@@ -124,7 +124,7 @@ fn guarded(seed: u64, fault: Fault) -> Result<()> {
 pub struct Lived {
     recording: Recording,
     /// Requests by kind.
-    seen: [u64; Request::KINDS],
+    requests: [u64; Request::KINDS],
     /// What is wrong already.
     failure: Option<String>,
 }
@@ -144,7 +144,7 @@ pub fn live(seed: u64, fault: Option<Fault>, plant: impl FnOnce(&Watch)) -> Resu
     let mut expected = Expected::default();
     let gone_on = act(at, &watch, seed);
     let kinds = [Request::Write, Request::Name, Request::Sync, Request::Read];
-    let seen = kinds.map(|kind| watch.seen(kind));
+    let requests = kinds.map(|kind| watch.seen(kind));
     watch.mend();
     let recording = watch.end();
     for noted in recording.ops.iter().filter_map(mark) {
@@ -156,7 +156,7 @@ pub fn live(seed: u64, fault: Option<Fault>, plant: impl FnOnce(&Watch)) -> Resu
     };
     Ok(Lived {
         recording,
-        seen,
+        requests,
         failure,
     })
 }
@@ -208,7 +208,7 @@ fn act(at: &Path, watch: &Arc<Watch>, seed: u64) -> Result<()> {
         drop(vault);
         return Ok(());
     }
-    add(&vault, watch, "afterwards", &noise(seed ^ 77, 70_000)).context("adding afterwards")?;
+    add(&vault, watch, "afterwards", &noise(seed ^ 0x77, 70_000)).context("adding afterwards")?;
     vault.close().context("closing it afterwards")
 }
 

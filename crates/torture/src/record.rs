@@ -188,12 +188,12 @@ impl Recorder {
     }
 
     fn set(&mut self, folder: NodeId, name: &OsStr, named: Option<Named>) {
-        let Some(names) = self.folders.get_mut(&folder) else {
+        let Some(listed) = self.folders.get_mut(&folder) else {
             return;
         };
         match named {
-            Some(named) => names.insert(name.to_owned(), named),
-            None => names.remove(name),
+            Some(named) => listed.insert(name.to_owned(), named),
+            None => listed.remove(name),
         };
     }
 

@@ -46,8 +46,11 @@ enum Verdict {
 }
 
 static WATCHES: RwLock<Vec<Arc<Watch>>> = RwLock::new(Vec::new());
+/// A file or folder, and whose it is.
+type Opened = (Arc<Watch>, NodeId);
+
 /// Open files and folders below a watched folder.
-static OPEN: RwLock<Option<HashMap<i32, (Arc<Watch>, NodeId)>>> = RwLock::new(None);
+static OPEN: RwLock<Option<HashMap<i32, Opened>>> = RwLock::new(None);
 /// How many folders are watched; most calls of most processes end here.
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
 
@@ -243,7 +246,7 @@ fn watch_of(path: &Path) -> Option<Arc<Watch>> {
         .cloned()
 }
 
-fn opened(fd: i32) -> Option<(Arc<Watch>, NodeId)> {
+fn opened(fd: i32) -> Option<Opened> {
     read(&OPEN).as_ref()?.get(&fd).cloned()
 }
 

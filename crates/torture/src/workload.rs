@@ -104,16 +104,17 @@ impl<'w> Life<'w> {
 
     fn import(&self) -> Result<()> {
         let vault = self.open()?;
+        let sizes = [3000, 3700, 4400, 5100];
         for n in 0..4 {
             self.add(
                 &vault,
                 &format!("small {n}"),
-                &noise(self.seed ^ n, 3000 + 700 * n as usize),
+                &noise(self.seed ^ n, sizes[usize::try_from(n)?]),
             )?;
         }
         self.add(&vault, "small 1", b"another version")?;
         self.add(&vault, "same bytes", &noise(self.seed, 3000))?;
-        self.add(&vault, "chunks", &noise(self.seed ^ 99, 900_000))?;
+        self.add(&vault, "chunks", &noise(self.seed ^ 0x99, 900_000))?;
         self.print_checkpoint(&vault)?;
         // Several in one commit.
         let place = place(&vault)?;
@@ -134,7 +135,7 @@ impl<'w> Life<'w> {
         Ok(vault.close()?)
     }
 
-    fn send(&self, vault: &Vault, id: &str, parts: &[Vec<u8>]) -> Result<Promise> {
+    fn send(vault: &Vault, id: &str, parts: &[Vec<u8>]) -> Result<Promise> {
         let uploads = vault.uploads()?;
         for (index, part) in parts.iter().enumerate() {
             let mut writer = uploads.part(id, index as u64)?;
@@ -152,10 +153,10 @@ impl<'w> Life<'w> {
         let place = place(&vault)?;
         let parts = |n: u64| -> Vec<Vec<u8>> {
             (0..3)
-                .map(|part| noise(self.seed ^ (n << 8 | part), 30_000 + part as usize))
+                .map(|part| noise(self.seed ^ (n << 8 | part), 30_000))
                 .collect()
         };
-        let promise = self.send(&vault, "upload 1", &parts(1))?;
+        let promise = Self::send(&vault, "upload 1", &parts(1))?;
         let sealed = vault.uploads()?.complete(&completion("upload 1", place))?;
         ensure!(
             matches!(sealed, Completed::Sealed { .. }),
@@ -163,7 +164,7 @@ impl<'w> Life<'w> {
         );
         self.acknowledge(Acknowledged::Sealed(promise));
         // Somebody else has the vault's turn for so long that the upload is promised instead.
-        let promise = self.send(&vault, "upload 2", &parts(2))?;
+        let promise = Self::send(&vault, "upload 2", &parts(2))?;
         let turn = Turn::take(&self.path())?;
         let queued = vault.uploads()?.complete(&completion("upload 2", place))?;
         ensure!(queued == Completed::Queued, "upload 2 is {queued:?}");
@@ -204,7 +205,7 @@ impl<'w> Life<'w> {
         let files = [("alone 1", 3), ("alone 2", 4)];
         let mut promises = Vec::new();
         for (name, share) in files {
-            let bytes = drone(self.seed ^ share, ALONE_BYTES * share as usize / 5);
+            let bytes = drone(self.seed ^ share as u64, ALONE_BYTES * share / 5);
             let digest = Digest::of(&bytes);
             std::fs::write(source.join(name), bytes)?;
             let name = name.to_owned();
@@ -236,7 +237,7 @@ impl<'w> Life<'w> {
     /// A block of a pack rots, and scrubbing puts it back.
     fn repair(&self) -> Result<()> {
         let bytes = std::fs::read(self.path())?;
-        let sealed = noise(self.seed ^ 99, 900_000);
+        let sealed = noise(self.seed ^ 0x99, 900_000);
         let needle = &sealed[400_000..400_016];
         let at = bytes
             .windows(needle.len())
@@ -275,8 +276,8 @@ impl<'w> Life<'w> {
     fn shut_down(&self) -> Result<()> {
         let vault = self.open()?;
         let place = place(&vault)?;
-        self.send(&vault, "unfinished", &[noise(self.seed ^ 5, 5000)])?;
-        let promise = self.send(&vault, "upload 3", &[noise(self.seed ^ 6, 50_000)])?;
+        Self::send(&vault, "unfinished", &[noise(self.seed ^ 5, 5000)])?;
+        let promise = Self::send(&vault, "upload 3", &[noise(self.seed ^ 6, 50_000)])?;
         let turn = Turn::take(&self.path())?;
         let queued = vault.uploads()?.complete(&completion("upload 3", place))?;
         ensure!(queued == Completed::Queued, "upload 3 is {queued:?}");

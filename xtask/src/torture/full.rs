@@ -155,12 +155,12 @@ fn fill_by_uploads(
         .args(["-INT", &child.id().to_string()])
         .status();
     let ended = child.wait()?;
-    let filled = uploaded?;
+    let outcome = uploaded?;
     ensure!(
         stopped?.success() && ended.success(),
         "the server ended with {ended}"
     );
-    Ok(filled)
+    Ok(outcome)
 }
 
 fn upload_until_it_goes_on(

@@ -7,8 +7,9 @@
     reason = "functions with C's names and pointers are what the linker can put in place of libc's"
 )]
 #![expect(
-    clippy::missing_safety_doc,
-    reason = "their contracts are those of POSIX"
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the system answers its calls with a long, whatever they promise"
 )]
 
 use std::cell::Cell;
@@ -99,40 +100,38 @@ fn open_at(base: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_in
         unsafe { CStr::from_ptr(path) }.to_bytes(),
     ));
     let place = place(base, path);
-    let fd = match place {
-        Some(place) => {
-            let mut inner = place.watch.inner();
-            let there = inner.recorder.named(place.folder, &place.name);
-            let makes = flags & libc::O_CREAT != 0 && there.is_none();
-            if makes && let Some(errno) = judge_name(&mut inner) {
-                return fail(errno);
-            }
-            let fd = go();
-            if fd < 0 {
-                return fd;
-            }
-            let node = match there {
-                Some(named) => {
-                    if flags & libc::O_TRUNC != 0 {
-                        let node = named.node;
-                        inner.recorder.push(Op::Truncate { node, size: 0 });
-                    }
-                    named.node
-                }
-                None => {
-                    let named = inner.recorder.node(flags & libc::O_DIRECTORY != 0);
-                    inner
-                        .recorder
-                        .rename(vec![(place.folder, place.name, Some(named))]);
-                    named.node
-                }
-            };
-            drop(inner);
-            remember(fd, place.watch, node);
+    if let Some(place) = place {
+        let mut inner = place.watch.inner();
+        let there = inner.recorder.named(place.folder, &place.name);
+        let makes = flags & libc::O_CREAT != 0 && there.is_none();
+        if makes && let Some(errno) = judge_name(&mut inner) {
+            return fail(errno);
+        }
+        let fd = go();
+        if fd < 0 {
             return fd;
         }
-        None => go(),
-    };
+        let node = match there {
+            Some(named) => {
+                if flags & libc::O_TRUNC != 0 {
+                    let node = named.node;
+                    inner.recorder.push(Op::Truncate { node, size: 0 });
+                }
+                named.node
+            }
+            None => {
+                let named = inner.recorder.node(flags & libc::O_DIRECTORY != 0);
+                inner
+                    .recorder
+                    .rename(vec![(place.folder, place.name, Some(named))]);
+                named.node
+            }
+        };
+        drop(inner);
+        remember(fd, place.watch, node);
+        return fd;
+    }
+    let fd = go();
     if fd >= 0 {
         // A folder's descriptor may have been closed where nobody saw it.
         forget(fd);
