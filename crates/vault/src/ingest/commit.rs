@@ -184,6 +184,10 @@ impl Committer {
                 group.settle |= matches!(entry.kind, EntryKind::Upkeep);
                 match place_entry(&mut transaction, entry, sealed_at) {
                     Err(error) if fails_everything(&error) => return Err(error),
+                    Err(error) => {
+                        transaction.require_open()?;
+                        group.placements.push(Err(error));
+                    }
                     placement => group.placements.push(placement),
                 }
             }

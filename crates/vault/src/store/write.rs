@@ -105,6 +105,18 @@ impl KnownChunks {
     }
 }
 
+/// Fails if there is no transaction any more. After some errors, a read that the disk refuses among them, `SQLite` rolls
+/// back all of it by itself and goes on without one: every further statement would then be a commit of its own. So
+/// whoever goes on after an error asks here first.
+fn require_transaction(connection: &Connection) -> Result<(), IngestError> {
+    if connection.is_autocommit() {
+        return Err(IngestError::Store {
+            detail: "SQLite gave up the transaction after an error of the disk".into(),
+        });
+    }
+    Ok(())
+}
+
 fn has_chunk(connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM chunk WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1",
@@ -349,6 +361,7 @@ impl Writer {
                     facts[Fact::Version as usize] == derived_version()
                         && facts[Fact::Entries as usize] == size.cast_signed()
                 });
+            require_transaction(&self.connection)?;
             state.facts = match facts {
                 Some(facts) if !self.rebuild => facts,
                 _ => {

@@ -78,6 +78,12 @@ impl Transaction<'_> {
         self.writer.has_chunk(digest)
     }
 
+    /// Fails if `SQLite` has given the transaction up: nothing more may be written then. To be asked after every error
+    /// that is not handed on.
+    pub(crate) fn require_open(&self) -> Result<(), IngestError> {
+        super::require_transaction(&self.writer.connection)
+    }
+
     /// Entries so far, those of this transaction among them.
     pub(crate) fn log_size(&self) -> u64 {
         self.state.edge.size()
@@ -417,6 +423,7 @@ impl Transaction<'_> {
     }
 
     fn try_commit(&mut self) -> Result<u64, IngestError> {
+        self.require_open()?;
         let size = self.state.edge.size();
         if size != self.start {
             if planted::is(planted::Bug::RootApart) {

@@ -137,6 +137,7 @@ impl Writer {
                 return Ok(None);
             }
         }
+        super::require_transaction(&self.connection)?;
         // Numbers are never used again: what is left of a stripe in a freed page must not pass for another.
         let id = parity::next_stripe(&self.connection)?;
         for stripe in group {
