@@ -340,7 +340,7 @@ impl Den {
                 let count = 10 + random.below(40);
                 self.kill_add(phase, count, 120_000, random, lengths)
             }
-            Scene::Bulk => self.kill_add(phase, 14, 900_000, random, lengths),
+            Scene::Bulk => self.kill_add(phase, 24, 900_000, random, lengths),
             Scene::Server | Scene::Stop => self.kill_server(phase, random, lengths),
             Scene::Repair => self.kill_scrub(phase, random, lengths),
         }
