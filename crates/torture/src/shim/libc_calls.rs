@@ -111,21 +111,18 @@ fn open_at(base: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_in
         if fd < 0 {
             return fd;
         }
-        let node = match there {
-            Some(named) => {
-                if flags & libc::O_TRUNC != 0 {
-                    let node = named.node;
-                    inner.recorder.push(Op::Truncate { node, size: 0 });
-                }
-                named.node
+        let node = if let Some(named) = there {
+            if flags & libc::O_TRUNC != 0 {
+                let node = named.node;
+                inner.recorder.push(Op::Truncate { node, size: 0 });
             }
-            None => {
-                let named = inner.recorder.node(flags & libc::O_DIRECTORY != 0);
-                inner
-                    .recorder
-                    .rename(vec![(place.folder, place.name, Some(named))]);
-                named.node
-            }
+            named.node
+        } else {
+            let named = inner.recorder.node(flags & libc::O_DIRECTORY != 0);
+            inner
+                .recorder
+                .rename(vec![(place.folder, place.name, Some(named))]);
+            named.node
         };
         drop(inner);
         remember(fd, place.watch, node);
