@@ -168,9 +168,22 @@ pub(crate) fn knock(
         std::thread::sleep(BETWEEN_TRIES);
     }
     if platform::is_named(&marker, &path) {
+        remove_finished_journal(vault);
         Alone { marker, path }.forget();
     }
     Ok(())
+}
+
+/// Removes a rollback journal that has nothing to undo: what a kill leaves between the vault's return to the WAL and
+/// the end of its journal, and nobody would look at again. The marker is locked meanwhile, so nobody begins a new one.
+fn remove_finished_journal(vault: &Path) {
+    let journal = beside(vault, "-journal");
+    let finished = File::open(&journal).and_then(|file| journal::read(&file));
+    if matches!(finished, Ok(None))
+        && let Err(error) = fs::remove_file(&journal)
+    {
+        tracing::debug!(journal = %journal.display(), %error, "the finished journal stays");
+    }
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
