@@ -41,6 +41,9 @@ mod serve;
 mod server;
 mod shelf;
 mod strangers;
+#[cfg(any(test, feature = "targets"))]
+#[doc(hidden)]
+pub mod targets;
 mod text;
 mod tickets;
 mod tls;
