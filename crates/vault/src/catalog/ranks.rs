@@ -60,10 +60,7 @@ impl Catalog {
     /// What is known of entries, by their numbers in the log. Superseded ones may be unknown.
     pub(crate) fn known(&self, seqs: &[u64]) -> HashMap<u64, Known> {
         let wanted: HashSet<u64> = seqs.iter().copied().collect();
-        let mut sieve = vec![false; SIEVE_BITS];
-        for seq in &wanted {
-            sieve[sieve_at(*seq)] = true;
-        }
+        let sieve = sieve(&wanted);
         let found = |(at, seq): (usize, u64)| {
             let item = &self.items[at];
             let known = Known {
@@ -106,15 +103,15 @@ impl Catalog {
                 by_class: view.by_class(),
                 ..Selected::default()
             };
+            let sieve = sieve(&picked.without);
+            let mut places = vec![false; catalog.places.len()];
             let mut take = |id: u32| {
-                let origin = &catalog.origins[id as usize];
-                if !picked.without.contains(&origin.seq) {
+                let seq = catalog.origins[id as usize].seq;
+                if !(sieve[sieve_at(seq)] && picked.without.contains(&seq)) {
                     let item = &catalog.items[id as usize];
-                    selected.seqs.push(origin.seq);
+                    selected.seqs.push(seq);
                     selected.bytes += item.size;
-                    selected
-                        .places
-                        .insert(catalog.places[item.place as usize][0]);
+                    places[item.place as usize] = true;
                 }
             };
             let spans = if picked.all {
@@ -138,9 +135,23 @@ impl Catalog {
                     take(*id);
                 }
             }
+            let taken_from = catalog.places.iter().zip(places);
+            selected.places = taken_from
+                .filter(|(_, is_taken)| *is_taken)
+                .map(|(chain, _)| chain[0])
+                .collect();
             selected
         })
     }
+}
+
+/// Hashing a million numbers takes longer than all else: this tells most of those that are not among a few.
+fn sieve(seqs: &HashSet<u64>) -> Vec<bool> {
+    let mut sieve = vec![false; SIEVE_BITS];
+    for seq in seqs {
+        sieve[sieve_at(*seq)] = true;
+    }
+    sieve
 }
 
 fn sieve_at(seq: u64) -> usize {
