@@ -46,7 +46,7 @@ impl Limits {
         output_bytes: 8 * MIB,
         memory_bytes: 1024 * MIB,
         cpu: Duration::from_secs(15),
-        time: Duration::from_secs(60),
+        time: Duration::from_mins(1),
     };
 }
 

@@ -91,7 +91,9 @@ fn frame(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     frame.push(kind);
     // What is longer than the other side accepts ends there.
     frame.extend(u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-    parts.iter().for_each(|part| frame.extend_from_slice(part));
+    for part in parts {
+        frame.extend_from_slice(part);
+    }
     frame
 }
 

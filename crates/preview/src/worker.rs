@@ -78,14 +78,12 @@ struct Line {
     read_bytes: u64,
 }
 
-impl Line {
-    fn ask(&mut self, reply: &Reply) -> io::Result<Order> {
-        say(reply)?;
-        match hear()? {
-            Some(Order::Unreadable) => Err(io::Error::other("the bytes cannot be read")),
-            Some(order) => Ok(order),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+fn ask(reply: &Reply) -> io::Result<Order> {
+    say(reply)?;
+    match hear()? {
+        Some(Order::Unreadable) => Err(io::Error::other("the bytes cannot be read")),
+        Some(order) => Ok(order),
+        None => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }
 
@@ -95,7 +93,7 @@ impl Fetch for Line {
             let message = "more of it would have to be read than is allowed";
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, message));
         }
-        let Order::Bytes(bytes) = self.ask(&Reply::Read { file, offset })? else {
+        let Order::Bytes(bytes) = ask(&Reply::Read { file, offset })? else {
             return Err(garbled(Garbled));
         };
         self.read_bytes += bytes.len() as u64;
@@ -103,7 +101,7 @@ impl Fetch for Line {
     }
 
     fn open(&mut self, name: &str) -> io::Result<Option<(u32, u64)>> {
-        match self.ask(&Reply::Open(name.into()))? {
+        match ask(&Reply::Open(name.into()))? {
             Order::Opened(opened) => Ok(opened),
             _ => Err(garbled(Garbled)),
         }

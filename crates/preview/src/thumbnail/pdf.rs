@@ -20,7 +20,7 @@ fn load(content: &mut Content) -> Result<Pdf, Failure> {
     let bytes = content.all(BYTES_MAX)?;
     Pdf::new(bytes).map_err(|error| match error {
         LoadPdfError::Decryption(_) => Failure::unsupported("the document is encrypted"),
-        _ => Failure::malformed("the document cannot be read"),
+        LoadPdfError::Invalid => Failure::malformed("the document cannot be read"),
     })
 }
 
