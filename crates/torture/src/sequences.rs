@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use compactvault_vault::{
-    CopyOptions, CopyWatch, Digest, ScrubOptions, UploadStatus, Vault, VerifyLevel, WalkNode,
+    CopyOptions, CopyWatch, Digest, OpenError, ScrubOptions, UploadStatus, Vault, VerifyLevel,
+    WalkNode,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -341,7 +342,16 @@ impl Run {
         // The old process ends in its own folder, where nobody looks any more.
         drop(self.vault.take());
         self.at = next;
-        self.open()
+        let opened = self.open();
+        let refused = |error: &anyhow::Error| {
+            let error = error.downcast_ref::<OpenError>();
+            matches!(error, Some(OpenError::WalDamaged { .. }))
+        };
+        match opened {
+            // A WAL that does not fit what the disk kept of its index looks damaged: then what is rescued has all.
+            Err(error) if refused(&error) => self.rescue(),
+            opened => opened,
+        }
     }
 
     fn flip_and_heal(&mut self, choice: u64) -> Result<()> {
