@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use compactvault_vault::{
-    CopyOptions, CopyWatch, Digest, ScrubOptions, Vault, VerifyLevel, WalkNode,
+    CopyOptions, CopyWatch, Digest, OpenError, ScrubOptions, UploadStatus, Vault, VerifyLevel,
+    WalkNode,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -313,8 +315,14 @@ impl Run {
         asked.name = new_asset(asked.collection, &asset_name(name)).name;
         asked.total_size = Some(bytes.len() as u64);
         uploads.complete(&asked)?;
-        while uploads.unfinished_count() > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(2));
+        // Others may be there for good: a loss of power can leave parts of an upload that was sealed before.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while uploads
+            .get(&id)?
+            .is_some_and(|upload| upload.status != UploadStatus::Sealed)
+        {
+            ensure!(Instant::now() < deadline, "{id} is not being sealed");
+            std::thread::sleep(Duration::from_millis(2));
         }
         self.believe(name, &bytes);
         Ok(())
@@ -334,7 +342,16 @@ impl Run {
         // The old process ends in its own folder, where nobody looks any more.
         drop(self.vault.take());
         self.at = next;
-        self.open()
+        let opened = self.open();
+        let refused = |error: &anyhow::Error| {
+            let error = error.downcast_ref::<OpenError>();
+            matches!(error, Some(OpenError::WalDamaged { .. }))
+        };
+        match opened {
+            // A WAL that does not fit what the disk kept of its index looks damaged: then what is rescued has all.
+            Err(error) if refused(&error) => self.rescue(),
+            opened => opened,
+        }
     }
 
     fn flip_and_heal(&mut self, choice: u64) -> Result<()> {
