@@ -14,12 +14,13 @@ mod damage;
 mod hammer;
 mod process;
 mod random;
-mod sbom;
 mod soak;
 mod steps;
 mod summary;
+mod supply;
 mod tidy;
 mod tools;
+mod torture;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +56,10 @@ enum Task {
     Conform(ConformOptions),
     /// Put a real server under everything at once for a while, kill it on the way, and see that nothing is lost
     Soak(SoakOptions),
+    /// Break vaults on purpose in every way there is: kills, losses of power, failing disks, damage, planted bugs
+    ///
+    /// Prints the figures as JSON, and the seed by which a run can be repeated. The long form takes hours.
+    Torture(torture::Options),
     /// Measure archiving, verifying, uploads, downloads and lists, beside other programs and the budgets
     ///
     /// Makes or unpacks what it needs below the target folder, once: about 3 GB of corpora and 1.5 GB of vaults. Missing
@@ -64,6 +69,8 @@ enum Task {
     GenVault(GenVaultOptions),
     /// Write the bill of materials of the binary, in `CycloneDX` form
     Sbom,
+    /// Hold licences, sources and duplicates of all dependencies against deny.toml, by cargo-deny
+    Deny,
     /// Check the rules that no compiler or linter knows, and list what breaks them
     Tidy,
 }
@@ -182,7 +189,15 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Soak(SoakOptions { minutes, kills }) => {
             let binary = corpus::build(&root)?;
             let length = std::time::Duration::from_secs(60 * minutes);
-            soak::run(&binary, &soak::Plan { length, kills })?;
+            let others = false;
+            soak::run(
+                &binary,
+                &soak::Plan {
+                    length,
+                    kills,
+                    others,
+                },
+            )?;
             ExitCode::SUCCESS
         }
         Task::Conform(ConformOptions { examples, seed }) => {
@@ -193,6 +208,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Task::Hammer(HammerOptions { requests, seed }) => {
             let binary = corpus::build(&root)?;
             hammer::run(&binary, &hammer::Plan { requests, seed })?;
+            ExitCode::SUCCESS
+        }
+        Task::Torture(options) => {
+            torture::run(&root, &options)?;
             ExitCode::SUCCESS
         }
         Task::Bench(options) => {
@@ -206,10 +225,11 @@ fn main() -> anyhow::Result<ExitCode> {
             out,
         }) => exit_code(gen_vault(&root, assets, collections, &out)?),
         Task::Sbom => {
-            let bill = sbom::write(&root, &corpus::target(&root))?;
+            let bill = supply::bill(&root, &corpus::target(&root))?;
             println!("{}", bill.display());
             ExitCode::SUCCESS
         }
+        Task::Deny => exit_code(supply::deny(&root, &corpus::target(&root))?),
         Task::Tidy => {
             let findings = tidy::check(&root)?;
             for finding in &findings {

@@ -4,6 +4,8 @@
 //! and memory must stay within a bound.
 #![expect(clippy::print_stdout, reason = "figures go to the terminal")]
 
+mod others;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,12 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::corpus::client::Client;
 use crate::corpus::server::Server;
 use crate::corpus::tree::hex;
 use crate::random::Random;
+use others::Others;
 
 /// What files are cut from: most share their bytes, so that a long run does not fill a disk.
 const POOL_BYTES: usize = 32 * 1024 * 1024;
@@ -32,6 +36,22 @@ pub(crate) struct Plan {
     pub(crate) length: Duration,
     /// How often the server is killed and started again meanwhile.
     pub(crate) kills: u32,
+    /// Whether other processes import, verify, scrub and print checkpoints all the while.
+    pub(crate) others: bool,
+}
+
+/// Everything at once for so long, other processes included, with a kill every five minutes; gives the figures.
+pub(crate) fn concurrency(binary: &Path, length: Duration) -> Result<Value> {
+    let kills = u32::try_from(length.as_secs() / 300).unwrap_or(u32::MAX);
+    let others = true;
+    run(
+        binary,
+        &Plan {
+            length,
+            kills,
+            others,
+        },
+    )
 }
 
 /// What all clients share.
@@ -64,8 +84,8 @@ const CLIENTS: [(Work, u64); 6] = [
     (dawdle, 8),
 ];
 
-/// Runs the plan against the binary at `binary`.
-pub(crate) fn run(binary: &Path, plan: &Plan) -> Result<()> {
+/// Runs the plan against the binary at `binary`; gives the figures.
+pub(crate) fn run(binary: &Path, plan: &Plan) -> Result<Value> {
     let folder = tempfile::tempdir().context("a folder for the vault")?;
     let log = folder.path().join("log");
     let vaults = folder.path().join("served");
@@ -88,7 +108,16 @@ pub(crate) fn run(binary: &Path, plan: &Plan) -> Result<()> {
         slow: AtomicU64::new(0),
         retries: AtomicU64::new(0),
     };
+    let others = Others::new(binary, &vaults.join("default.vault"), folder.path());
     let samples = std::thread::scope(|scope| {
+        for (name, work) in Others::WORK.into_iter().filter(|_| plan.others) {
+            let (others, shared) = (&others, &shared);
+            scope.spawn(move || {
+                if let Err(error) = others.go_on(work, &shared.done) {
+                    lock(&shared.failure).get_or_insert(format!("{name}: {error:#}"));
+                }
+            });
+        }
         let mut number = 0;
         for (work, clients) in CLIENTS {
             for _ in 0..clients {
@@ -109,6 +138,7 @@ pub(crate) fn run(binary: &Path, plan: &Plan) -> Result<()> {
     let client = Client::new(&shared.address);
     client.wait_until_sealed(Duration::from_mins(5))?;
     let found = client.digests(shared.collection)?;
+    let imported = others.compare()?;
     let lost: Vec<_> = acknowledged
         .iter()
         .filter(|(name, digest)| found.get(*name) != Some(*digest))
@@ -137,7 +167,21 @@ pub(crate) fn run(binary: &Path, plan: &Plan) -> Result<()> {
         "the server had {peak} KiB in memory"
     );
     println!("nothing acknowledged is lost; the vault verifies");
-    Ok(())
+    let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Ok(json!({
+        "minutes": plan.length.as_secs_f64() / 60.0,
+        "kills": plan.kills,
+        "uploads_acknowledged": acknowledged.len(),
+        "files_imported": imported,
+        "acknowledged_and_lost": 0,
+        "downloads_compared": of(&shared.downloads),
+        "lists": of(&shared.lists),
+        "imports": of(&others.imports),
+        "verifications": of(&others.verifications),
+        "scrubs": of(&others.scrubs),
+        "checkpoints": of(&others.checkpoints),
+        "memory_max_kib": peak,
+    }))
 }
 
 fn report(shared: &Shared, acknowledged: &BTreeMap<String, String>, samples: &[u64]) {

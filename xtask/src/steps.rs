@@ -9,6 +9,7 @@
 
 mod browser;
 mod rust;
+mod torture;
 mod web;
 mod wire;
 
@@ -38,6 +39,8 @@ pub(crate) enum Step {
     Web,
     /// The HTTP surface: malformed requests, and the description against its server
     Wire,
+    /// Kills, losses of power, failing disks, damage and planted bugs: the quick form of `cargo xtask torture`
+    Torture,
     /// The program as a person meets it, in a real browser
     Browser,
 }
@@ -51,6 +54,7 @@ impl fmt::Display for Step {
             Self::Tidy => "tidy",
             Self::Web => "web",
             Self::Wire => "wire",
+            Self::Torture => "torture",
             Self::Browser => "browser",
         })
     }
@@ -158,6 +162,7 @@ fn run(step: Step, root: &Path, toolbox: &mut Toolbox) -> Result<Report> {
         Step::Tidy => check_tidy(root, toolbox),
         Step::Web => web::test(root, toolbox),
         Step::Wire => wire::test(root),
+        Step::Torture => torture::test(root),
         Step::Browser => browser::test(root, toolbox),
     }
 }

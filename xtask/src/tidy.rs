@@ -9,6 +9,8 @@ mod files;
 mod form;
 mod layers;
 mod links;
+mod page;
+mod supply;
 mod text;
 mod web;
 
@@ -55,6 +57,7 @@ impl fmt::Display for Finding {
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let files = files::load(root)?;
     let mut findings = findings(&files);
+    findings.extend(supply::dependencies_are_welcome(root)?);
     findings.sort();
     Ok(findings.iter().map(Finding::to_string).collect())
 }
@@ -70,6 +73,8 @@ fn findings(files: &[SourceFile]) -> Vec<Finding> {
         web::nothing_is_orphaned,
         web::no_markup_from_strings,
         web::no_other_origin,
+        page::page_is_small,
+        page::preloads_match,
         text::no_machine_paths,
         text::no_loose_ends,
         text::no_registry_hosts,

@@ -7,9 +7,12 @@
 //! the two say to each other. The worker never sees a file, only the bytes it asks for.
 
 pub mod content;
+pub mod document;
 pub mod facts;
 pub mod job;
 pub mod kind;
+pub mod members;
+pub mod model;
 mod platform;
 pub mod protocol;
 mod sound;
@@ -21,4 +24,10 @@ pub use job::{Failure, Job, Limits, Output, Work};
 pub use protocol::Request;
 
 /// All jobs there are.
-pub static JOBS: &[&Job] = &[&thumbnail::THUMBNAIL, &facts::FACTS];
+pub static JOBS: &[&Job] = &[
+    &thumbnail::THUMBNAIL,
+    &facts::FACTS,
+    &members::JOB,
+    &document::JOB,
+    &model::JOB,
+];

@@ -14,6 +14,7 @@ use crate::access;
 use crate::assets::Web;
 use crate::auth::{Auth, Needs};
 use crate::blocking::{Lane, Lanes};
+use crate::content::Contents;
 use crate::error::ApiError;
 use crate::events::Events;
 use crate::host::Hosts;
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) tickets: Tickets,
     pub(crate) verification: Verification,
     pub(crate) limits: Limits,
+    pub(crate) contents: Contents,
     pub(crate) openings: Openings,
     pub(crate) meters: Arc<Meters>,
     pub(crate) previews: Previews,
@@ -103,6 +105,7 @@ impl App {
             tickets: Tickets::default(),
             verification: Verification::default(),
             limits: Limits::new(),
+            contents: Contents::new(),
             openings: Openings::default(),
             refusals: Refusals::new(Arc::clone(&meters)),
             meters,

@@ -154,8 +154,9 @@ impl Params {
         value.map(|(_, value)| value.as_str())
     }
 
-    /// The value of `name`, also where it is empty: a script whose variable is empty means no entry, not all of them.
-    fn given(&self, name: &str) -> Option<&str> {
+    /// The value of `name`, also where it is empty: a script whose variable is empty means no entry, not all of them, and
+    /// does not mean what is usual where something is sealed for good.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find(|(of, _)| of == name);
         value.map(|(_, value)| value.as_str())
     }
@@ -181,6 +182,19 @@ impl Params {
                 format!("{name} must be a whole number that is not negative"),
             )
         })
+    }
+}
+
+impl Params {
+    /// How many of something are asked for: `usual` if nothing is said, at most `most`; 0 is an error.
+    pub(crate) fn count(&self, name: &str, usual: u64, most: u64) -> Result<u64, ApiError> {
+        match self.number(name, "bad_limit")? {
+            Some(0) => Err(ApiError::bad_request(
+                "bad_limit",
+                format!("{name} must be at least 1"),
+            )),
+            count => Ok(count.unwrap_or(usual).min(most)),
+        }
     }
 }
 

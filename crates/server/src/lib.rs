@@ -14,6 +14,7 @@ mod blocking;
 mod checkpoints;
 mod clock;
 mod connection;
+mod content;
 mod disposition;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ mod highlight;
 mod host;
 mod limits;
 mod lingering;
+mod looking;
 mod meters;
 mod openapi;
 mod openings;
@@ -39,6 +41,9 @@ mod serve;
 mod server;
 mod shelf;
 mod strangers;
+#[cfg(any(test, feature = "targets"))]
+#[doc(hidden)]
+pub mod targets;
 mod text;
 mod tickets;
 mod tls;

@@ -3,9 +3,12 @@
 
 mod assets;
 mod collections;
+mod document;
 mod downloads;
 mod known;
 mod looks;
+mod members;
+mod model;
 pub(crate) mod pages;
 mod projects;
 mod proving;
@@ -14,6 +17,8 @@ mod search;
 mod selection;
 mod sign_in;
 mod status;
+mod table;
+mod text;
 pub(crate) mod uploads;
 mod vaults;
 mod verification;
@@ -76,6 +81,12 @@ pub(crate) fn table() -> Vec<Route> {
         post_(Read, "/api/selection", post(selection::count)),
         get_(Read, "/api/assets/{id}", get(assets::bytes)),
         get_(Read, "/api/assets/{id}/preview", get(assets::preview)),
+        get_(Read, "/api/assets/{id}/text", get(text::window)),
+        get_(Read, "/api/assets/{id}/text/search", get(text::search)),
+        get_(Read, "/api/assets/{id}/table", get(table::window)),
+        get_(Read, "/api/assets/{id}/members", get(members::list)),
+        get_(Read, "/api/assets/{id}/document", get(document::read)),
+        get_(Read, "/api/assets/{id}/model", get(model::read)),
         get_(Read, "/api/assets/{id}/places", get(proving::places)),
         get_(Read, "/api/assets/{id}/proof", get(proving::proof)),
         post_(Add, "/api/known", post(known::known)),

@@ -4,6 +4,7 @@
 mod query;
 mod verification;
 mod whereabouts;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,12 @@ use serde::Serialize;
 
 use crate::clock::sql_from_unix_ms;
 use crate::highlight::Span;
-pub(crate) use query::{Ranks, Selected};
 use query::{ReadTerm, read_terms};
+pub(crate) use query::{Selected, Standing};
 pub(crate) use verification::{LastFullVerification, Verification};
 pub(crate) use whereabouts::{KnownFiles, Places};
+
+pub(crate) use windows::{Members, TableWindow, TextHits, TextWindow};
 
 /// The exact bytes of a name that is not UTF-8.
 fn base64_if_needed(name: &Name) -> Option<String> {

@@ -11,6 +11,8 @@ mod attacks;
 mod bench;
 #[path = "it/collections.rs"]
 mod collections;
+#[path = "it/content.rs"]
+mod content;
 #[path = "it/description.rs"]
 mod description;
 #[path = "it/downloads.rs"]

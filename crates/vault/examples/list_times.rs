@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     texts(&vault, collection)?;
-    queries(&vault)
+    Ok(queries(&vault)?)
 }
 
 /// Queries with several terms, each round another one; then deeper pages, ranks and selections of the same one.

@@ -45,21 +45,27 @@ impl Codec {
     }
 }
 
+/// A compressor and room for the largest frame it was asked for.
+type Compressing = (Compressor<'static>, Vec<u8>);
+
 thread_local! {
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<Compressing>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// Compresses `raw`; `None` if that saves too little.
 pub(crate) fn compress(raw: &[u8]) -> io::Result<Option<Vec<u8>>> {
     COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => slot.insert(Compressor::new(LEVEL)?),
+        let (compressor, room) = match slot {
+            Some(compressing) => compressing,
+            None => slot.insert((Compressor::new(LEVEL)?, Vec::new())),
         };
-        let frame = compressor.compress(raw)?;
-        let worthwhile = frame.len() + raw.len() / WORTHWHILE_FRACTION < raw.len();
-        Ok(worthwhile.then_some(frame))
+        // A frame may become as large as what it holds; those that wait for their commit take no more than they need.
+        room.clear();
+        room.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        let bytes = compressor.compress_to_buffer(raw, room)?;
+        let worthwhile = bytes + raw.len() / WORTHWHILE_FRACTION < raw.len();
+        Ok(worthwhile.then(|| room.clone()))
     })
 }
 

@@ -42,6 +42,7 @@ pub mod checkpoint;
 mod chunking;
 mod codec;
 pub mod copy;
+mod doing;
 mod entry;
 mod error;
 pub mod export;
@@ -55,6 +56,10 @@ pub mod name;
 pub mod natural_order;
 mod parity;
 pub mod paths;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod platform;
 pub mod prove;
 pub mod query;
@@ -64,6 +69,9 @@ pub mod rescue;
 mod salvage;
 pub mod scrub;
 mod store;
+#[cfg(any(test, feature = "targets"))]
+#[doc(hidden)]
+pub mod targets;
 pub mod uploads;
 mod vault;
 pub mod verify;

@@ -70,7 +70,10 @@ fn long_files_with(files: &[SourceFile], allowed: &[(&str, usize, &str)]) -> Vec
 /// Without that line a crate silently checks nothing.
 pub(super) fn workspace_lints(files: &[SourceFile]) -> Vec<Finding> {
     let lacks = |file: &&SourceFile| {
-        let is_member = file.name() == "Cargo.toml" && file.text.contains("[package]");
+        // A package that is a workspace of its own has nothing to inherit from.
+        let is_member = file.name() == "Cargo.toml"
+            && file.text.contains("[package]")
+            && !file.text.lines().any(|line| line == "[workspace]");
         let words = file.text.split_whitespace().collect::<Vec<_>>().join(" ");
         is_member && !words.contains("[lints] workspace = true")
     };

@@ -139,6 +139,19 @@ fn a_damaged_journal_is_refused_and_rescued(place: &Place, early: &Place) {
     assert_same_tree(&early.path("early"), &place.path("out"));
 }
 
+/// A kill in the middle of the return to the WAL left the journal, finished and with nothing to undo, beside the vault
+/// for good. Found by killing imports at that moment.
+#[test]
+fn a_finished_journal_goes_with_the_marker_that_an_import_left() {
+    let place = Place::with_vault();
+    write(place.path("v.vault-alone"), Vec::new());
+    // As SQLite leaves it: the header is zeros, and pages that were put back or never needed follow.
+    write(place.path("v.vault-journal"), vec![0; 512 + 16_392]);
+    place.run(["status"]).expect_code(0);
+    assert_eq!(place.names(), ["v.vault"]);
+    place.verify_clean();
+}
+
 #[test]
 fn who_opens_the_vault_is_let_in_while_an_import_writes_alone() {
     let source = source(1_500);

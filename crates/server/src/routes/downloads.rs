@@ -152,7 +152,7 @@ pub(crate) async fn issue(State(app): State<App>, request: Request) -> Result<Re
         }
         _ => {
             let message = "the body must have either ids or a selection";
-            return Err(ApiError::bad_request("bad_selection", message));
+            return Err(ApiError::bad_request("bad_json", message));
         }
     };
     if ids.is_empty() {

@@ -69,7 +69,7 @@ async fn answer(
         Ok(vault.ranks(&question, &ids, prefix.as_deref())?)
     };
     let ranks = app.ask(Lane::Read, ask).await?;
-    Ok(json(StatusCode::OK, &wire::Ranks::from(ranks)))
+    Ok(json(StatusCode::OK, &wire::Standing::from(ranks)))
 }
 
 fn ids(text: &str) -> Result<Vec<AssetId>, ApiError> {

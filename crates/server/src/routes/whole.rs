@@ -65,7 +65,7 @@ fn name(params: &Params) -> Result<Name, ApiError> {
 
 /// What the address says about the file.
 fn file(collection: Seq, params: &Params) -> Result<Completion, ApiError> {
-    let modified = params.get("modified").map(|text| {
+    let modified = params.given("modified").map(|text| {
         text.parse().map_err(|_| {
             ApiError::bad_request(
                 "bad_modified",
@@ -73,7 +73,7 @@ fn file(collection: Seq, params: &Params) -> Result<Completion, ApiError> {
             )
         })
     });
-    let executable = match params.get("executable") {
+    let executable = match params.given("executable") {
         None | Some("0" | "false") => false,
         Some("1" | "true") => true,
         Some(_) => {
@@ -88,7 +88,7 @@ fn file(collection: Seq, params: &Params) -> Result<Completion, ApiError> {
         name: name(params)?,
         total_size: None,
         parts: None,
-        sha256: params.get("sha256").map(digest).transpose()?,
+        sha256: params.given("sha256").map(digest).transpose()?,
         modified: modified.transpose()?.map(Timestamp::from_unix_ms),
         executable,
     })

@@ -57,14 +57,14 @@ pub(crate) struct Selected {
 
 /// Where assets stand.
 #[derive(Debug, Serialize)]
-pub(crate) struct Ranks {
+pub(crate) struct Standing {
     ranks: Vec<Option<u64>>,
     prefix_rank: Option<u64>,
     total: u64,
     log_size: u64,
 }
 
-impl From<vault::Ranks> for Ranks {
+impl From<vault::Ranks> for Standing {
     fn from(ranks: vault::Ranks) -> Self {
         Self {
             ranks: ranks.ranks,

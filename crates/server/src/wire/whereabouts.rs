@@ -24,7 +24,7 @@ struct Placed {
 
 impl From<&vault::Places> for Places {
     fn from(places: &vault::Places) -> Self {
-        let placed = |placed: &vault::Placed| Placed {
+        let one = |placed: &vault::Placed| Placed {
             id: placed.asset.id.get(),
             collection_id: placed.asset.collection.get(),
             project_id: placed.project.get(),
@@ -34,7 +34,7 @@ impl From<&vault::Places> for Places {
             newest: placed.newest,
         };
         Self {
-            places: places.places.iter().map(placed).collect(),
+            places: places.places.iter().map(one).collect(),
             total: places.total,
         }
     }

@@ -284,7 +284,7 @@ async fn a_content_is_found_wherever_it_lies() {
 #[tokio::test]
 async fn what_is_there_already_is_known() {
     let bench = Bench::new().await;
-    let (p, c) = bench.place("P", "C").await;
+    let (_, c) = bench.place("P", "C").await;
     let mut deep = File::new(c, "deep.txt", "deep");
     deep.folders = &["a", "b"];
     let mut timeless = File::new(c, "timeless", "t");
@@ -381,6 +381,13 @@ async fn what_is_there_already_is_known() {
         assert_eq!(known, due, "{file}");
     }
     assert_eq!(known["known"].as_array().unwrap().len(), asked.len());
+}
+
+/// Guards: a question about files that is none, or about no collection, says so.
+#[tokio::test]
+async fn a_question_about_files_that_is_none_says_so() {
+    let bench = Bench::new().await;
+    let (p, c) = bench.place("P", "C").await;
     let many = vec![json!({ "filename": "x", "size": 1 }); 1001];
     for (body, outcome) in [
         (

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, File};
+use crate::bench::{Answer, Bench, File};
 
 fn paths(page: &Value) -> Vec<&str> {
     let assets = page["assets"].as_array().unwrap();
@@ -78,6 +78,13 @@ async fn a_search_says_what_was_found_and_where() {
     }
 }
 
+async fn ask(bench: &Bench, path: &str, parameters: &[(&str, &str)]) -> Answer {
+    let query: String = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish();
+    bench.get(&format!("{path}?{query}")).await
+}
+
 /// Guards: `q` filters lists and searches alike, the answer says how it was read in browsers' units, and no text is an
 /// error.
 #[tokio::test]
@@ -94,12 +101,7 @@ async fn a_query_filters_and_is_explained() {
             File::new(b, "red car.png", vec![5; 3000]),
         ])
         .await;
-    let get = async |path: &str, parameters: &[(&str, &str)]| {
-        let query: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(parameters)
-            .finish();
-        bench.get(&format!("{path}?{query}")).await
-    };
+    let get = async |path: &str, parameters: &[(&str, &str)]| ask(&bench, path, parameters).await;
     let list = format!("/api/collections/{a}/assets");
     for (q, everywhere, here) in [
         ("red", 3, 2),
@@ -121,7 +123,7 @@ async fn a_query_filters_and_is_explained() {
         let listed = get(&list, &[("q", q)]).await.json();
         assert_eq!(listed["total"], here, "{q}");
         assert_eq!(listed["assets"].as_array().unwrap().len(), here, "{q}");
-        assert_eq!(listed["read"].is_array(), true);
+        assert!(listed["read"].is_array(), "{q}");
     }
     let both = get(
         "/api/search",

@@ -224,10 +224,10 @@ async fn a_rule_that_is_none_says_so() {
     );
     for (body, code) in [
         (json!({ "selection": nothing }), "nothing_selected"),
-        (json!({}), "bad_selection"),
+        (json!({}), "bad_json"),
         (
             json!({ "ids": [ids[0]], "selection": { "place": place, "all": true } }),
-            "bad_selection",
+            "bad_json",
         ),
         (json!({ "ids": [] }), "no_ids"),
     ] {

@@ -196,6 +196,14 @@ async fn what_is_refused_leaves_nothing_behind() {
                 "filename=a&executable=x",
                 (400, "bad_executable"),
             ),
+            // A script whose variable is empty.
+            (
+                collection,
+                "filename=a&executable=",
+                (400, "bad_executable"),
+            ),
+            (collection, "filename=a&modified=", (400, "bad_modified")),
+            (collection, "filename=a&sha256=", (400, "bad_sha256")),
             (collection, "filename=a&sha256=abc", (400, "bad_sha256")),
         ] {
             let answer = send(&bench, collection, query, bytes.clone()).await;

@@ -107,7 +107,7 @@ pub(super) struct Prepared<'f> {
 
 enum Step<'f> {
     Test(&'f Test),
-    Name(Finder<'f>),
+    Name(Box<Finder<'f>>),
     /// By numbers of places.
     Places(Vec<bool>),
 }
@@ -118,7 +118,7 @@ impl<'f> Prepared<'f> {
         let mut tests: Vec<&(bool, Test)> = filter.tests.iter().collect();
         tests.sort_by_key(|(_, test)| test.cost());
         let step = |test: &'f Test| match test {
-            Test::Name(text) => Step::Name(Finder::new(text.as_bytes())),
+            Test::Name(text) => Step::Name(Box::new(Finder::new(text.as_bytes()))),
             Test::Places(wanted) => {
                 let lies_in = |chain: &Vec<u64>| {
                     let mut chain = chain.iter();

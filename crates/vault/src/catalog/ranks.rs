@@ -13,7 +13,7 @@ const SIEVE_BITS: usize = 1 << 16;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ranks {
     /// Counted from 0, in the order of the entries that were asked about; `None` for what is not in the order.
-    pub(crate) ranks: Vec<Option<u64>>,
+    pub(crate) each: Vec<Option<u64>>,
     /// The first whose name begins with the text.
     pub(crate) prefix: Option<u64>,
     /// The class filter left out.
@@ -87,7 +87,7 @@ impl Catalog {
     pub(crate) fn ranks(&mut self, wanted: &Wanted, seqs: &[u64], prefix: Option<&str>) -> Ranks {
         let known = self.known(seqs);
         self.with_view(wanted, |catalog, view| Ranks {
-            ranks: seqs
+            each: seqs
                 .iter()
                 .map(|seq| {
                     let known = known.get(seq).filter(|known| known.newest)?;

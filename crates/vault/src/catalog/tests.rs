@@ -47,7 +47,7 @@ fn asset(seq: u64, random: u64) -> Known {
             modified,
             class: MediaClass::ALL[small(random >> 3) % 6],
             sealed_at: (random % 11).cast_signed() * 700 - 2000,
-            content: random % 5 << 56,
+            content: (random % 5) << 56,
             versioned: false,
         },
         place: 11 + (random >> 6) % COLLECTIONS,
@@ -129,7 +129,7 @@ fn filters() -> Vec<Asked> {
                 known.facts.content == 3 << 56
                     && !(21..=23).contains(&known.facts.seq)
                     && !MediaClass::ALL[..2].contains(&known.facts.class)
-                    && !(known.facts.modified.1 > 0 && known.facts.modified.0 == 0)
+                    && (known.facts.modified.1 == 0 || known.facts.modified.0 != 0)
             },
         ),
     ]
@@ -218,7 +218,7 @@ fn check_ranks(
         .collect();
     let prefix = ["a", "img", "東", "2e", "nothing"][small(random) % 5];
     let found = catalog.ranks(wanted, &seqs, Some(prefix));
-    for (seq, rank) in seqs.iter().zip(&found.ranks) {
+    for (seq, rank) in seqs.iter().zip(&found.each) {
         let due = all
             .iter()
             .position(|other| other == seq)
@@ -235,29 +235,30 @@ fn check_ranks(
             .copied()
     };
     let ends: Vec<u64> = (3..9).filter_map(at).filter(|seq| *seq != 7).collect();
-    let known = catalog.known(&ends);
-    let item = |seq: &u64| known[seq].item;
-    let rank = |seq: &u64| all.iter().position(|other| other == seq);
-    let [a, b, c, d, e, f] = ends[..] else { return };
-    let picked = Picked {
-        all: false,
-        spans: vec![(item(&a), item(&b)), (item(&c), item(&d))],
-        with: vec![item(&e), item(&e), item(&f)],
-        without: HashSet::from([b, f]),
-    };
-    // What is not in the order stands somewhere in it all the same; here only spans between what is.
-    let (Some(ra), Some(rb), Some(rc), Some(rd)) = (rank(&a), rank(&b), rank(&c), rank(&d)) else {
+    let &[first, last, from, to, one, other] = &ends[..] else {
         return;
     };
-    let spans = [ra.min(rb)..=ra.max(rb), rc.min(rd)..=rc.max(rd)];
-    let inside = |at: usize| spans.iter().any(|span| span.contains(&at));
+    let known = catalog.known(&ends);
+    let item = |seq: u64| known[&seq].item;
+    let picked = Picked {
+        all: false,
+        spans: vec![(item(first), item(last)), (item(from), item(to))],
+        with: vec![item(one), item(one), item(other)],
+        without: HashSet::from([last, other]),
+    };
+    // What is not in the order stands somewhere in it all the same; here only spans between what is.
+    let rank = |seq: u64| all.iter().position(|other| *other == seq);
+    let span = |from, to| Some(rank(from)?.min(rank(to)?)..=rank(from)?.max(rank(to)?));
+    let (Some(early), Some(late)) = (span(first, last), span(from, to)) else {
+        return;
+    };
     let mut due: Vec<u64> = (0..all.len())
-        .filter(|at| inside(*at))
+        .filter(|at| early.contains(at) || late.contains(at))
         .map(|at| all[at])
-        .filter(|seq| *seq != b && *seq != f)
+        .filter(|seq| *seq != last && *seq != other)
         .collect();
-    if !due.contains(&e) && e != b && e != f {
-        due.push(e);
+    if !due.contains(&one) && one != last && one != other {
+        due.push(one);
     }
     assert_eq!(catalog.select(wanted, &picked).seqs, due, "{wanted:?}");
 }

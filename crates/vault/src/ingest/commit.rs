@@ -8,10 +8,12 @@ use super::batch::{Entry, EntryKind, Manifest};
 use super::packer::{self, Flight, Packed};
 use super::stations::BULK_BYTES;
 use super::{Sealed, Ticket};
+use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{DEPTH_MAX, TRANSACTION_ENTRIES_MAX};
 use crate::parity::plan::BULK_SHARDS;
+use crate::planted;
 use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
 
 /// Free space that must remain after a commit and its WAL.
@@ -94,13 +96,7 @@ impl Committer {
                 if self.writer.is_alone() && self.flight.wants_company() {
                     self.writer.let_others_in();
                 }
-                for (ticket, placement) in group.tickets.iter().zip(group.placements) {
-                    ticket.answer(placement.map(|placement| Sealed {
-                        seq: placement.seq,
-                        already_archived: placement.existed,
-                        log_size,
-                    }));
-                }
+                group.answer(log_size);
                 self.keep_parity(group.settle);
             }
             Err(error) => {
@@ -174,6 +170,8 @@ impl Committer {
         group.take_in(&packed);
         let mut stored = 0;
         let sealed_at = now_unix_ms();
+        let alone = self.writer.is_alone();
+        let _doing = Doing::begin(if alone { "seal alone" } else { "seal" });
         let mut transaction = self.writer.begin()?;
         if transaction.others_wrote() {
             self.flight.others_wrote();
@@ -186,6 +184,10 @@ impl Committer {
                 group.settle |= matches!(entry.kind, EntryKind::Upkeep);
                 match place_entry(&mut transaction, entry, sealed_at) {
                     Err(error) if fails_everything(&error) => return Err(error),
+                    Err(error) => {
+                        transaction.require_open()?;
+                        group.placements.push(Err(error));
+                    }
                     placement => group.placements.push(placement),
                 }
             }
@@ -202,6 +204,9 @@ impl Committer {
             }
             group.take_in(&next);
             packed = next;
+        }
+        if stored > 0 && planted::is(planted::Bug::AnsweredEarly) {
+            group.answer(transaction.log_size());
         }
         transaction.commit()
     }
@@ -224,6 +229,18 @@ impl Group {
         let tickets = packed.entries.iter().map(|entry| entry.ticket.clone());
         self.tickets.extend(tickets);
         self.manifests.extend(packed.manifests.iter().cloned());
+    }
+
+    /// Tells everybody what became of what they handed in.
+    fn answer(&self, log_size: u64) {
+        for (ticket, placement) in self.tickets.iter().zip(&self.placements) {
+            let sealed = placement.as_ref().map(|placement| Sealed {
+                seq: placement.seq,
+                already_archived: placement.existed,
+                log_size,
+            });
+            ticket.answer(sealed.map_err(IngestError::clone));
+        }
     }
 }
 

@@ -147,7 +147,12 @@ fn note(text: &str) -> Result<KeptCheckpoint, CheckpointError> {
         .and_then(|bytes| Digest::try_from(bytes.as_slice()).ok())
         .ok_or_else(|| malformed("its third line is no root in base64"))?;
     let rest: Vec<&str> = lines.skip_while(|line| !line.is_empty()).collect();
-    let is_signature = |line: &&str| line.is_empty() || line.starts_with("— ");
+    // Mail may take the blank at the end of a line, so a signature that was cut off behind it is none.
+    let signs = |line: &str| {
+        line.strip_prefix("— ")
+            .is_some_and(|by| !by.trim().is_empty())
+    };
+    let is_signature = |line: &&str| line.is_empty() || signs(line);
     if !rest.iter().all(is_signature) {
         return Err(malformed(
             "after its empty line stands what is no signature",
@@ -223,6 +228,17 @@ fn from_words(text: &str, mut size: Option<u64>) -> Result<KeptCheckpoint, Check
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Found by changing notes at random: it was taken, and what was kept of it could not be read again.
+    #[test]
+    fn a_note_that_was_cut_off_in_its_signature_is_refused() {
+        let root = "X0aqqyBa89akzqbg6qmaIou0HcRfag1PkT+Kas0tSg8=";
+        let cut = format!("compactvault/3827107bb2e5da9bdb22d22ba3417a6d\n5\n{root}\n\n\u{2014} ");
+        assert!(matches!(
+            KeptCheckpoint::parse(cut.as_bytes()),
+            Err(CheckpointError::Malformed(_))
+        ));
+    }
 
     #[test]
     fn words_survive_paper_and_telephone() {

@@ -2,7 +2,7 @@
 
 use super::lexer::Value;
 use super::near::nearest;
-use super::values::{self, Bounds, ContentPrefix, FactIs, FactTest, HEX_DIGITS_MIN, Period};
+use super::values::{self, Bounds, ContentPrefix, FactIs, FactTest, Period};
 use super::{ReadKind, Test};
 use crate::media::MediaClass;
 use crate::natural_order::fold;
@@ -247,7 +247,6 @@ fn filter_test(key: &str, value: &Value) -> Result<(Test, String), Option<String
             } else {
                 format!("contents whose SHA-256 begins with {}", prefix.hex())
             };
-            debug_assert!(prefix.hex().len() >= HEX_DIGITS_MIN);
             Ok((Test::Content(prefix), words))
         }
     }
@@ -256,10 +255,10 @@ fn filter_test(key: &str, value: &Value) -> Result<(Test, String), Option<String
 fn dated(
     text: &str,
     what: &str,
-    test: fn(Period) -> Test,
+    asks: fn(Period) -> Test,
 ) -> Result<(Test, String), Option<String>> {
     let (period, words) = values::period(text).ok_or(None)?;
-    Ok((test(period), format!("{what} {words}")))
+    Ok((asks(period), format!("{what} {words}")))
 }
 
 fn types(text: &str) -> Result<(Test, String), Option<String>> {

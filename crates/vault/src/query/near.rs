@@ -33,12 +33,12 @@ fn distance(a: &str, b: &str, bound: usize) -> usize {
         let mut row = vec![i];
         for j in 1..=b.len() {
             let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            let mut steps = replaced.min(last[j] + 1).min(row[j - 1] + 1);
             let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
             if swapped {
-                least = least.min(before[j - 2] + 1);
+                steps = steps.min(before[j - 2] + 1);
             }
-            row.push(least);
+            row.push(steps);
         }
         before = std::mem::replace(&mut last, row);
     }

@@ -16,6 +16,7 @@ use super::files::{beside, directory_of};
 use super::journal;
 use super::open::{self, JournalMode};
 use super::wal::{Elsewhere, open_elsewhere};
+use crate::doing::Doing;
 use crate::error::OpenError;
 use crate::platform;
 
@@ -38,6 +39,7 @@ impl Alone {
             return Ok(None);
         };
         let alone = Self { marker, path };
+        let _doing = Doing::begin("switch the journal");
         match open::set_journal_mode(connection, JournalMode::Persist) {
             Ok(true) => {
                 // Dropping a lock cannot fail in a way that matters: who knocks would only wait longer.
@@ -70,6 +72,7 @@ impl Alone {
         lock_timeout: Duration,
     ) -> Result<(), (Self, rusqlite::Error)> {
         let deadline = Instant::now() + lock_timeout;
+        let _doing = Doing::begin("switch the journal");
         loop {
             match open::set_journal_mode(connection, JournalMode::Wal) {
                 Ok(true) => {
@@ -165,9 +168,22 @@ pub(crate) fn knock(
         std::thread::sleep(BETWEEN_TRIES);
     }
     if platform::is_named(&marker, &path) {
+        remove_finished_journal(vault);
         Alone { marker, path }.forget();
     }
     Ok(())
+}
+
+/// Removes a rollback journal that has nothing to undo: what a kill leaves between the vault's return to the WAL and
+/// the end of its journal, and nobody would look at again. The marker is locked meanwhile, so nobody begins a new one.
+fn remove_finished_journal(vault: &Path) {
+    let journal = beside(vault, "-journal");
+    let finished = File::open(&journal).and_then(|file| journal::read(&file));
+    if matches!(finished, Ok(None))
+        && let Err(error) = fs::remove_file(&journal)
+    {
+        tracing::debug!(journal = %journal.display(), %error, "the finished journal stays");
+    }
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

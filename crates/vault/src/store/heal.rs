@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::PAGE_BYTES;
 use super::remains::{self, Remains};
+use crate::doing::Doing;
 use crate::error::{IngestError, ReadError};
 use crate::ids::Digest;
 use crate::parity::cut::{OVERFLOW_BYTES, Split};
@@ -105,6 +106,7 @@ impl Healer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, HealError>,
     ) -> Result<T, HealError> {
+        let _doing = Doing::begin("heal");
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let result = work(&self.connection)
             .and_then(|value| Ok(self.connection.execute_batch("COMMIT").map(|()| value)?));

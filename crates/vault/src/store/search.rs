@@ -194,9 +194,9 @@ fn hit(connection: &Connection, seq: u64) -> Result<Hit, ReadError> {
     let (asset, versions) = asset(connection, seq)?;
     let (project, path) = path(connection, &asset)?;
     Ok(Hit {
-        project,
         asset,
         versions,
+        project,
         path,
     })
 }

@@ -35,7 +35,7 @@ pub(crate) fn ranks(
     drop(held);
     let (total, _) = search::totals(&found.by_class, &question.classes);
     let answer = Ranks {
-        ranks: found.ranks,
+        ranks: found.each,
         prefix: found.prefix,
         total,
         log_size: log::log_size(connection)?,

@@ -28,9 +28,9 @@ pub(crate) fn places(
     let mut held = shared.lock();
     let transaction = connection.unchecked_transaction()?;
     let own = read::entry_of_kind(connection, id.seq(), Kind::Asset, "asset")?;
-    let head = own.sha256.map_or(0, |sha256| sha256.head());
+    let start = own.sha256.map_or(0, |sha256| sha256.head());
     let catalog = catalog::current(connection, &mut held)?.ok_or_else(search::too_large)?;
-    let mut alike = catalog.alike(head);
+    let mut alike = catalog.alike(start);
     drop(held);
     alike.sort_unstable_by_key(|(seq, newest)| (*seq != own.seq, !newest, *seq));
     let mut total = alike.len() as u64;
@@ -71,13 +71,13 @@ pub(crate) fn known(
     let mut folders: HashMap<&[Name], Option<Seq>> = HashMap::new();
     let mut answers = Vec::with_capacity(files.len());
     for file in files {
-        let place = match folders.get(file.folders.as_slice()) {
-            Some(place) => *place,
-            None => {
-                let place = folder(connection, collection.seq(), &file.folders)?;
-                folders.insert(&file.folders, place);
-                place
-            }
+        let folders_of = file.folders.as_slice();
+        let place = if let Some(place) = folders.get(folders_of) {
+            *place
+        } else {
+            let place = folder(connection, collection.seq(), folders_of)?;
+            folders.insert(folders_of, place);
+            place
         };
         answers.push(match place {
             Some(place) => is_known(connection, place, file)?,

@@ -14,6 +14,7 @@ use super::alone::Alone;
 use super::derived::Facts;
 use super::open::{self, FileMode};
 use super::{Fact, derived_version};
+use crate::doing::Doing;
 use crate::error::{IngestError, OpenError};
 use crate::ids::Digest;
 use crate::merkle::Edge;
@@ -104,6 +105,18 @@ impl KnownChunks {
     }
 }
 
+/// Fails if there is no transaction any more. After some errors, a read that the disk refuses among them, `SQLite` rolls
+/// back all of it by itself and goes on without one: every further statement would then be a commit of its own. So
+/// whoever goes on after an error asks here first.
+fn require_transaction(connection: &Connection) -> Result<(), IngestError> {
+    if connection.is_autocommit() {
+        return Err(IngestError::Store {
+            detail: "SQLite gave up the transaction after an error of the disk".into(),
+        });
+    }
+    Ok(())
+}
+
 fn has_chunk(connection: &Connection, digest: &Digest) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT 1 FROM chunk WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1",
@@ -165,6 +178,7 @@ impl Writer {
     /// Copies the WAL into the file and closes the connection; the last one out removes the WAL. A reader in another
     /// process must not hold this up: then the WAL stays for that process to copy.
     pub(crate) fn close(mut self) -> Result<(), OpenError> {
+        let _doing = Doing::begin("close");
         // Parity that could not be merged protects as it is.
         if let Err(error) = self.settle() {
             tracing::warn!(%error, "parity was left unmerged");
@@ -276,6 +290,7 @@ impl Writer {
 
     /// Copies the WAL into the file. `truncate` waits for readers and leaves an empty WAL.
     pub(crate) fn wal_checkpoint(&self, truncate: bool) -> rusqlite::Result<bool> {
+        let _doing = Doing::begin("copy the WAL");
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let busy: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
@@ -346,6 +361,7 @@ impl Writer {
                     facts[Fact::Version as usize] == derived_version()
                         && facts[Fact::Entries as usize] == size.cast_signed()
                 });
+            require_transaction(&self.connection)?;
             state.facts = match facts {
                 Some(facts) if !self.rebuild => facts,
                 _ => {

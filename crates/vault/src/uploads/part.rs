@@ -10,6 +10,7 @@ use super::error::UploadError;
 use super::spool::Part;
 use super::upload::Upload;
 use super::{Inner, lock};
+use crate::doing::Doing;
 use crate::limits::PART_BYTES_MAX;
 use crate::platform::private_file;
 
@@ -27,6 +28,7 @@ pub struct PartWriter {
     crc: crc32fast::Hasher,
     /// The first error, for `finish` to tell.
     failed: Option<UploadError>,
+    _doing: Doing,
 }
 
 impl PartWriter {
@@ -50,6 +52,7 @@ impl PartWriter {
             size_max: PART_BYTES_MAX,
             crc: crc32fast::Hasher::new(),
             failed: None,
+            _doing: Doing::begin("receive a part"),
         };
         let file = private_file()
             .write(true)

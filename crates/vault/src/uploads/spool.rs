@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::completion::{Completion, Promised};
 use super::error::UploadError;
+use crate::doing::Doing;
 use crate::ids::Digest;
 use crate::platform::{free_bytes, private_file, sync_directory};
 
@@ -205,6 +206,7 @@ impl Spool {
         parts: &BTreeMap<u64, Part>,
         completion: &Completion,
     ) -> Result<(), UploadError> {
+        let _doing = Doing::begin("promise");
         let folder = self.folder(key);
         let bytes = parts.values().map(|part| part.size).sum();
         let promised = Promised {

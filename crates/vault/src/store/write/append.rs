@@ -14,6 +14,7 @@ use crate::media::Media;
 use crate::merkle::Subtree;
 use crate::natural_order;
 use crate::parity::builder::{ChunkRecord, PackObject};
+use crate::planted;
 use crate::store::derived::{self, Tally};
 use crate::store::rows::{ENTRY_COLUMNS, PlaceBody};
 use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
@@ -75,6 +76,12 @@ impl Transaction<'_> {
 
     pub(crate) fn has_chunk(&self, digest: &Digest) -> rusqlite::Result<bool> {
         self.writer.has_chunk(digest)
+    }
+
+    /// Fails if `SQLite` has given the transaction up: nothing more may be written then. To be asked after every error
+    /// that is not handed on.
+    pub(crate) fn require_open(&self) -> Result<(), IngestError> {
+        super::require_transaction(&self.writer.connection)
     }
 
     /// Entries so far, those of this transaction among them.
@@ -416,8 +423,12 @@ impl Transaction<'_> {
     }
 
     fn try_commit(&mut self) -> Result<u64, IngestError> {
+        self.require_open()?;
         let size = self.state.edge.size();
         if size != self.start {
+            if planted::is(planted::Bug::RootApart) {
+                self.connection().execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+            }
             let root = self.state.edge.root();
             self.connection()
                 .prepare_cached("INSERT INTO root (size, sha256) VALUES (?1, ?2)")?

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::doing::Doing;
 use crate::store::PAGE_BYTES;
 use crate::store::open::{self, FileMode};
 
@@ -63,6 +64,7 @@ impl Drop for Checkpointer {
 
 /// Checkpoints; gives the pages in the WAL, and how many of them are in the file.
 fn look(connection: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
+    let _doing = (mode != "NOOP").then(|| Doing::begin("copy the WAL"));
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     connection.query_row(&sql, [], |row| Ok((row.get(1)?, row.get(2)?)))
 }

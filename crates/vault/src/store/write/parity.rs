@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Writer;
 use super::append::Transaction;
+use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::VaultId;
 use crate::model::Parity;
@@ -79,6 +80,7 @@ impl Writer {
     /// Replaces the stripes of `group` by one over the same objects, in one transaction, after proving that the new one
     /// holds what it should.
     fn merge(&mut self, group: &[Stripe], settled: bool) -> Result<(), IngestError> {
+        let _doing = Doing::begin("merge parity");
         let total = self.stripes()?.iter().map(|stripe| stripe.shards).sum();
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         // Another process may have merged them in the meantime.
@@ -135,6 +137,7 @@ impl Writer {
                 return Ok(None);
             }
         }
+        super::require_transaction(&self.connection)?;
         // Numbers are never used again: what is left of a stripe in a freed page must not pass for another.
         let id = parity::next_stripe(&self.connection)?;
         for stripe in group {
