@@ -41,7 +41,12 @@ pub(super) fn read(content: &Content, media_type: &str, facts: &mut Facts) -> Re
             facts.text("codec", codec.codec.info.long_name);
         }
     }
-    if let Some(revision) = container.reader.metadata().skip_to_latest() {
+    let mut revisions = container.reader.metadata();
+    let mut read = Vec::new();
+    read.extend(std::iter::from_fn(|| revisions.pop()));
+    read.extend(revisions.current().cloned());
+    // What was read last may correct what was read before, and says nothing of the rest.
+    for revision in read.iter().rev() {
         tags(revision, facts);
     }
     let seconds = seconds.or_else(|| measured(container));

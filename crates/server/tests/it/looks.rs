@@ -33,7 +33,8 @@ fn picture(answer: &Answer) -> RgbaImage {
 }
 
 fn photo(width: u32, height: u32) -> DynamicImage {
-    let pixel = |x, y| Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 90]);
+    let shade = |at: u32, of: u32| u8::try_from(at * 255 / of).unwrap();
+    let pixel = |x, y| Rgb([shade(x, width), shade(y, height), 90]);
     DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel))
 }
 
@@ -48,8 +49,10 @@ fn turned_jpeg() -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x03\0".to_vec();
     tiff.extend(b"\x0f\x01\x02\0\x06\0\0\0\x32\0\0\0"); // Make, 6 bytes at 50
     tiff.extend(b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"); // Orientation
-    tiff.extend(b"\x9d\x82\x05\0\x01\0\0\0\x38\0\0\0"); // FNumber at 56
-    tiff.extend(b"\0\0\0\0Canon\0\x1c\0\0\0\x0a\0\0\0");
+    tiff.extend(b"\x69\x87\x04\0\x01\0\0\0\x38\0\0\0"); // More of it at 56
+    tiff.extend(b"\0\0\0\0Canon\0\x01\0");
+    tiff.extend(b"\x9d\x82\x05\0\x01\0\0\0\x4a\0\0\0"); // FNumber at 74
+    tiff.extend(b"\0\0\0\0\x1c\0\0\0\x0a\0\0\0");
     let jpeg = encoded(&photo(400, 200), ImageFormat::Jpeg);
     let mut bytes = jpeg[..2].to_vec();
     bytes.extend(b"\xff\xe1");
