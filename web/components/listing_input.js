@@ -177,8 +177,7 @@ export function listingPointers(listing) {
   box.addEventListener('contextmenu', (event) => {
     if (touch) event.preventDefault();
   });
-  // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
-  box.addEventListener('focusin', () => root.focus({ preventScroll: true }));
+  // A press on an entry must not move the focus from the grid to the box.
   box.addEventListener('mousedown', (event) => {
     root.focus({ preventScroll: true });
     if (event.shiftKey) event.preventDefault();

@@ -30,7 +30,6 @@ export class WorkQueue {
     this.advance();
   }
 
-  /** What runs goes on. */
   pause() {
     this.paused = true;
   }

@@ -20,8 +20,7 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Response, ApiError>
     let name = app.shelf.chosen_name().unwrap_or_default();
     let ask = move |vault: &Vault| -> Result<_, ApiError> {
         let unfinished = super::uploads::unfinished_count(vault)?;
-        let last = vault.last_verification();
-        Ok(wire::Status::new(vault.status()?, name, unfinished, last))
+        Ok(wire::Status::new(vault.status()?, name, unfinished))
     };
     Ok(json(StatusCode::OK, &app.ask(Lane::Read, ask).await?))
 }
