@@ -99,12 +99,12 @@ describe('a real tree, in and out again', () => {
   it('is searched and sorted by the server', async () => {
     const crowd = collections.get(`Archive/${FOLDER}/crowd`);
     await archive.openCollection(crowd.id);
-    await archive.search('ENTRY 19');
+    await archive.search('"ENTRY 19"');
     const found = (await archive.drawn()).map(({ name }) => name);
     const wanted = [...source.keys()].filter((name) => name.startsWith('crowd/entry 19'));
     assert.equal(found.length, wanted.length, found.join());
     assert.ok(found.every((name) => name.startsWith('entry 19')), found.join());
-    await archive.search('no such name anywhere');
+    await archive.search('"no such name anywhere"');
     assert.equal(await archive.assets.count(), 0);
     await archive.search('');
     await opened.page.getByTestId('sort').selectOption('size');
@@ -194,7 +194,7 @@ describe('a real tree, in and out again', () => {
     const { assets } = await archive.get('/api/status');
     const [project] = await archive.get('/api/projects');
     await archive.goto(`/p/${project.id}`);
-    await archive.drop([folder]);
+    await archive.add([folder]);
     const account = await archive.account(UPLOAD_PATIENCE_MS);
     assert.equal(account.found, source.size, account.text);
     assert.equal(account.already, source.size, account.text);

@@ -86,7 +86,7 @@ describe('hostile names', () => {
 
   it('are dropped as files', async () => {
     await archive.openCollection(collection.id);
-    await archive.drop([...NAMES, ...HOSTILE_BYTES.keys()].map((name) => path.join(folder, name)));
+    await archive.add([...NAMES, ...HOSTILE_BYTES.keys()].map((name) => path.join(folder, name)));
     const account = await archive.account(60_000);
     assert.deepEqual([account.sealed, account.failed], [NAMES.length + HOSTILE_BYTES.size, 0], account.text);
     const stored = (await archive.assetsOf(collection.id)).map(({ filename }) => filename);

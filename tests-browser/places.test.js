@@ -76,7 +76,7 @@ describe('places made in the page', () => {
     writeFileSync(file, 'la la la\n');
     await archive.place('Spring').click();
     await opened.page.getByTestId('path').getByText('Spring').waitFor();
-    await archive.drop([file]);
+    await archive.add([file]);
     const account = await archive.account(60_000);
     assert.deepEqual([account.found, account.sealed, account.failed], [1, 1, 0], account.text);
     await archive.entry('song.txt').waitFor();

@@ -95,6 +95,37 @@ describe(`${ASSETS} assets in one collection`, () => {
     assert.ok(longest <= TASK_MS_MAX, `the longest task took ${longest} ms`);
   });
 
+  it('letters jump to the row itself, however far away', async () => {
+    await openAtTop();
+    const far = Math.floor(ASSETS * 0.7);
+    await opened.page.keyboard.type(`item ${far}.`);
+    await inside(archive.entry(`item ${far}.txt`));
+  });
+
+  it('dragging the scrollbar over everything asks for a handful of windows, and reading positions costs little', async () => {
+    await openAtTop();
+    let asked = 0;
+    opened.page.on('request', (request) => { asked += Number(/\/assets\?offset/.test(request.url())); });
+    const box = archive.listing.locator('.scroll-box');
+    const frames = await box.evaluate(async (element) => {
+      /** @type {number[]} */
+      const took = [];
+      const steps = 120;
+      for (let step = 1; step <= steps; step += 1) {
+        await new Promise(requestAnimationFrame);
+        const start = performance.now();
+        element.scrollTop = ((element.scrollHeight - element.clientHeight) * step) / steps;
+        element.dispatchEvent(new Event('scroll'));
+        took.push(performance.now() - start);
+      }
+      return took.sort((a, b) => a - b);
+    });
+    await archive.settled();
+    await inside(archive.entry(`item ${ASSETS - 1}.txt`));
+    console.log(`work in a frame of a drag over ${ASSETS}: p50 ${frames[60].toFixed(1)} ms, p95 ${frames[114].toFixed(1)} ms, most ${frames[119].toFixed(1)} ms; ${asked} windows asked for`);
+    assert.ok(asked <= 8, `${asked} windows were asked for`);
+  });
+
   it('selecting everything is counted at once', async () => {
     await openAtTop();
     await opened.page.keyboard.press('Control+a');

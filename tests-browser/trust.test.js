@@ -42,6 +42,31 @@ describe('the checkpoint on the page', () => {
     assert.equal(copied, given);
   });
 
+  it('shows the words that the command line prints, and compares them', async () => {
+    const { page } = opened;
+    const shown = await page.getByTestId('log-words').locator('li').allInnerTexts();
+    const printed = run(['checkpoint', '--words', '--state-dir', server.state], server).stdout;
+    assert.equal(shown.length, 32);
+    assert.equal(shown.join(' '), printed.trim().split(/\s+/).slice(-32).join(' '));
+    const compare = page.getByTestId('compare');
+    const result = page.getByTestId('compare-result');
+    await compare.fill(printed);
+    await result.getByText('The same root').waitFor();
+    await compare.fill([...shown.slice(0, 31), shown[0]].join(' '));
+    await result.getByText('Not the same root').waitFor();
+  });
+
+  it('is verified now, with what was read and found, and the status bar says so', async () => {
+    const { page } = opened;
+    await page.getByTestId('status-trust').getByText('Never verified').waitFor();
+    await page.getByTestId('verify-now').click();
+    await page.getByTestId('verify-words').getByText(/Ended .* 0 findings/).waitFor();
+    await page.getByTestId('trust-verdict').getByText('Everything was as sealed, just now').waitFor();
+    await page.getByTestId('status-trust').getByText('Verified just now').waitFor();
+    await page.reload();
+    await page.getByTestId('status-trust').getByText('Verified just now').waitFor();
+  });
+
   it('is downloaded so that verify --against takes it', async () => {
     const { file } = await download(opened.page, () => opened.page.getByTestId('download-checkpoint').click(), temporaryFolder('kept'));
     const given = await opened.page.evaluate(async () => (await fetch('/api/checkpoint')).text());

@@ -5,7 +5,7 @@ import { isTyping } from './lib/html.js';
 
 /**
  * @typedef {{id: string, label: string, keys?: string[], group?: string, enabled?: () => boolean, why?: () => string,
- *   run: () => void, whileTyping?: boolean}} Action keys: "Ctrl+A", "Alt+Enter", "?", "F6"; Ctrl is Cmd on a Mac
+ *   icon?: string, run: () => void, whileTyping?: boolean}} Action keys: "Ctrl+A", "Alt+Enter", "?", "F6"; Ctrl is Cmd on a Mac
  */
 
 const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform ?? '');

@@ -8,12 +8,31 @@
  *   created_at_unix_ms: number, assets: number, collections: number}} Collection
  * @typedef {{id: number, type: string, format: string, filename: string, filename_base64?: string, size_original: number,
  *   media_type: string, sha256: string, modified: ?string, modified_unix_ms: ?number, created_at: string,
- *   created_at_unix_ms: number, executable: boolean, versions: number, path?: string, collection_id?: number}} Asset path and
+ *   created_at_unix_ms: number, executable: boolean, versions: number, thumbnail: boolean, path?: string, collection_id?: number}} Asset path and
  *   collection_id only in what a search found
  * @typedef {Asset & {collection_id: number, project_id: number, path: string, crc32: string, chunks: number,
  *   version_ids: number[], content?: string, content_truncated?: boolean, encoding?: string,
- *   highlight?: [number, number, string][]}} AssetDetails
- * @typedef {{assets: Asset[], total: number, counts: Record<string, number>, bytes: number, log_size: number}} AssetPage
+ *   highlight?: [number, number, string][], log_position?: number, leaf_hash?: string}} AssetDetails
+ * @typedef {{id: number, collection_id: number, project_id: number, path: string, filename: string, created_at_unix_ms: number,
+ *   newest: boolean}} Place
+ * @typedef {{text: string, highlight?: [number, number, string][], cut?: boolean}} Line
+ * @typedef {{line: number, lines: Line[], total_lines: number, complete?: boolean, encoding: string, bytes: number, language: string | null}} TextWindow
+ * @typedef {{line: number, start: number, end: number}} Hit
+ * @typedef {{header: string[] | null, rows: string[][], row: number, total_rows: number | null, columns: number, delimiter: string}} TableWindow
+ * @typedef {{path: string, kind: 'file' | 'folder' | 'link', size: number, packed: number | null, modified_unix_ms: number | null, target?: string}} Member
+ * @typedef {{format: string, members: Member[], total: number, bytes: number, complete: boolean, message?: string}} Members
+ * @typedef {string | [string, Record<string, any>, any[]]} DocumentNode
+ * @typedef {{start: number, end: number, text: string, kind: 'word' | 'filter' | 'unknown', key?: string, meaning: string,
+ *   suggestion?: string}} Term of a query as the server read it; offsets in UTF-16 units
+ * @typedef {{assets: Asset[], total: number, counts: Record<string, number>, bytes: number, log_size: number, read?: Term[]}} AssetPage
+ * @typedef {{offset?: number, limit?: number, q?: string, types?: string[], sort?: string}} How a leading `-` turns the sort round
+ * @typedef {{kind: 'home' | 'project' | 'collection', id: number}} Within
+ * @typedef {{ranks: (number | null)[], prefix_rank: number | null, total: number, log_size: number}} Ranks
+ * @typedef {{all: boolean, ranges: [number, number][], with: number[], without: number[], place: any, q?: string,
+ *   types?: string[], sort?: string, order?: string, deep?: boolean}} Rule a selection as the server takes it
+ * @typedef {{state: 'idle' | 'running' | 'done' | 'stopped', depth: string, bytes_done: number, bytes_total: number,
+ *   entries_done: number, entries_total: number, started_unix_ms: number, ended_unix_ms: number, seconds: number,
+ *   findings: {code: string, message: string, asset_id?: number, path?: string}[], findings_total: number}} Verification
  * @typedef {{upload_id: string, status: 'receiving' | 'queued' | 'sealed' | 'failed', parts?: {index: number, size: number}[],
  *   received_bytes?: number, filename?: string, asset_id?: number, already_archived?: boolean, code?: string,
  *   message?: string}} Upload
@@ -21,7 +40,9 @@
  *   read_only: string | null, projects: number, collections: number, assets: number, links: number, entries: number,
  *   chunks: number, packs: number, logical_bytes: number, unique_bytes: number, stored_bytes: number, file_bytes: number,
  *   saved_by_dedup_bytes: number, saved_by_compression_bytes: number, unreferenced_chunks: number,
- *   log: {size: number, root: string}, safe_to_copy: boolean,
+ *   log: {size: number, root: string, words?: string[]}, safe_to_copy: boolean,
+ *   last_full_verification?: {unix_ms: number, depth: string, findings: number, log_size: number} | null,
+ *   parity?: {percent: number, bytes: number, stripes: number},
  *   last_verified: {oldest_unix_ms: ?number, newest_unix_ms: ?number, parts: number, parts_never: number, repairs: number},
  *   uploads_unfinished: number}} Status
  * @typedef {{name: string, size_bytes: number, modified: string, modified_unix_ms: number,
@@ -50,10 +71,11 @@ export class ApiError extends Error {
 /** Fires `trouble` (detail: ApiError) at 401 and at no answer, `answered` when one came: the shell draws its bar from it. */
 export const connection = new EventTarget();
 
-/** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text'}} [options] */
-async function request(method, path, { body, signal, as = 'json' } = {}) {
+/** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text' | 'bytes', range?: string}} [options] */
+async function request(method, path, { body, signal, as = 'json', range } = {}) {
   /** @type {RequestInit} */
-  const init = { method, signal, credentials: 'same-origin', headers: { Accept: as === 'json' ? 'application/json' : 'text/plain' } };
+  const init = { method, signal, credentials: 'same-origin', headers: { Accept: { json: 'application/json', text: 'text/plain', bytes: '*/*' }[as] } };
+  if (range) init.headers = { ...init.headers, Range: range };
   if (body !== undefined) {
     init.headers = { ...init.headers, 'Content-Type': 'application/json' };
     init.body = JSON.stringify(body);
@@ -62,12 +84,17 @@ async function request(method, path, { body, signal, as = 'json' } = {}) {
   let text;
   try {
     response = await fetch(path, init);
+    if (as === 'bytes' && response.ok) {
+      const bytes = await response.arrayBuffer();
+      connection.dispatchEvent(new CustomEvent('answered'));
+      return bytes;
+    }
     text = await response.text();
   } catch (error) {
     if (signal?.aborted) throw error;
     throw reported(new ApiError('The server does not answer.', { status: 0, code: 'no_answer' }));
   }
-  return settled(response.status, text, response.headers.get('Retry-After'), as);
+  return settled(response.status, text, response.headers.get('Retry-After'), as === 'text' ? 'text' : 'json');
 }
 
 /** @param {number} status @param {string} text @param {string | null} retryAfter @param {'json' | 'text'} as */
@@ -103,14 +130,23 @@ const get = (path, signal) => request('GET', path, { signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 const post = (path, body, signal) => request('POST', path, { body, signal });
 
-/** @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how */
-function listing({ offset, limit, query = '', types = [], sort = 'name' }) {
-  const params = new URLSearchParams({ offset: String(offset), limit: String(limit) });
-  if (query) params.set('query', query);
+/** @param {How} how */
+function listing({ offset, limit, q = '', types = [], sort = 'name' }) {
+  const params = new URLSearchParams();
+  if (limit !== undefined) params.set('offset', String(offset)), params.set('limit', String(limit));
+  if (q) params.set('q', q);
   if (types.length > 0) params.set('type', types.join(','));
   params.set('sort', sort.replace(/^-/, ''));
   params.set('order', sort.startsWith('-') ? 'desc' : 'asc');
   return params;
+}
+
+/** The address of a listing or of ranks in it: a collection lists its own, a search all below. @param {Within} within @param {How} how @param {'' | '/rank'} [end] */
+function listed({ kind, id }, how, end = '') {
+  const params = listing(how);
+  if (kind === 'collection' && !how.q) return `/api/collections/${id}/${end ? 'rank' : 'assets'}?${params}`;
+  if (kind !== 'home') params.set(kind, String(id));
+  return `/api/search${end}?${params}`;
 }
 
 export const api = {
@@ -134,30 +170,57 @@ export const api = {
   /** @param {number} projectId @param {number | null} parentId @param {string} name @returns {Promise<Collection>} */
   createCollection: (projectId, parentId, name) => post('/api/collections', { project_id: projectId, parent_id: parentId, name }),
 
+  /** What a place holds, or what is found in it and below. @param {Within} within @param {How} how @param {AbortSignal} [signal] @returns {Promise<AssetPage>} */
+  assets: (within, how, signal) => get(listed(within, how), signal),
   /**
-   * @param {number} id
-   * @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how sort: a leading `-` turns it round
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<AssetPage>}
+   * Where assets stand in that listing, and the first name that begins so.
+   * @param {Within} within @param {How} how @param {{ids?: number[], prefix?: string}} what at most 200 ids @returns {Promise<Ranks>}
    */
-  assets: (id, how, signal) => get(`/api/collections/${id}/assets?${listing(how)}`, signal),
-  /**
-   * What a place and all below it hold, or the whole vault.
-   * @param {{kind: 'home' | 'project' | 'collection', id: number}} within
-   * @param {{offset: number, limit: number, query?: string, types?: string[], sort?: string}} how
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<AssetPage>}
-   */
-  search({ kind, id }, how, signal) {
-    const params = listing(how);
-    if (kind !== 'home') params.set(kind, String(id));
-    return get(`/api/search?${params}`, signal);
+  rank(within, how, { ids = [], prefix = '' }) {
+    const address = listed(within, { ...how, limit: undefined }, '/rank');
+    return get(`${address}${ids.length > 0 ? `&ids=${ids.join(',')}` : ''}${prefix ? `&prefix=${encodeURIComponent(prefix)}` : ''}`);
   },
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<AssetDetails>} */
   details: (id, signal) => get(`/api/assets/${id}/preview`, signal),
 
-  /** @param {number[]} ids @returns {Promise<{url: string}>} */
-  ticket: (ids) => post('/api/downloads', { ids }),
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', message?: string}>} */
+  facts: (id, signal) => get(`/api/assets/${id}/facts`, signal),
+  /** Where else the same content hangs. @param {number} id @param {AbortSignal} [signal] @returns {Promise<{places: Place[], total: number}>} */
+  places: (id, signal) => get(`/api/assets/${id}/places`, signal),
+  /** Bytes first..last, both included. @param {number} id @param {number} first @param {number} last @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
+  range: (id, first, last, signal) => request('GET', addressOf.bytes(id), { as: 'bytes', range: `bytes=${first}-${last}`, signal }),
+  /** @param {number} id @param {number} line @param {number} lines @param {AbortSignal} [signal] @returns {Promise<TextWindow>} */
+  text: (id, line, lines, signal) => get(`/api/assets/${id}/text?line=${line}&lines=${lines}`, signal),
+  /** @param {number} id @param {string} query @param {number} line @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[], next_line: number | null}>} */
+  textSearch: (id, query, line, signal) => get(`/api/assets/${id}/text/search?${new URLSearchParams({ query, line: String(line), limit: '1000' })}`, signal),
+  /** @param {number} id @param {number} row @param {number} rows @param {AbortSignal} [signal] @returns {Promise<TableWindow>} */
+  table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
+  /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
+  members: (id, offset, limit, signal) => get(`/api/assets/${id}/members?offset=${offset}&limit=${limit}`, signal),
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{nodes: DocumentNode[], complete?: boolean, message?: string}>} */
+  document: (id, signal) => get(`/api/assets/${id}/document`, signal),
+  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} for lib/mesh.js */
+  model: (id, signal) => request('GET', `/api/assets/${id}/model`, { as: 'bytes', signal }),
+  /** Whether an address that failed as a picture may come right later: its answer alone. @param {string} address */
+  tell: (address) => fetch(address, { method: 'HEAD', credentials: 'same-origin' }).then(({ status, headers }) => ({ status, retryAfter: Number(headers.get('Retry-After')) || 0 })),
+
+  /** @param {Rule} rule @param {AbortSignal} [signal] @returns {Promise<{count: number, bytes: number, log_size: number}>} */
+  selection: (rule, signal) => post('/api/selection', rule, signal),
+  /** @param {Rule} rule @returns {Promise<{url: string, count: number, bytes: number}>} */
+  ticket: (rule) => post('/api/downloads', { selection: rule }),
+
+  /**
+   * Which of these files the newest version there already is, null for those it is not.
+   * @param {number} collectionId @param {Record<string, any>[]} files at most 1000
+   * @returns {Promise<{known: ({asset_id: number, by: string, sha256?: string} | null)[]}>}
+   */
+  known: (collectionId, files) => post('/api/known', { collection_id: collectionId, files }),
+
+  /** @returns {Promise<Verification>} */
+  verification: () => get('/api/verification'),
+  /** @param {'quick' | 'full' | 'deep'} depth @returns {Promise<Verification>} */
+  verify: (depth) => post('/api/verification', { depth }),
+  stopVerifying: () => post('/api/verification/stop', {}),
 
   /** @param {string} id @returns {Promise<Upload>} */
   upload: (id) => get(`/api/uploads/${encodeURIComponent(id)}`),
@@ -183,6 +246,10 @@ export const addressOf = {
   bytes: (id) => `/api/assets/${id}`,
   /** @param {number} id */
   download: (id) => `/api/assets/${id}?download=1`,
+  /** @param {number} id @param {256 | 512 | 1024} size of the longest edge, at most */
+  thumbnail: (id, size) => `/api/assets/${id}/thumbnail?size=${size}`,
+  /** @param {number} id */
+  proof: (id) => `/api/assets/${id}/proof`,
   /** @param {'project' | 'collection'} kind @param {number} id */
   zip: (kind, id) => `/api/${kind}s/${id}/download`,
   /** Where a file is sent to be archived. @param {number} collectionId @param {Record<string, string>} fields */

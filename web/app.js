@@ -5,44 +5,55 @@ import { ApiError, api } from './api.js';
 import { ActionBar } from './components/action_bar.js';
 import { dropZone } from './components/drop_zone.js';
 import { attachMenu } from './components/menu.js';
-import { speak, toast } from './components/messages.js';
+import { copyText, speak, toast } from './components/messages.js';
+import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { bytes, count, visibleName } from './lib/format.js';
-import { byId, show } from './lib/html.js';
+import { byId, isTyping, show } from './lib/html.js';
 import { Router, parse } from './router.js';
-import { Places, THEMES, VaultStatus, currentTheme, setTheme } from './state.js';
-import { fromChooser } from './upload/collect.js';
+import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
+import { fromChooser, pasted } from './upload/collect.js';
 import { Intake } from './upload/intake.js';
 import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { PlaceView } from './views/place_view.js';
-import { selected, selectedIds } from './views/selected.js';
-import { drawer, nextRegion, statusBar, troubleBar } from './views/shell.js';
+import { Selected } from './views/selected.js';
+import { drawer, keepAwake, nextRegion, statusBar, troubleBar } from './views/shell.js';
 
-const SEARCH_REST_MS = 120;
 /** What the action bar covers of the listing. */
 const ACTION_BAR_PX = 64;
 
 const router = new Router();
 const places = new Places();
 const status = new VaultStatus();
+const verification = new Verifying();
 const actions = new Actions();
 const session = new UploadSession();
 const intake = new Intake({ session, places });
 const live = new Live({ mayRest: () => session.found === 0 || session.finished });
 const tree = new Tree({ box: byId('tree-box'), element: byId('tree'), places });
-const view = new PlaceView({ router, places, addFiles, addFolder });
-const panel = new UploadPanel(byId('upload-panel'), { session, intake, projects: () => (places.projects ?? []).map((project) => project.name) });
+const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
+const selected = new Selected(view);
+const panel = new UploadPanel(byId('upload-panel'), { session, intake, projects: () => (places.projects ?? []).map((project) => project.name), vaultName });
 const placesDrawer = drawer();
-const details = detailsPanel({ router, view });
+const details = detailsPanel({ router, view, selected });
 viewerOverlay({ router, view });
-const searchField = /** @type {HTMLInputElement} */ (byId('search-field'));
+const search = searchBox({ router, home: () => view.listing.focus() });
+
+/** @type {Record<string, string>} */
+const THEME_LABELS = { system: 'As the system', light: 'Light', dark: 'Dark' };
+/** @type {Record<string, string>} */
+const THEME_ICONS = { system: 'system', light: 'sun', dark: 'moon' };
 
 let packing = '';
 /** @type {(() => void) | null} */
 let takeDown = null;
+
+function vaultName() {
+  return status.value?.vault.name ?? '';
+}
 
 function addFiles() {
   byId('choose-files').click();
@@ -52,25 +63,41 @@ function addFolder() {
   byId('choose-folder').click();
 }
 
+async function openPalette() {
+  const { Palette } = await import('./components/palette.js');
+  new Palette(byId('palette'), { actions, places, router }).open();
+}
+
 // ---- Actions
 
 actions.suspended = () => document.querySelector('dialog[open]') !== null;
 /** @param {import('./actions.js').Action} action */
 const define = (action) => actions.add(action);
-define({ id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: () => { searchField.focus(); searchField.select(); }, enabled: () => !byId('listing-view').hidden });
-define({ id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], run: addFiles });
-define({ id: 'add-folder', label: 'Add folder', run: addFolder });
-define({ id: 'new-project', label: 'New project', run: () => { placesDrawer.open(); tree.name('home'); } });
-define({ id: 'new-collection', label: 'New collection', keys: ['Alt+N'], enabled: () => view.place !== null || document.activeElement === byId('tree'), run: () => { placesDrawer.open(); tree.name(placeForNew()); } });
+const listed = () => !byId('listing-view').hidden;
+define({ id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: openPalette });
+define({ id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: search.focus, enabled: listed });
+define({ id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], icon: 'upload', run: addFiles });
+define({ id: 'add-folder', label: 'Add folder', icon: 'folder-up', run: addFolder });
+define({ id: 'new-project', label: 'New project', icon: 'add', run: () => { placesDrawer.open(); tree.name('home'); } });
+define({ id: 'new-collection', label: 'New collection', keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || document.activeElement === byId('tree'), why: () => 'Open a project first', run: () => { placesDrawer.open(); tree.name(placeForNew()); } });
 define({ id: 'up', label: 'One level up', keys: ['Alt+ArrowUp'], run: goUp });
-define({ id: 'details', label: 'Details', keys: ['Alt+Enter'], run: () => details.toggle() });
-define({ id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && !byId('listing-view').hidden, run: () => { view.selection.selectAll(); view.listing.selectionChanged(); } });
+define({ id: 'details', label: 'Details', keys: ['Alt+Enter'], icon: 'info', enabled: listed, run: () => details.toggle() });
+define({ id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed(), run: () => { view.selection.selectAll(); view.listing.selectionChanged(); } });
 define({ id: 'clear-selection', label: 'Clear selection', group: 'Selection', keys: ['Escape'], enabled: () => !view.selection.empty, run: () => { view.selection.clear(); view.listing.selectionChanged(); view.listing.focus(); } });
-define({ id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], enabled: () => !view.selection.empty && packing === '', run: downloadSelection });
-define({ id: 'download-place', label: 'Download all of this place as ZIP', enabled: () => view.zipAddress !== null, run: () => download(/** @type {string} */ (view.zipAddress)) });
+define({ id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => !view.selection.empty && packing === '', run: downloadSelection });
+define({ id: 'copy-links', label: 'Copy links', group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => !view.selection.empty && listed() && getSelection()?.isCollapsed !== false, run: copyLinks });
+define({ id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(/** @type {string} */ (view.zipAddress)) });
+define({ id: 'as-grid', label: 'Show as grid', icon: 'grid', enabled: listed, run: () => view.layout('grid') });
+define({ id: 'as-list', label: 'Show as list', icon: 'list', enabled: listed, run: () => view.layout('list') });
+define({ id: 'home', label: 'All projects', icon: 'project', run: () => router.go('home') });
+define({ id: 'uploads', label: 'Uploads', icon: 'upload', run: () => router.go('uploads') });
+define({ id: 'trust', label: 'Trust', icon: 'seal', run: () => router.go('trust') });
+define({ id: 'verify', label: 'Verify every byte now', icon: 'seal', enabled: () => verification.value?.state !== 'running', why: () => 'It is running', run: () => { router.go('trust'); verification.start('full'); } });
+for (const theme of THEMES) define({ id: `theme-${theme}`, label: `Colours: ${THEME_LABELS[theme].toLowerCase()}`, icon: THEME_ICONS[theme], run: () => setTheme(theme) });
 define({ id: 'next-region', label: 'Next region', keys: ['F6'], whileTyping: true, run: () => nextRegion(1) });
 define({ id: 'previous-region', label: 'Previous region', keys: ['Shift+F6'], whileTyping: true, run: () => nextRegion(-1) });
-define({ id: 'shortcuts', label: 'Keys', keys: ['?'], run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) });
+define({ id: 'shortcuts', label: 'Keys', keys: ['?'], icon: 'keyboard', run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) });
+define({ id: 'sign-out', label: 'Sign out', icon: 'sign-out', run: signOut });
 actions.listen();
 actions.bind(byId('new-project'), 'new-project');
 actions.bind(byId('toggle-details'), 'details');
@@ -88,7 +115,7 @@ attachMenu(byId('add-menu'), () => [
   'line', permanence,
 ]);
 attachMenu(byId('more-menu'), () => [
-  ...THEMES.map((theme) => ({ label: { system: 'As the system', light: 'Light', dark: 'Dark' }[theme] ?? theme, icon: { system: 'system', light: 'sun', dark: 'moon' }[theme], testid: `theme-${theme}`, checked: currentTheme() === theme, run: () => setTheme(theme) })),
+  ...THEMES.map((theme) => ({ label: THEME_LABELS[theme], icon: THEME_ICONS[theme], testid: `theme-${theme}`, checked: currentTheme() === theme, run: () => setTheme(theme) })),
   'line',
   { label: 'New project', icon: 'add', run: () => actions.run('new-project') },
   ...(view.place ? [{ label: 'New collection here', icon: 'collection', run: () => { placesDrawer.open(); tree.name(hereKey()); } }] : []),
@@ -136,23 +163,17 @@ function download(address) {
   toast('Download started.');
 }
 
+/** The rule goes to the server, which turns it into a ticket; no list of ids is made here. */
 async function downloadSelection() {
-  const { n } = selected(view);
-  const { q, types } = router.current;
-  const everything = view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0;
-  if (everything) {
+  const { kind, q, types } = router.current;
+  if (view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0 && kind !== 'home') {
     download(/** @type {string} */ (view.zipAddress));
     return;
   }
   packing = 'Preparing the ZIP';
   drawSelection();
   try {
-    const ids = await selectedIds(view, (read) => {
-      packing = `Preparing the ZIP: ${count(read)} of ${count(n)}`;
-      drawSelection();
-    });
-    const { url } = await api.ticket(ids);
-    download(url);
+    download((await api.ticket(selected.rule())).url);
   } catch (error) {
     view.failed(error);
   } finally {
@@ -161,55 +182,30 @@ async function downloadSelection() {
   }
 }
 
+async function copyLinks() {
+  try {
+    const links = await selected.links();
+    if (links) await copyText(links.join('\n'), links.length === 1 ? 'Link' : `${count(links.length)} links`);
+    else toast('At most 1,000 links can be copied at once.');
+  } catch (error) {
+    view.failed(error);
+  }
+}
+
 function drawSelection() {
   const listed = !byId('listing-view').hidden;
-  const { n, total, size } = selected(view);
+  const { n, total, size } = selected;
   actionBar.draw({ n: listed ? n : 0, total, size, busy: packing });
   view.listing.padEnd(listed && n > 0 ? ACTION_BAR_PX : 0);
 }
-view.addEventListener('selection', drawSelection);
+selected.addEventListener('change', drawSelection);
 let spokenCount = 0;
 view.addEventListener('selection', () => {
-  const { n } = selected(view);
+  selected.changed();
+  drawSelection();
+  const { n } = selected;
   if (n !== spokenCount && (n > 1 || spokenCount > 1)) speak(`${count(n)} selected`);
   spokenCount = n;
-});
-
-// ---- Search
-
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let searchTimer;
-function search() {
-  clearTimeout(searchTimer);
-  const q = searchField.value.trim();
-  if (q === router.current.q) return;
-  // The first letters make an entry in the history, the following ones write over it.
-  if (router.current.q === '') router.push({ q, details: 0 });
-  else router.replace({ q });
-}
-searchField.addEventListener('input', () => {
-  clearTimeout(searchTimer);
-  searchTimer = setTimeout(search, SEARCH_REST_MS);
-});
-byId('search').addEventListener('submit', (/** @type {Event} */ event) => {
-  event.preventDefault();
-  search();
-  view.listing.focus();
-});
-searchField.addEventListener('keydown', (event) => {
-  if (event.key === 'Escape') {
-    event.preventDefault();
-    if (searchField.value === '') {
-      view.listing.focus();
-      return;
-    }
-    searchField.value = '';
-    search();
-  } else if (event.key === 'ArrowDown') {
-    event.preventDefault();
-    search();
-    view.listing.focus();
-  }
 });
 
 // ---- Places and addresses
@@ -253,7 +249,7 @@ function showRoute(route, memory, first) {
   takeDown = null;
   byId('page-view').replaceChildren();
   if (page) showPage(route.kind);
-  if (document.activeElement !== searchField || route.q === '') searchField.value = route.q;
+  search.draw(route, memory, visibleName(view.name));
   if (page) {
     document.title = `${route.kind === 'trust' ? 'Trust' : 'Uploads'} · CompactVault`;
     tree.show('', []);
@@ -271,10 +267,10 @@ async function showPage(kind) {
   const root = byId('page-view');
   if (kind === 'trust') {
     const { trustView } = await import('./views/trust_view.js');
-    if (router.current.kind === kind && !takeDown) takeDown = trustView(root, { status });
+    if (router.current.kind === kind && !takeDown) takeDown = trustView(root, { status, verification });
   } else {
     const { uploadsView } = await import('./views/uploads_view.js');
-    if (router.current.kind === kind && !takeDown) takeDown = uploadsView(root, { session, addFiles });
+    if (router.current.kind === kind && !takeDown) takeDown = uploadsView(root, { session, addFiles, vaultName });
   }
 }
 
@@ -294,8 +290,7 @@ router.addEventListener('change', (event) => {
 
 view.addEventListener('place', () => {
   const name = view.name;
-  searchField.placeholder = view.route.kind === 'home' ? 'Search this vault' : `Search in ${visibleName(name)}`;
-  searchField.setAttribute('aria-label', searchField.placeholder);
+  search.draw(router.current, router.memory, visibleName(name));
   byId('listing').setAttribute('aria-label', visibleName(name));
   document.title = `${visibleName(name)} · ${status.value?.vault.name.replace(/\.vault$/, '') ?? 'CompactVault'}`;
   tree.show(hereKey(), view.path.map((step) => ('project_id' in step ? `c/${step.id}` : `p/${step.id}`)));
@@ -327,6 +322,11 @@ function placeAt(element) {
   const here = view.place && !byId('listing-view').hidden && key !== 'home';
   return here ? { key: hereKey(), name: view.name, target: view.target } : { key: 'home', name: status.value?.vault.name.replace(/\.vault$/, '') ?? 'this vault', target: { kind: 'home' } };
 }
+document.addEventListener('paste', (event) => {
+  if (!event.clipboardData || event.clipboardData.files.length === 0 || isTyping(event.target) || document.querySelector('dialog[open]')) return;
+  event.preventDefault();
+  intake.drop(addTarget(), pasted(event.clipboardData));
+});
 dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
 
 intake.addEventListener('started', (event) => {
@@ -347,7 +347,7 @@ addEventListener('beforeunload', (event) => {
 
 // ---- Live
 
-statusBar({ status, live, session });
+statusBar({ status, live, session, verification });
 troubleBar({ session, back: () => { view.again(); if (!status.value) status.load().catch(() => {}); if (!places.projects) places.loadProjects().catch(() => {}); } });
 live.addEventListener('sealed', (event) => {
   const { places: ids } = /** @type {CustomEvent} */ (event).detail;
@@ -355,12 +355,15 @@ live.addEventListener('sealed', (event) => {
   view.touched(ids ?? null);
   status.refreshSoon();
 });
+live.addEventListener('verification', (event) => verification.heard(/** @type {CustomEvent} */ (event).detail));
+verification.addEventListener('ended', () => status.refreshSoon());
 live.addEventListener('upload', (event) => session.heard(/** @type {CustomEvent} */ (event).detail));
 live.addEventListener('hello', (event) => {
-  const { again, log_size: size } = /** @type {CustomEvent} */ (event).detail;
+  const { log_size: size } = /** @type {CustomEvent} */ (event).detail;
   session.recheckQueued();
-  if (!again && status.value?.log.size === size) return;
-  if (again && status.value?.log.size === size) return;
+  verification.load().catch(() => {});
+  // What was asked for a moment ago is as young as this.
+  if (size === (status.value?.log.size ?? view.source.page?.log_size ?? size)) return;
   places.touched(null);
   view.touched(null);
   status.refreshSoon();
@@ -374,6 +377,8 @@ status.load().catch((error) => {
 places.loadProjects().catch(() => {});
 showRoute(router.current, router.memory, true);
 live.open();
+void intake.offerLeft();
+keepAwake(session);
 // Focus begins in the listing; the ring waits for the first key, so that a page just opened does not look touched.
 byId('listing').dataset.quiet = '';
 addEventListener('keydown', () => delete byId('listing').dataset.quiet, { once: true, capture: true });

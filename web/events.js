@@ -10,7 +10,8 @@ const HIDDEN_FOR_MS = 30_000;
 const AWAY_MOST_MS = 4000;
 
 /**
- * Fires `hello` {log_size, again}, `sealed` {log_size, places}, `upload` (an Upload), and `state` when `state` changed.
+ * Fires `hello` {log_size, again}, `sealed` {log_size, places}, `upload` (an Upload), `verification` (a Verification), and
+ * `state` when `state` changed.
  */
 export class Live extends EventTarget {
   /** @param {{mayRest: () => boolean}} options mayRest: false while the page waits for what the stream will say */
@@ -44,7 +45,7 @@ export class Live extends EventTarget {
       this.dispatchEvent(new CustomEvent('hello', { detail: { ...parsed(event), again: this.greeted } }));
       this.greeted = true;
     });
-    for (const type of ['sealed', 'upload']) {
+    for (const type of ['sealed', 'upload', 'verification']) {
       source.addEventListener(type, (event) => this.dispatchEvent(new CustomEvent(type, { detail: parsed(event) })));
     }
     source.onerror = () => this.broke();

@@ -4,7 +4,8 @@
 /**
  * @typedef {'home' | 'project' | 'collection' | 'uploads' | 'trust'} PlaceKind
  * @typedef {{kind: PlaceKind, id: number, as: '' | 'grid' | 'list', sort: string, types: string[], q: string,
- *   details: number, viewing: number}} Route id, details and viewing are 0 where there is none; as is '' for the habit
+ *   details: number, viewing: number, at: {id: number, px: number} | null}} Route id, details and viewing are 0 where there
+ *   is none; as is '' for the habit; at is the first entry seen and how far it is scrolled out, null at the top
  */
 
 const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type', 'rank'];
@@ -12,7 +13,7 @@ const TYPE_KEYS = ['image', 'video', 'audio', 'text', '3d', 'binary'];
 
 /** @param {Partial<Route>} [from] @returns {Route} */
 export function route(from = {}) {
-  return { kind: 'home', id: 0, as: '', sort: 'name', types: [], q: '', details: 0, viewing: 0, ...from };
+  return { kind: 'home', id: 0, as: '', sort: 'name', types: [], q: '', details: 0, viewing: 0, at: null, ...from };
 }
 
 /** @param {string} address path with query @returns {Route} */
@@ -29,6 +30,7 @@ export function parse(address) {
     q: params.get('q') ?? '',
     details: idOf(params.get('i')),
     viewing: idOf(params.get('v')),
+    at: spotOf(params.get('at')),
   });
 }
 
@@ -57,12 +59,20 @@ function changed(from, change) {
   const next = route({ ...from, ...change });
   if (change.sort === undefined && next.q !== from.q && from.sort === usualSort(from.q)) next.sort = usualSort(next.q);
   next.sort = validSort(next.sort, next.q);
+  // Among other rows a spot means nothing.
+  if (change.at === undefined && !sameListing(from, next)) next.at = null;
   return next;
 }
 
 /** @param {string | null} text */
 function idOf(text) {
   return text && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;
+}
+
+/** "ID~px". @param {string | null} text */
+function spotOf(text) {
+  const match = /^([1-9]\d{0,14})(?:~(\d{1,5}))?$/.exec(text ?? '');
+  return match && { id: Number(match[1]), px: Number(match[2] ?? 0) };
 }
 
 /** What is usual is left out, so that addresses stay short. @param {Route} to @returns {string} */
@@ -75,8 +85,9 @@ export function format(to) {
   if (to.q) params.set('q', to.q);
   if (to.details) params.set('i', String(to.details));
   if (to.viewing) params.set('v', String(to.viewing));
-  // A comma is legal in a query and far easier to read than its code.
-  const query = params.toString().replaceAll('%2C', ',');
+  if (to.at) params.set('at', `${to.at.id}~${to.at.px}`);
+  // These are legal in a query and far easier to read than their codes.
+  const query = params.toString().replaceAll('%2C', ',').replaceAll('%7E', '~').replaceAll('%3A', ':');
   return query ? `${paths[to.kind]}?${query}` : paths[to.kind];
 }
 
@@ -134,18 +145,19 @@ export class Router extends EventTarget {
 
   /**
    * Keeps something for when the person comes back to this entry. Written at most twice a second, because browsers stop
-   * answering pages that write their history more often.
-   * @param {Record<string, any>} memory
+   * answering pages that write their history more often. The spot goes into the address, so that a copied one leads there.
+   * @param {Record<string, any>} memory @param {Route['at']} [at]
    */
-  remember(memory) {
+  remember(memory, at = this.current.at) {
     this.memory = { ...this.memory, ...memory };
+    this.current = { ...this.current, at };
     this.timer ??= setTimeout(() => this.flush(), 500);
   }
 
   flush() {
     if (this.timer === null) return;
     this.cancelPending();
-    history.replaceState(this.memory, '', location.pathname + location.search);
+    history.replaceState(this.memory, '', format(this.current));
   }
 
   cancelPending() {

@@ -174,6 +174,51 @@ export class VaultStatus extends EventTarget {
   }
 }
 
+/** A verification that the server runs, here or for somebody else. Fires `change`, and `ended` when one has. */
+export class Verifying extends EventTarget {
+  constructor() {
+    super();
+    /** @type {import('./api.js').Verification | null} */
+    this.value = null;
+    this.error = '';
+  }
+
+  async load() {
+    this.heard(await api.verification());
+  }
+
+  /** @param {import('./api.js').Verification} value */
+  heard(value) {
+    const was = this.value?.state;
+    // An answer may arrive after the event that says how it ended.
+    if (value.state === 'running' && (was === 'done' || was === 'stopped') && this.value?.started_unix_ms === value.started_unix_ms) return;
+    this.value = value;
+    this.dispatchEvent(new CustomEvent('change'));
+    if (was === 'running' && value.state !== 'running') this.dispatchEvent(new CustomEvent('ended'));
+  }
+
+  /** @param {'quick' | 'full' | 'deep'} depth */
+  start(depth) {
+    return this.told(api.verify(depth));
+  }
+
+  stop() {
+    return this.told(api.stopVerifying());
+  }
+
+  /** @param {Promise<any>} asked */
+  async told(asked) {
+    this.error = '';
+    try {
+      await asked;
+      await this.load();
+    } catch (error) {
+      this.error = /** @type {Error} */ (error).message;
+      this.dispatchEvent(new CustomEvent('change'));
+    }
+  }
+}
+
 /** Habits outlive the page; where storage is refused they last as long as it does. */
 export const habits = {
   /** @type {Map<string, string>} */

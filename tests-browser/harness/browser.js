@@ -61,11 +61,12 @@ export function watch(page, origin) {
   page.on('pageerror', (error) => seen.push(`uncaught: ${error.stack ?? error.message}`));
   page.on('dialog', (dialog) => {
     seen.push(`dialog: ${dialog.type()} ${dialog.message()}`);
-    dialog.dismiss().catch(() => {});
+    // Whoever leaves a page that asks means it; that it asked is noted above.
+    (dialog.type() === 'beforeunload' ? dialog.accept() : dialog.dismiss()).catch(() => {});
   });
   page.on('request', (request) => {
     const url = new URL(request.url());
-    const own = url.origin === origin || url.protocol === 'data:' || url.protocol === 'blob:';
+    const own = url.origin === origin || /^(?:data|blob|chrome-extension|chrome):$/.test(url.protocol);
     if (!own) seen.push(`request to somebody else: ${request.url()}`);
   });
   page.on('response', (response) => {

@@ -27,7 +27,7 @@ export class ArchivePage {
   /** @param {string} address path with query */
   async goto(address) {
     await this.page.goto(this.origin + address);
-    await this.page.getByTestId('path').getByText(/\S/).first().waitFor();
+    await this.page.getByTestId('path').getByText(/\S/).last().waitFor();
   }
 
   /** @param {number} id of a collection @param {'list' | 'grid'} [as] */
@@ -38,6 +38,12 @@ export class ArchivePage {
   /** @param {string[]} paths */
   async drop(paths) {
     await drop(this.page, this.page.locator('#main'), paths);
+  }
+
+  /** Drops, reads what was found, and archives it with the one button. @param {string[]} paths */
+  async add(paths) {
+    await this.drop(paths);
+    await this.page.getByTestId('drop-start').click();
   }
 
   /** The place in the tree with exactly this name. @param {string} name */

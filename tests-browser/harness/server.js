@@ -31,13 +31,15 @@ export function run(words, { folder, state }) {
 }
 
 /**
- * @typedef {{folder: string, state: string, address: string, origin: string, stop: () => Promise<void>}} Server
- *   address: with the token, as the person gets it
+ * @typedef {{folder: string, state: string, address: string, origin: string, stop: () => Promise<void>, kill: () => Promise<void>,
+ *   again: () => Promise<Server>}} Server address: with the token, as the person gets it; again: where it was, after it ended
  */
 
-/** @param {{folder?: string, state?: string}} [where] @returns {Promise<Server>} */
-export async function startServer({ folder = temporaryFolder('served'), state = temporaryFolder('state') } = {}) {
-  const words = ['serve', '--dir', folder, '--listen', '127.0.0.1:0', '--no-open', '--state-dir', state];
+/** @param {{folder?: string, state?: string, listen?: string}} [where] @returns {Promise<Server>} */
+export async function startServer({ folder = temporaryFolder('served'), state = temporaryFolder('state'), listen = '127.0.0.1:0' } = {}) {
+  // While the page is worked on, its files are served as they are: COMPACTVAULT_TEST_PAGE names their folder.
+  const page = process.env.COMPACTVAULT_TEST_PAGE ? ['--assets', process.env.COMPACTVAULT_TEST_PAGE] : [];
+  const words = ['serve', '--dir', folder, '--listen', listen, '--no-open', '--state-dir', state, ...page];
   const child = spawn(PROGRAM, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: environment(state) });
   const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
   // Ends with us even when a test breaks off: a server left over would hold the port and the folder.
@@ -75,7 +77,14 @@ export async function startServer({ folder = temporaryFolder('served'), state = 
     assert.deepEqual(end, { code: 0, signal: null }, `Ctrl+C ends the server well:\n${output.slice(-4000)}`);
   }
 
-  return { folder, state, address, origin: new URL(address).origin, stop };
+  async function end() {
+    process.off('exit', kill);
+    kill();
+    await ended;
+  }
+
+  const { origin, host } = new URL(address);
+  return { folder, state, address, origin, stop, kill: end, again: () => startServer({ folder, state, listen: host }) };
 }
 
 /** After a stop there is the vault and nothing else. @param {string} folder */

@@ -9,10 +9,12 @@ export class ActionBar {
     this.root = root;
     this.label = h('span', { class: 'count', 'data-testid': 'selection-count' });
     this.zip = h('button', { type: 'button', class: 'plain', 'data-testid': 'download-zip' }, icon('zip'), h('span', {}, 'Download ZIP'));
+    const links = h('button', { type: 'button', class: 'plain', 'data-testid': 'copy-links' }, icon('copy'), h('span', {}, 'Links'));
     this.all = h('button', { type: 'button', class: 'plain', 'data-testid': 'select-all' }, 'Select all');
     const clear = h('button', { type: 'button', class: 'plain', 'data-testid': 'clear-selection' }, icon('close'));
-    root.append(this.label, this.zip, this.all, clear);
+    root.append(this.label, this.zip, links, this.all, clear);
     actions.bind(this.zip, 'download-selection');
+    actions.bind(links, 'copy-links');
     actions.bind(this.all, 'select-all');
     actions.bind(clear, 'clear-selection');
   }

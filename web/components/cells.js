@@ -1,11 +1,9 @@
 // How one entry of a listing is drawn, as a tile and as a row. Elements are recycled: each `fill` writes everything that may
 // differ.
 
-import { addressOf } from '../api.js';
 import { bytes, count, day, plural, splitName, typeWord, visibleName } from '../lib/format.js';
 import { h, icon, nameNode, setIcon, setText } from '../lib/html.js';
-
-const PICTURE_MAX_BYTES = 2_000_000;
+import { pictureOf } from './thumbs.js';
 
 /** @type {Record<string, string>} */
 export const KIND_ICONS = { image: 'image', video: 'video', audio: 'audio', text: 'text', '3d': 'model', binary: 'binary' };
@@ -52,12 +50,13 @@ export function folderFacts(folder) {
 
 /** A tile of the grid, an element with role gridcell. @param {import('./thumbs.js').Thumbs} thumbs */
 export function makeTile(thumbs) {
-  const image = /** @type {HTMLImageElement} */ (h('img', { class: 'picture', alt: '', decoding: 'async', draggable: 'false' }));
+  const image = pictureElement();
+  const mosaic = h('div', { class: 'mosaic', hidden: true }, ...Array.from({ length: 4 }, pictureElement));
   const glyph = icon('binary');
   const badge = h('span', { class: 'badge' });
   const check = h('span', { class: 'check' }, icon('check'));
   const versions = h('span', { class: 'versions' });
-  const thumb = h('div', { class: 'thumb', 'aria-hidden': 'true' }, glyph, badge, image, check, versions);
+  const thumb = h('div', { class: 'thumb', 'aria-hidden': 'true' }, glyph, badge, image, mosaic, check, versions);
   const title = h('div', { class: 'title' });
   const meta = h('div', { class: 'meta' });
   const tile = h('div', { class: 'tile', role: 'gridcell' }, thumb, title, meta);
@@ -65,6 +64,8 @@ export function makeTile(thumbs) {
   /** @param {Drawn} drawn */
   function fill({ entry, index, active, selected, fresh }) {
     common(tile, { entry, index, active, selected, fresh });
+    const holds = entry?.folder ?? null;
+    if (holds !== folderShown) drawInside(holds);
     if (!entry) {
       thumbs.cancel(image);
       thumb.dataset.kind = 'none';
@@ -83,24 +84,40 @@ export function makeTile(thumbs) {
     const where = asset ? whereOf(asset) : '';
     setText(meta, folder ? folderFacts(folder) : [bytes(asset.size_original), where].filter(Boolean).join(' · '));
     meta.title = where;
-    if (asset && asset.type === 'image' && asset.size_original > 0 && asset.size_original <= PICTURE_MAX_BYTES) {
-      thumbs.request(image, addressOf.bytes(asset.id));
-    } else {
-      thumbs.cancel(image);
-    }
+    thumbs.request(image, asset ? pictureOf(asset, thumbs.px) : '');
   }
 
-  return { element: tile, fill, release: () => thumbs.cancel(image) };
+  /** @type {any} */
+  let folderShown = null;
+  /** Pictures from inside a folder, on it. @param {any} folder */
+  function drawInside(folder) {
+    folderShown = folder;
+    mosaic.hidden = true;
+    for (const each of mosaic.children) thumbs.cancel(each);
+    if (!folder || (folder.assets === 0 && folder.collections === 0)) return;
+    thumbs.inside(folder, () => folderShown === folder && tile.checkVisibility(), (assets) => {
+      mosaic.hidden = assets.length === 0;
+      mosaic.dataset.count = String(assets.length);
+      assets.forEach((asset, i) => thumbs.request(mosaic.children[i], pictureOf(asset, thumbs.px / 2)));
+    });
+  }
+
+  return { element: tile, fill, release: () => { thumbs.cancel(image); drawInside(null); } };
 }
 
-/** The cells of one row of the list, in an element with role row made by the caller. @param {HTMLElement} row */
-export function makeListRow(row) {
+function pictureElement() {
+  return /** @type {HTMLImageElement} */ (h('img', { class: 'picture', alt: '', decoding: 'async', draggable: 'false' }));
+}
+
+/** The cells of one row of the list, in an element with role row made by the caller. @param {HTMLElement} row @param {import('./thumbs.js').Thumbs} thumbs */
+export function makeListRow(row, thumbs) {
+  const image = pictureElement();
   const glyph = icon('binary');
   const check = h('span', { class: 'check' }, icon('check'));
   const nameText = h('span', { class: 'title' });
   const where = h('span', { class: 'where' });
   const versions = h('span', { class: 'versions' });
-  const name = h('div', { class: 'cell c-name', role: 'gridcell', 'aria-colindex': '1' }, h('span', { class: 'glyph' }, glyph, check), nameText, versions, where);
+  const name = h('div', { class: 'cell c-name', role: 'gridcell', 'aria-colindex': '1' }, h('span', { class: 'glyph' }, glyph, image, check), nameText, versions, where);
   const type = h('div', { class: 'cell c-type', role: 'gridcell', 'aria-colindex': '2' });
   const size = h('div', { class: 'cell c-size', role: 'gridcell', 'aria-colindex': '3' });
   const added = h('div', { class: 'cell c-added', role: 'gridcell', 'aria-colindex': '4' });
@@ -111,6 +128,8 @@ export function makeListRow(row) {
   function fill(drawn) {
     const { entry } = drawn;
     common(row, drawn);
+    // At this size only pictures tell more than their kind's sign does.
+    thumbs.request(image, entry?.asset?.type === 'image' ? pictureOf(entry.asset, 24) : '');
     if (!entry) {
       row.dataset.kind = 'none';
       showName(nameText, null);
@@ -131,7 +150,7 @@ export function makeListRow(row) {
     setText(modified, asset ? day(asset.modified_unix_ms) : '');
   }
 
-  return { element: row, fill, release: () => {} };
+  return { element: row, fill, release: () => thumbs.cancel(image) };
 }
 
 /** @type {WeakMap<HTMLElement, string>} */
@@ -151,6 +170,7 @@ function showName(element, name) {
 /** @param {HTMLElement} element @param {Drawn} drawn */
 function common(element, { entry, index, active, selected, fresh }) {
   element.id = `entry-${index}`;
+  element.tabIndex = -1;
   element.dataset.index = String(index);
   element.classList.toggle('active', active);
   element.classList.toggle('selected', selected);

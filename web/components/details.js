@@ -1,14 +1,16 @@
-// The details panel: one asset, a selection, or the place itself.
+// The details panel: everything known about one asset, a selection, or the place itself.
 
 import { addressOf, api } from '../api.js';
-import { bytes, count, dayAndTime, day, groupedHash, plural, splitName, typeWord, visibleName } from '../lib/format.js';
+import { factRows } from '../lib/facts.js';
+import { bytes, count, dayAndTime, day, groupedHash, plural, typeWord, visibleName } from '../lib/format.js';
 import { fullNameNode, h, icon } from '../lib/html.js';
 import { copy } from './messages.js';
 import { iconOf, kindOf } from './cells.js';
+import { pictureOf } from './thumbs.js';
 
-const PICTURE_MAX_BYTES = 20_000_000;
 const REST_MS = 90;
 const TEXT_SHOWN = 1200;
+const PLACES_SHOWN = 12;
 
 /** Fires `view` {id}, `close`. */
 export class Details extends EventTarget {
@@ -19,14 +21,17 @@ export class Details extends EventTarget {
     this.key = '';
     /** @type {AbortController | null} */
     this.asking = null;
+    /** @type {HTMLElement | null} */
+    this.body = null;
   }
 
   /** @param {string} title @param {...any} children */
   fill(title, ...children) {
-    this.root.replaceChildren(
+    this.body = h('div', {},
       h('div', { class: 'details-head' }, h('h2', {}, title),
         h('button', { type: 'button', class: 'plain', 'aria-label': 'Close details', title: 'Close details (Alt+Enter)', 'data-testid': 'details-close', onclick: () => this.dispatchEvent(new CustomEvent('close')) }, icon('close'))),
       ...children.filter(Boolean));
+    this.root.replaceChildren(this.body);
   }
 
   /** @param {string} name @param {string} summary @param {[string, string][]} rows @param {string | null} zip */
@@ -51,21 +56,40 @@ export class Details extends EventTarget {
     if (key === this.key) return;
     this.key = key;
     this.cancel();
-    if (asset) this.drawAsset(asset, null);
     const asking = new AbortController();
     this.asking = asking;
+    const parts = asset ? this.drawAsset(asset) : null;
     // Walking through a listing with the arrow keys asks for none of those passed by.
-    setTimeout(async () => {
-      if (asking.signal.aborted) return;
-      try {
-        const details = await api.details(id, asking.signal);
-        if (!asking.signal.aborted) this.drawAsset(details, details);
-      } catch (error) {
-        if (asking.signal.aborted) return;
-        this.key = '';
-        if (!asset) this.fill('Details', h('p', { class: 'problem' }, error.message));
-      }
+    setTimeout(() => {
+      if (!asking.signal.aborted) this.ask(id, parts, asking.signal);
     }, REST_MS);
+  }
+
+  /** @param {number} id @param {ReturnType<Details['drawAsset']> | null} drawn @param {AbortSignal} signal */
+  async ask(id, drawn, signal) {
+    // Each answer has its own place, so none waits for another, and a late one cannot write where a newer asset stands.
+    const known = api.facts(id, signal);
+    const places = api.places(id, signal);
+    known.catch(() => {});
+    places.catch(() => {});
+    try {
+      const details = await api.details(id, signal);
+      if (signal.aborted) return;
+      const parts = drawn ?? this.drawAsset(details);
+      this.drawMore(parts, details);
+      await Promise.allSettled([
+        known.then((answer) => !signal.aborted && this.drawFacts(parts, answer), () => !signal.aborted && parts.facts.replaceChildren()),
+        places.then((answer) => !signal.aborted && this.drawPlaces(parts, answer, details), () => !signal.aborted && parts.places.replaceChildren()),
+      ]);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.key = '';
+      const problem = h('p', { class: 'problem', role: 'status', 'data-testid': 'details-problem' }, /** @type {Error} */ (error).message);
+      if (drawn) drawn.places.replaceChildren(problem);
+      else this.fill('Details', problem);
+    } finally {
+      if (!signal.aborted) this.body.style.minHeight = '';
+    }
   }
 
   cancel() {
@@ -73,60 +97,104 @@ export class Details extends EventTarget {
     this.asking = null;
   }
 
-  /** @param {import('../api.js').Asset} asset @param {import('../api.js').AssetDetails | null} more */
-  drawAsset(asset, more) {
+  /** @param {number} id */
+  view(id) {
+    this.dispatchEvent(new CustomEvent('view', { detail: { id } }));
+  }
+
+  /** What the listing knew, with room for what is still asked for. @param {import('../api.js').Asset} asset */
+  drawAsset(asset) {
     const hash = h('span', { class: 'hash', 'data-testid': 'details-sha256' }, groupedHash(asset.sha256));
     const rows = /** @type {[string, any][]} */ ([
       ['Type', `${typeWord(asset.type)} · ${asset.media_type}`],
       ['Size', `${bytes(asset.size_original)}${asset.size_original > 999 ? ` (${count(asset.size_original)} bytes)` : ''}`],
-      ['Modified', dayAndTime(asset.modified_unix_ms)],
-      ['Added', dayAndTime(asset.created_at_unix_ms)],
-      ['Entry', h('span', { class: 'number' }, count(asset.id))],
-      ['SHA-256', h('span', {}, hash, ' ', h('button', {
-        type: 'button', class: 'link', 'aria-label': 'Copy the hash', title: 'Copy', onclick: () => copy(asset.sha256, 'Hash', hash),
-      }, icon('copy')))],
+      ['Modified', asset.modified_unix_ms === null ? 'not known' : dayAndTime(asset.modified_unix_ms)],
+      ['Sealed', dayAndTime(asset.created_at_unix_ms)],
     ]);
     if (asset.executable) rows.push(['Mode', 'executable']);
-    if (more) {
-      rows.push(['CRC-32', h('span', { class: 'hash' }, more.crc32)], ['Chunks', count(more.chunks)]);
-      rows.push(['Path', h('a', { href: `/c/${more.collection_id}`, 'data-testid': 'details-path' }, h('bdi', { dir: 'auto' }, visibleName(more.path)))]);
-      if (more.encoding) rows.push(['Encoding', more.encoding]);
-    }
-    this.fill('Details',
-      preview(asset, more, () => this.dispatchEvent(new CustomEvent('view', { detail: { id: asset.id } }))),
+    const proved = /** @type {[string, any][]} */ ([
+      ['SHA-256', h('span', {}, hash, ' ', h('button', {
+        type: 'button', class: 'link', 'aria-label': 'Copy the hash', title: 'Copy', 'data-testid': 'copy-sha256', onclick: () => copy(asset.sha256, 'Hash', hash),
+      }, icon('copy')))],
+      ['Position', h('span', { class: 'number', 'data-testid': 'details-position' }, `entry ${count(asset.id)} of the log`)],
+    ]);
+    const parts = {
+      asset,
+      preview: this.preview(asset),
+      facts: h('div', { class: 'known', 'data-testid': 'details-facts' }),
+      proved: facts(proved),
+      place: h('div', {}),
+      versions: h('div', {}),
+      places: h('div', {}),
+    };
+    const before = this.body?.offsetHeight ?? 0;
+    this.fill('Details', parts.preview,
       h('h2', { 'data-testid': 'details-name' }, fullNameNode(asset.filename)),
       h('p', { class: 'sealed' }, icon('seal'), `Sealed ${day(asset.created_at_unix_ms)}`),
-      facts(rows),
+      parts.place, facts(rows), parts.facts,
       h('div', { class: 'buttons' },
-        h('button', { type: 'button', 'data-testid': 'details-open', onclick: () => this.dispatchEvent(new CustomEvent('view', { detail: { id: asset.id } })) }, 'Open'),
+        h('button', { type: 'button', class: 'solid', 'data-testid': 'details-open', onclick: () => this.view(asset.id) }, 'Open'),
         h('a', { class: 'button', href: addressOf.download(asset.id), download: '', 'data-testid': 'download' }, icon('download'), 'Download')),
-      more && more.version_ids.length > 1 && versions(more, (id) => this.dispatchEvent(new CustomEvent('view', { detail: { id } }))));
+      h('section', {}, h('h3', {}, 'Proof'), parts.proved, h('div', { class: 'buttons' },
+        h('a', { class: 'button', href: addressOf.proof(asset.id), download: '', title: 'The inclusion proof, for `compactvault check-proof`', 'data-testid': 'details-proof' }, icon('seal'), 'Download proof'))),
+      parts.versions, parts.places);
+    // What comes later has its room already, so nothing jumps.
+    this.body.style.minHeight = `${before}px`;
+    return parts;
   }
-}
 
-/** @param {import('../api.js').Asset} asset @param {import('../api.js').AssetDetails | null} more @param {() => void} open */
-function preview(asset, more, open) {
-  const box = h('button', { type: 'button', class: 'preview', 'data-kind': kindOf(asset), 'aria-label': `Open ${visibleName(asset.filename)}`, onclick: open });
-  const glyph = h('span', {}, icon(iconOf(asset)));
-  box.append(glyph);
-  if (asset.type === 'image' && asset.size_original > 0 && asset.size_original <= PICTURE_MAX_BYTES) {
-    const image = h('img', { alt: '', decoding: 'async', src: addressOf.bytes(asset.id) });
-    image.addEventListener('load', () => box.replaceChildren(image));
-  } else if (more?.content) {
-    box.replaceChildren(h('pre', {}, more.content.slice(0, TEXT_SHOWN)));
-  } else if (!splitName(asset.filename).extension && asset.size_original === 0) {
-    box.replaceChildren(h('span', { class: 'meta' }, 'Empty file'));
+  /** @param {ReturnType<Details['drawAsset']>} parts @param {import('../api.js').AssetDetails} more */
+  drawMore(parts, more) {
+    parts.place.replaceChildren(h('p', { class: 'where' }, h('a', { href: `/c/${more.collection_id}`, 'data-testid': 'details-path' },
+      icon('collection'), h('bdi', { dir: 'auto' }, visibleName(more.path.slice(0, Math.max(0, more.path.lastIndexOf('/'))))))));
+    const rows = /** @type {[string, any][]} */ ([['CRC-32', h('span', { class: 'hash' }, more.crc32)], ['Chunks', count(more.chunks)]]);
+    if (more.leaf_hash) rows.push(['Leaf', h('span', { class: 'hash' }, more.leaf_hash)]);
+    if (more.encoding) rows.push(['Encoding', more.encoding]);
+    parts.proved.append(...facts(rows).children);
+    if (more.content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', {}, more.content.slice(0, TEXT_SHOWN)));
+    if (more.version_ids.length > 1) parts.versions.replaceChildren(versions(more, (id) => this.view(id)));
   }
-  return box;
+
+  /** @param {ReturnType<Details['drawAsset']>} parts @param {Awaited<ReturnType<typeof api.facts>>} answer */
+  drawFacts(parts, { facts: known, state, message }) {
+    const rows = factRows(known);
+    if (rows.length > 0) parts.facts.replaceChildren(h('h3', {}, 'Content'), facts(rows));
+    else if (state === 'failed') parts.facts.replaceChildren(h('p', { class: 'meta' }, message ?? 'What is inside could not be read.'));
+  }
+
+  /** @param {ReturnType<Details['drawAsset']>} parts @param {Awaited<ReturnType<typeof api.places>>} answer @param {import('../api.js').AssetDetails} details */
+  drawPlaces(parts, { places, total }, { id }) {
+    const others = places.filter((place) => place.id !== id);
+    if (others.length === 0) return;
+    const shown = others.slice(0, PLACES_SHOWN);
+    parts.places.replaceChildren(h('section', {}, h('h3', {}, `The same content in ${plural(total - 1, 'other place')}`),
+      h('ul', { class: 'places-list', 'data-testid': 'same-content' }, ...shown.map((place) => h('li', {},
+        h('button', { type: 'button', class: 'link', title: visibleName(place.path), onclick: () => this.view(place.id) }, h('bdi', { dir: 'auto' }, visibleName(place.path))),
+        h('span', { class: 'meta' }, ` ${day(place.created_at_unix_ms)}${place.newest ? '' : ', an older version'}`)))),
+      total - 1 > shown.length && h('p', { class: 'meta' }, `and ${count(total - 1 - shown.length)} more`)));
+  }
+
+  /** @param {import('../api.js').Asset} asset */
+  preview(asset) {
+    const box = h('button', { type: 'button', class: 'preview', 'data-kind': kindOf(asset), 'aria-label': `Open ${visibleName(asset.filename)}`, onclick: () => this.view(asset.id) });
+    box.append(h('span', {}, asset.size_original === 0 ? 'Empty file' : icon(iconOf(asset))));
+    const address = pictureOf(asset, 320);
+    if (address) {
+      const image = h('img', { alt: '', decoding: 'async', src: address });
+      image.addEventListener('load', () => box.replaceChildren(image));
+    }
+    return box;
+  }
 }
 
 /** @param {import('../api.js').AssetDetails} details @param {(id: number) => void} open */
 function versions(details, open) {
-  return h('section', {}, h('h2', {}, plural(details.version_ids.length, 'version')),
+  const n = details.version_ids.length;
+  return h('section', {}, h('h3', {}, plural(n, 'version')),
     h('ul', { class: 'versions-list', 'data-testid': 'versions' }, ...details.version_ids.map((id, i) => h('li', {},
       id === details.id
-        ? h('span', {}, `v${details.version_ids.length - i}, shown here`)
-        : h('button', { type: 'button', class: 'link', onclick: () => open(id) }, `v${details.version_ids.length - i}, entry ${count(id)}`)))));
+        ? h('span', {}, `v${n - i}, shown here${i === 0 ? ', the newest' : ''}`)
+        : h('button', { type: 'button', class: 'link', onclick: () => open(id) }, `v${n - i}, entry ${count(id)}${i === 0 ? ', the newest' : ''}`)))));
 }
 
 /** @param {[string, any][]} rows */

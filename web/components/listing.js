@@ -7,6 +7,7 @@ import { Scroller } from './scroller.js';
 import { Thumbs } from './thumbs.js';
 import { makeListRow, makeTile } from './cells.js';
 import { listingKeys, listingPointers } from './listing_input.js';
+import { rubberBand } from './rubber_band.js';
 
 /** @type {[key: string, label: string][]} columns of the list, by sort key */
 const COLUMNS = [['name', 'Name'], ['type', 'Type'], ['size', 'Size'], ['added', 'Added'], ['modified', 'Modified']];
@@ -15,7 +16,7 @@ const TILE_TEXT_PX = 34;
 const TILE_TEXT_COARSE_PX = 38;
 
 /**
- * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `scrolled` at rest.
+ * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `drawn`, `scrolled` at rest.
  */
 export class Listing extends EventTarget {
   /**
@@ -38,6 +39,8 @@ export class Listing extends EventTarget {
     this.pivot = null;
     /** Ids sealed a moment ago. @type {Set<number>} */
     this.fresh = new Set();
+    /** A rubber band is being drawn. */
+    this.banding = false;
     this.thumbs = new Thumbs();
 
     this.header = h('div', { class: 'list-header', role: 'row', 'aria-rowindex': '1' });
@@ -59,6 +62,7 @@ export class Listing extends EventTarget {
     new ResizeObserver(() => this.measure()).observe(this.box);
     source.addEventListener('arrive', () => this.refresh());
     listingKeys(this);
+    rubberBand(this);
     listingPointers(this);
   }
 
@@ -100,6 +104,7 @@ export class Listing extends EventTarget {
       const geometry = tileGeometry({ width, size: this.tileSize, text: Math.round((coarse ? TILE_TEXT_COARSE_PX : TILE_TEXT_PX) * scale) });
       this.columns = geometry.columns;
       pitch = geometry.pitch;
+      this.thumbs.px = geometry.cell;
       this.root.style.setProperty('--columns', String(geometry.columns));
       this.root.style.setProperty('--picture', `${geometry.picture}px`);
       this.root.style.setProperty('--tile', `${pitch - 8}px`);
@@ -155,7 +160,7 @@ export class Listing extends EventTarget {
 
   /** @param {{index: number, px: number}} anchor */
   restore({ index, px }) {
-    this.scroller.jump(Math.floor(index / this.columns) * this.scroller.pitch + px);
+    this.scroller.jump(Math.floor(index / this.columns) * this.scroller.pitch + Math.min(px, this.scroller.pitch - 1));
   }
 
   /** @param {number} first @param {number} last @param {boolean} fast */
@@ -167,6 +172,7 @@ export class Listing extends EventTarget {
     // What flies past is not asked for; where it comes to rest is.
     if (fast) this.wantTimer = setTimeout(ask, 80);
     else ask();
+    this.dispatchEvent(new CustomEvent('drawn'));
   }
 
   /** @param {number} row @param {HTMLElement | null} recycled */
@@ -175,7 +181,7 @@ export class Listing extends EventTarget {
     let parts = this.parts.get(element);
     if (!parts) {
       if (this.layout === 'list') {
-        parts = [makeListRow(element)];
+        parts = [makeListRow(element, this.thumbs)];
       } else {
         parts = Array.from({ length: this.columns }, () => makeTile(this.thumbs));
         element.replaceChildren(...parts.map((part) => part.element));

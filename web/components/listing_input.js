@@ -177,7 +177,8 @@ export function listingPointers(listing) {
   box.addEventListener('contextmenu', (event) => {
     if (touch) event.preventDefault();
   });
-  // A press on an entry must not move the focus from the grid to the box.
+  // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
+  box.addEventListener('focusin', () => root.focus({ preventScroll: true }));
   box.addEventListener('mousedown', (event) => {
     root.focus({ preventScroll: true });
     if (event.shiftKey) event.preventDefault();

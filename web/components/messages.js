@@ -25,6 +25,16 @@ export function speak(text) {
   byId('spoken').textContent = text;
 }
 
+/** Copies what no element shows. Where the page may not (plain HTTP under another host name), it says why. @param {string} text @param {string} what */
+export async function copyText(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(`${what} copied.`);
+  } catch {
+    toast('Copying needs HTTPS here.');
+  }
+}
+
 /**
  * Copies, or where the page may not (plain HTTP under another host name), selects the text and says so.
  * @param {string} text @param {string} what such as "Hash" @param {HTMLElement} shown the element that shows it

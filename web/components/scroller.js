@@ -36,6 +36,7 @@ export class Scroller {
     this.settleTimer = undefined;
     this.frame = 0;
     this.scrolling = false;
+    this.fast = false;
     box.addEventListener('scroll', () => this.onScroll(), { passive: true });
     if ('onscrollend' in box) box.addEventListener('scrollend', () => this.settle());
   }
@@ -74,7 +75,8 @@ export class Scroller {
     const moved = Math.abs(this.virtual - this.velocityAt.virtual);
     const perSecond = (moved / Math.max(1, now - this.velocityAt.time)) * 1000;
     this.velocityAt = { time: now, virtual: this.virtual };
-    this.draw(perSecond > 8 * this.viewport);
+    this.fast = perSecond > 8 * this.viewport;
+    this.draw(this.fast);
   }
 
   /** Scrolling rests: bring thumb and content together again. */
@@ -83,7 +85,9 @@ export class Scroller {
     this.fold();
     if (this.tracker.drifted()) this.write(this.tracker.jump(this.virtual));
     this.scrolling = false;
-    this.draw(false);
+    // A leap may be one of many: what it shows is asked for when none follows at once.
+    this.draw(this.fast);
+    this.fast = false;
     this.hooks.resting?.();
   }
 

@@ -1,6 +1,27 @@
-// Pictures of tiles: at most three on their way, what is looked at first, and none for a tile that has left the screen.
+// Pictures of tiles: at most three on their way, what can be seen first, and none for a tile that has left the screen. A
+// server that is busy making others is asked again later; what has no picture stays as it is drawn without one.
+
+import { addressOf, api } from '../api.js';
 
 const AT_ONCE = 3;
+const BUSY_TRIES = 6;
+const BUSY_LEAST_MS = 1000;
+/** Pictures on a folder, folders remembered, and how long one has to stay in place before it is asked about. */
+const FOLDER_PICTURES = 4;
+const FOLDERS_KEPT = 500;
+const FOLDER_REST_MS = 150;
+/** A picture the browser can show and the server cannot make small is shown as it is, up to this size. */
+const ORIGINAL_BYTES_MAX = 2_000_000;
+
+/**
+ * The address of an asset's picture for a place this wide, '' where there can be none.
+ * @param {import('../api.js').Asset} asset @param {number} px CSS pixels of the longer side
+ */
+export function pictureOf(asset, px) {
+  if (asset.size_original === 0) return '';
+  if (asset.thumbnail) return addressOf.thumbnail(asset.id, px * (globalThis.devicePixelRatio || 1) > 256 ? 512 : 256);
+  return asset.media_type.startsWith('image/') && asset.size_original <= ORIGINAL_BYTES_MAX ? addressOf.bytes(asset.id) : '';
+}
 
 export class Thumbs {
   constructor() {
@@ -8,51 +29,138 @@ export class Thumbs {
     this.waiting = new Map();
     /** @type {Set<HTMLImageElement>} */
     this.running = new Set();
-    /** Addresses that were no picture after all. @type {Set<string>} */
+    /** Addresses that have no picture after all. @type {Set<string>} */
     this.broken = new Set();
+    /** How often an address was put off. @type {Map<string, number>} */
+    this.tries = new Map();
+    /** @type {WeakSet<Element>} */
+    this.seen = new WeakSet();
     this.held = false;
+    /** CSS pixels of a tile's longer side. */
+    this.px = 160;
+    /** @type {Map<string, Promise<import('../api.js').Asset[]>>} */
+    this.folders = new Map();
+    /** @type {Promise<any>} one question at a time */
+    this.folderTurn = Promise.resolve();
+    this.observer = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) this.seen.add(target);
+        else this.seen.delete(target);
+      }
+    });
   }
 
-  /** @param {HTMLImageElement} image @param {string} address */
+  /** @param {HTMLImageElement} image @param {string} address '' for none */
   request(image, address) {
-    if (image.dataset.address === address) return;
+    if ((image.dataset.address ?? '') === address) return;
     this.cancel(image);
+    if (address === '' || this.broken.has(address)) return;
     image.dataset.address = address;
-    if (this.broken.has(address)) return;
+    this.observer.observe(image);
     this.waiting.set(image, address);
-    this.advance();
+    this.soon();
   }
 
   /** @param {HTMLImageElement} image */
   cancel(image) {
+    if (!image.dataset.address) return;
     this.waiting.delete(image);
+    this.observer.unobserve(image);
+    this.seen.delete(image);
     if (this.running.delete(image) || image.hasAttribute('src')) image.removeAttribute('src');
     image.classList.remove('ready');
     delete image.dataset.address;
-    this.advance();
+    this.soon();
+  }
+
+  /**
+   * The first pictures in a folder and below it, once it stayed in place for a moment.
+   * @param {any} folder a project or a collection @param {() => boolean} still is it looked at? @param {(assets: import('../api.js').Asset[]) => void} show
+   */
+  inside(folder, still, show) {
+    const key = `${'project_id' in folder ? 'c' : 'p'}${folder.id}:${folder.assets}:${folder.collections}`;
+    setTimeout(async () => {
+      if (!still()) return;
+      let found = this.folders.get(key);
+      if (!found) {
+        const ask = () => (still() ? api.assets({ kind: 'project_id' in folder ? 'collection' : 'project', id: folder.id }, { offset: 0, limit: FOLDER_PICTURES, q: 'type:image', sort: 'name' }).then(({ assets }) => assets) : null);
+        found = /** @type {Promise<any>} */ (this.folderTurn.then(ask));
+        this.folderTurn = found.catch(() => {});
+        this.folders.set(key, found);
+        found.then((assets) => assets ?? this.folders.delete(key), () => this.folders.delete(key));
+        const [oldest] = this.folders.keys();
+        if (this.folders.size > FOLDERS_KEPT) this.folders.delete(oldest);
+      }
+      const assets = await found.catch(() => null);
+      if (assets && still()) show(assets);
+    }, this.folders.has(key) ? 0 : FOLDER_REST_MS);
   }
 
   /** Nothing new begins while the list flies past. @param {boolean} held */
   hold(held) {
     this.held = held;
-    if (!held) this.advance();
+    if (!held) this.soon();
+  }
+
+  /** After the drawing that asked: then it is known what can be seen. */
+  soon() {
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => setTimeout(() => {
+      this.due = false;
+      this.advance();
+    }));
   }
 
   advance() {
-    if (this.held) return;
-    for (const [image, address] of this.waiting) {
-      if (this.running.size >= AT_ONCE) return;
-      this.waiting.delete(image);
-      this.running.add(image);
-      const done = (/** @type {boolean} */ ok) => {
-        if (image.dataset.address !== address) return;
-        image.classList.toggle('ready', ok);
-        if (!ok) this.broken.add(address);
-        if (this.running.delete(image)) this.advance();
-      };
-      image.onload = () => done(true);
-      image.onerror = () => done(false);
-      image.src = address;
+    while (!this.held && this.running.size < AT_ONCE && this.waiting.size > 0) {
+      let next = null;
+      for (const image of this.waiting.keys()) {
+        if (this.seen.has(image)) {
+          next = image;
+          break;
+        }
+        next ??= image;
+      }
+      const image = /** @type {HTMLImageElement} */ (next);
+      // A row kept for later use is drawn nowhere; it will ask again for what it shows then.
+      if (!this.seen.has(image) && !image.checkVisibility()) this.cancel(image);
+      else this.start(image);
     }
+  }
+
+  /** @param {HTMLImageElement} image */
+  start(image) {
+    const address = /** @type {string} */ (this.waiting.get(image));
+    this.waiting.delete(image);
+    this.running.add(image);
+    const done = () => {
+      if (this.running.delete(image)) this.advance();
+    };
+    image.onload = () => {
+      if (image.dataset.address !== address) return;
+      image.classList.add('ready');
+      this.tries.delete(address);
+      done();
+    };
+    image.onerror = async () => {
+      if (image.dataset.address !== address) return;
+      image.removeAttribute('src');
+      const { status, retryAfter } = await api.tell(address).catch(() => ({ status: 0, retryAfter: 0 }));
+      const tries = (this.tries.get(address) ?? 0) + 1;
+      this.tries.set(address, tries);
+      const later = status === 0 || status === 429 || status === 503;
+      if (!later || tries > BUSY_TRIES) this.broken.add(address);
+      else if (image.dataset.address === address) setTimeout(() => this.again(image, address), Math.max(retryAfter * 1000, BUSY_LEAST_MS * tries));
+      if (image.dataset.address === address) done();
+    };
+    image.src = address;
+  }
+
+  /** @param {HTMLImageElement} image @param {string} address */
+  again(image, address) {
+    if (image.dataset.address !== address || this.running.has(image)) return;
+    this.waiting.set(image, address);
+    this.advance();
   }
 }

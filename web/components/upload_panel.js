@@ -1,18 +1,20 @@
-// The upload panel: asks where things go if that is not clear, shows what happens to each file, and closes the account.
-// It stays until the person closes it.
+// The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
+// closes the account. It stays until the person closes it.
 
-import { bytes, count, plural, timeLeft } from '../lib/format.js';
-import { h, icon, show } from '../lib/html.js';
+import { bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
+import { h, icon, nameNode, setText, show } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { UploadRows } from './upload_rows.js';
 import { speak } from './messages.js';
+import { accountButtons } from './upload_buttons.js';
 
 const DRAW_MS = 200;
 const FIGURES_MS = 1000;
+const UNREADABLE_SHOWN = 100;
 
 export class UploadPanel {
-  /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[]}} parts */
-  constructor(root, { session, intake, projects }) {
+  /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[], vaultName: () => string}} parts */
+  constructor(root, { session, intake, projects, vaultName }) {
     this.root = root;
     this.session = session;
     this.intake = intake;
@@ -36,8 +38,8 @@ export class UploadPanel {
     this.legend = h('div', { class: 'bar-legend' }, this.states, this.left);
     this.summary = h('p', { class: 'strong', 'data-testid': 'upload-summary' });
     this.figures = h('p', { class: 'meta' });
-    this.retryButton = h('button', { type: 'button', 'data-testid': 'upload-retry', onclick: () => session.retry() });
-    this.progress = [this.summary, this.bar.element, this.legend, this.figures, h('div', { class: 'buttons' }, this.retryButton)];
+    this.buttons = accountButtons(session, 'upload', vaultName);
+    this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
     root.append(h('header', { class: 'upload-head' }, this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);
     let due = false;
     const soon = () => {
@@ -64,7 +66,7 @@ export class UploadPanel {
 
   close() {
     if (this.intake.phase.state === 'asking') this.intake.answer?.(null);
-    if (this.intake.phase.state === 'failed') this.intake.become({ state: 'idle' });
+    if (this.intake.phase.state === 'failed' || this.intake.phase.state === 'left') this.intake.become({ state: 'idle' });
     if (this.session.finished) {
       this.session.clear();
       this.rows.filter = '';
@@ -82,7 +84,7 @@ export class UploadPanel {
     show(this.root, shown);
     if (!shown) return;
     this.root.dataset.state = busy ? phase.state : this.session.finished ? 'finished' : 'running';
-    show(this.closeButton, phase.state === 'asking' || phase.state === 'failed' || (!busy && this.session.finished));
+    show(this.closeButton, phase.state === 'asking' || phase.state === 'failed' || phase.state === 'left' || (!busy && this.session.finished));
     show(this.fold, !busy);
     const lists = !busy && !this.small;
     show(this.rows.tabs, lists);
@@ -92,6 +94,10 @@ export class UploadPanel {
       return;
     }
     this.asked = null;
+    if (phase.state === 'left') {
+      this.drawLeft(phase);
+      return;
+    }
     if (phase.state === 'looking' || phase.state === 'preparing') {
       this.title.textContent = 'Looking';
       this.body.replaceChildren(h('p', {}, phase.state === 'looking' ? `Found ${plural(phase.found, 'file')} so far` : 'Making the collections'));
@@ -113,15 +119,23 @@ export class UploadPanel {
       this.asked.problem.textContent = error;
       return;
     }
-    this.title.textContent = 'Where should this go?';
-    const facts = [`Found ${plural(question.files, 'file')}, ${bytes(question.bytes)}.`];
-    if (question.unreadable > 0) facts.push(`${plural(question.unreadable, 'entry', 'entries')} could not be read.`);
+    const { known, unreadable } = question;
+    this.title.replaceChildren(...(question.project === null ? ['Add to ', h('bdi', {}, visibleName(question.place))] : ['Where should this go?']));
     const names = h('datalist', { id: 'project-names' }, ...this.projects().map((name) => h('option', { value: name })));
     const project = question.project !== null && h('input', { name: 'project', required: true, maxlength: '1024', autocomplete: 'off', list: 'project-names', 'data-testid': 'drop-project-field' });
     const collection = question.collection !== null && h('input', { name: 'collection', required: true, maxlength: '1024', autocomplete: 'off', 'data-testid': 'drop-collection-field' });
     if (project) project.value = question.project;
     if (collection) collection.value = question.collection;
     const problem = h('p', { class: 'problem', role: 'alert' }, error);
+    const already = h('p', { 'data-testid': 'drop-known', role: 'status' });
+    const button = h('button', { type: 'submit', class: 'solid', 'data-testid': 'drop-start' });
+    const drawKnown = () => {
+      const left = question.files - unreadable.length - known.already.size;
+      setText(already, known.already.size > 0 ? `${plural(known.already.size, 'file is', 'files are')} already here and will not be sent. ${count(left)} new, ${bytes(question.bytes - known.bytes)}.` : '');
+      setText(button, left > 0 || question.files === 0 ? `Archive ${plural(left, 'file')}` : 'Done');
+    };
+    known.addEventListener('found', drawKnown);
+    drawKnown();
     const form = h('form', {
       'data-testid': 'drop-form',
       onsubmit: (/** @type {Event} */ event) => {
@@ -137,20 +151,32 @@ export class UploadPanel {
     problem,
     h('p', { class: 'permanence' }, 'Archived for good: nothing here can be changed or removed. Names are permanent.'),
     h('div', { class: 'buttons' },
-      h('button', { type: 'button', 'data-testid': 'drop-cancel', onclick: () => this.intake.answer?.(null) }, 'Cancel'),
-      h('button', { type: 'submit', class: 'solid', 'data-testid': 'drop-start' }, `Archive ${plural(question.files, 'file')}`)));
-    this.body.replaceChildren(h('p', {}, facts.join(' ')), form);
+      h('button', { type: 'button', 'data-testid': 'drop-cancel', onclick: () => this.intake.answer?.(null) }, 'Cancel'), button));
+    this.body.replaceChildren(h('p', { class: 'strong', 'data-testid': 'drop-found' }, `Found ${plural(question.files, 'file')}, ${bytes(question.bytes)}.`), already, unreadableList(unreadable), form);
     this.asked = { question, problem };
     const field = project || collection;
-    field.focus();
-    field.select();
+    (field || button).focus();
+    if (field) field.select();
+  }
+
+  /** @param {{batch: import('../upload/kept.js').Batch, error: string}} phase */
+  drawLeft({ batch, error }) {
+    const { files, bytes: size, place, handles } = batch;
+    this.title.textContent = 'Not finished';
+    this.body.replaceChildren(
+      h('p', { class: 'strong', 'data-testid': 'left-summary' }, `${plural(files, 'file was', 'files were')} left unsent (${bytes(size)}), for ${visibleName(place)}.`),
+      h('p', {}, handles.length > 0 ? 'Parts already there are not sent twice.' : 'To continue, drop the same folder again. Parts already there are not sent twice.'),
+      h('p', { class: 'problem', role: 'alert' }, error),
+      h('div', { class: 'buttons' },
+        h('button', { type: 'button', 'data-testid': 'left-forget', onclick: () => this.intake.forget(batch) }, 'Forget it'),
+        handles.length > 0 && h('button', { type: 'button', class: 'solid', 'data-testid': 'left-continue', onclick: () => this.intake.goOn(batch) }, 'Continue')));
   }
 
   drawProgress() {
     const { session } = this;
     const { counts } = session;
     const { finished, found } = session;
-    this.title.textContent = finished ? 'Done' : session.away ? 'Waiting for the server' : 'Archiving';
+    this.title.textContent = finished ? 'Done' : session.paused ? 'Paused' : session.away ? 'Waiting for the server' : 'Archiving';
     Object.assign(this.summary.dataset, { found, sealed: counts.sealed, already: counts.already, failed: counts.failed, finished });
     this.summary.textContent = finished
       ? `Found ${count(found)} = sealed ${count(counts.sealed)} + already here ${count(counts.already)} + failed ${count(counts.failed)}.`
@@ -162,8 +188,7 @@ export class UploadPanel {
       counts.failed > 0 && `${count(counts.failed)} failed`].filter(Boolean).join(' · ');
     show(this.bar.element, !finished);
     show(this.legend, !finished);
-    show(this.retryButton, counts.failed > 0);
-    this.retryButton.textContent = `Retry ${count(counts.failed)}`;
+    this.buttons.draw();
     if (finished) this.figures.textContent = counts.failed > 0 ? 'What failed was not archived; everything else is sealed.' : 'Everything is sealed. It can be proved from now on.';
     else if (this.figures.textContent === '' || session.away) this.drawFigures();
     this.speakProgress();
@@ -173,8 +198,8 @@ export class UploadPanel {
     const { session } = this;
     if (this.root.hidden || session.finished || session.found === 0) return;
     this.rate.sample(performance.now(), session.sentBytes);
-    this.left.textContent = session.away ? '' : timeLeft(this.rate.secondsFor(session.unsentBytes));
-    this.figures.textContent = session.away
+    this.left.textContent = session.away || session.paused ? '' : timeLeft(this.rate.secondsFor(session.unsentBytes));
+    this.figures.textContent = session.paused ? `${bytes(session.unsentBytes)} wait to be sent. What is queued will still be sealed.` : session.away
       ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
       : session.unsent ? `${bytes(session.sentBytes)} of ${bytes(session.totalBytes)} sent, ${bytes(this.rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';
   }
@@ -208,4 +233,13 @@ export function bar() {
       element.setAttribute('aria-valuenow', String(Math.round(sealedPart * 100)));
     },
   };
+}
+
+/** @param {import('../upload/collect.js').Found[]} unreadable */
+function unreadableList(unreadable) {
+  if (unreadable.length === 0) return '';
+  const rest = unreadable.length - UNREADABLE_SHOWN;
+  return h('details', { 'data-testid': 'drop-unreadable' }, h('summary', {}, `${plural(unreadable.length, 'entry', 'entries')} could not be read`),
+    h('ul', {}, ...unreadable.slice(0, UNREADABLE_SHOWN).map(({ name, folders, error }) => h('li', {}, nameNode([...folders, name].join('/')), h('span', { class: 'meta' }, error))),
+      rest > 0 && h('li', { class: 'meta' }, `and ${count(rest)} more`)));
 }

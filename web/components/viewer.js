@@ -1,15 +1,50 @@
-// The viewer over the listing: one asset at a time, arrows in the listing's order, images to zoom, audio and video to play,
-// text to read, and facts for what cannot be shown.
+// The viewer over the listing: one asset at a time, arrows in the listing's order. It owns the frame, the ways an asset can be
+// looked at, the facts beside it and what is said when something fails; how a kind is shown is a module of viewers/.
 
 import { addressOf, api } from '../api.js';
 import { keyOf } from '../actions.js';
-import { bytes, count, plural, typeWord, visibleName } from '../lib/format.js';
-import { h, icon, isTyping, nameNode, fullNameNode } from '../lib/html.js';
+import { bytes, count, dayAndTime, plural, typeWord, visibleName } from '../lib/format.js';
+import { endsEarly } from '../lib/endings.js';
+import { factRows } from '../lib/facts.js';
+import { h, icon, isTyping, nameNode, fullNameNode, show } from '../lib/html.js';
+import { MODE_WORDS, modesOf } from '../lib/modes.js';
+import { sleep } from '../lib/queue.js';
 import { iconOf, kindOf } from './cells.js';
-import { ImageStage } from './image_stage.js';
-import { textPreview } from './text_preview.js';
+import { facts as factList } from './details.js';
 
 const BUSY_MS = 400;
+const BUSY_TRIES = 4;
+
+/** What a module of viewers/ is handed, and what it may give back. `fail` ends it: the bytes are shown with the reason.
+ * @typedef {{box: HTMLElement, tools: HTMLElement, asset: import('../api.js').Asset, signal: AbortSignal,
+ *   note: (text: string) => void, notice: (text: string) => void, fail: (why: string, error?: any) => void,
+ *   sayIfCut: (text: string) => void, details: () => Promise<import('../api.js').AssetDetails>, facts: () => Promise<import('../lib/facts.js').Facts>}} Stage
+ * @typedef {{end?: () => void, key?: (key: string) => boolean | void, gestures?: () => boolean}} Shown key says whether it was
+ *   used; gestures, whether a finger's movements are its own
+ * @typedef {{open: (stage: Stage) => Shown | void | Promise<Shown | void>}} Module
+ */
+
+/** @type {Record<Exclude<import('../lib/modes.js').Mode, 'empty'>, () => Promise<Module>>} */
+const MODULES = {
+  picture: () => import('../viewers/picture.js'),
+  video: () => import('../viewers/media.js'),
+  audio: () => import('../viewers/media.js'),
+  pages: () => import('../viewers/pages.js'),
+  rendered: () => import('../viewers/document.js'),
+  beside: () => import('../viewers/document.js').then(({ openBeside }) => ({ open: openBeside })),
+  table: () => import('../viewers/table.js'),
+  members: () => import('../viewers/members.js'),
+  model: () => import('../viewers/model.js'),
+  specimen: () => import('../viewers/specimen.js'),
+  text: () => import('../viewers/text.js'),
+  bytes: () => import('../viewers/bytes.js'),
+};
+
+/** Its own sheet, which nothing before the first look needs. */
+const styled = new Promise((resolve) => {
+  const sheet = h('link', { rel: 'stylesheet', href: new URL('../styles/viewer.css', import.meta.url).href, onload: resolve, onerror: resolve });
+  document.head.append(sheet);
+});
 
 /** Fires `step` {by}, `end` {last}, `close`. The view answers with `show`. */
 export class Viewer extends EventTarget {
@@ -18,23 +53,38 @@ export class Viewer extends EventTarget {
     super();
     this.dialog = dialog;
     this.id = 0;
-    /** @type {AbortController | null} */
-    this.asking = null;
-    /** @type {ImageStage | null} */
-    this.image = null;
+    /** @type {import('../api.js').Asset | null} */
+    this.asset = null;
+    /** Everything asked for the asset shown. */
+    this.asking = new AbortController();
+    /** Everything asked for the way it is shown. */
+    this.looking = new AbortController();
+    /** @type {Shown | null} */
+    this.shown = null;
+    /** @type {import('../lib/modes.js').Mode} */
+    this.mode = 'empty';
+    /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
+    this.chosen = new Map();
+    const button = (/** @type {string} */ label, /** @type {string} */ key, /** @type {string} */ glyph, /** @type {() => void} */ act, /** @type {Record<string, any>} */ more = {}) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: `${label} (${key})`, onclick: act, ...more }, icon(glyph));
     this.title = h('h2', { 'data-testid': 'viewer-name' });
     this.position = h('span', { class: 'position', 'data-testid': 'viewer-position' });
-    this.download = h('a', { class: 'button', download: '', 'aria-label': 'Download', title: 'Download', 'data-testid': 'viewer-download' }, icon('download'));
+    this.modes = h('div', { class: 'segment', role: 'group', 'aria-label': 'Shown as', 'data-testid': 'viewer-modes' });
+    this.infoButton = button('Facts', 'I', 'info', () => this.toggleInfo(), { 'aria-pressed': 'false', 'data-testid': 'viewer-info-button' });
+    this.full = button('Full screen', 'F', 'fullscreen', () => this.fullScreen(), { class: 'plain full' });
+    this.raw = h('a', { class: 'button plain raw', target: '_blank', rel: 'noopener', 'aria-label': 'Open the bytes in a tab', title: 'Open the bytes in a tab', 'data-testid': 'viewer-raw' }, icon('open'));
+    this.download = h('a', { class: 'button plain', download: '', 'aria-label': 'Download', title: 'Download', 'data-testid': 'viewer-download' }, icon('download'));
+    this.notices = h('div', { class: 'viewer-notices', role: 'status', 'data-testid': 'viewer-notice' });
     this.content = h('div', { class: 'viewer-content', 'data-testid': 'viewer-content' });
-    this.foot = h('div', { class: 'viewer-foot' });
+    this.info = h('aside', { class: 'viewer-info', 'aria-label': 'Facts', tabindex: '0', hidden: true, 'data-testid': 'viewer-info' });
+    this.tools = h('div', { class: 'viewer-tools' });
+    this.noted = h('span', { class: 'viewer-note', 'data-testid': 'viewer-note' });
     this.back = h('button', { type: 'button', class: 'viewer-step back', 'aria-label': 'Previous', title: 'Previous (←)', 'data-testid': 'viewer-previous', onclick: () => this.step(-1) }, icon('chevron-left'));
     this.on = h('button', { type: 'button', class: 'viewer-step on', 'aria-label': 'Next', title: 'Next (→)', 'data-testid': 'viewer-next', onclick: () => this.step(1) }, icon('chevron'));
-    this.full = h('button', { type: 'button', class: 'plain', 'aria-label': 'Full screen', title: 'Full screen (F)', onclick: () => this.fullScreen() }, icon('fullscreen'));
     dialog.append(
-      h('header', { class: 'viewer-bar' },
-        h('button', { type: 'button', class: 'plain', 'aria-label': 'Close', title: 'Close (Esc)', 'data-testid': 'viewer-close', onclick: () => this.close() }, icon('close')),
-        this.title, this.position, this.full, this.download),
-      h('div', { class: 'viewer-stage' }, this.content, this.back, this.on), this.foot);
+      h('header', { class: 'viewer-bar' }, button('Close', 'Esc', 'close', () => this.close(), { 'data-testid': 'viewer-close' }),
+        this.title, this.position, this.modes, this.infoButton, this.full, this.raw, this.download),
+      this.notices,
+      h('div', { class: 'viewer-stage' }, this.content, this.info, this.back, this.on), h('footer', { class: 'viewer-foot' }, this.tools, this.noted));
     dialog.addEventListener('cancel', (event) => {
       event.preventDefault();
       this.close();
@@ -62,7 +112,7 @@ export class Viewer extends EventTarget {
 
   /** Taken down by the view, once the address says so. */
   hide() {
-    this.asking?.abort();
+    this.asking.abort();
     this.id = 0;
     this.clear();
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
@@ -70,15 +120,16 @@ export class Viewer extends EventTarget {
   }
 
   clear() {
-    this.image?.end();
-    this.image = null;
-    for (const player of this.content.querySelectorAll('audio, video')) {
-      player.pause();
-      player.removeAttribute('src');
-      player.load();
-    }
+    this.looking.abort();
+    this.shown?.end?.();
+    this.shown = null;
+    // Keys go on working when what had the focus is taken away.
+    if (this.content.contains(document.activeElement) || this.tools.contains(document.activeElement)) this.dialog.focus();
     this.content.replaceChildren();
     this.content.className = 'viewer-content';
+    this.tools.replaceChildren();
+    this.notices.replaceChildren();
+    this.dialog.removeAttribute('data-state');
   }
 
   /**
@@ -95,20 +146,26 @@ export class Viewer extends EventTarget {
     }
     if (id === this.id) return;
     this.id = id;
-    this.asking?.abort();
-    const asking = new AbortController();
-    this.asking = asking;
-    if (asset) this.draw(asset, null);
-    else this.clear();
-    if (!asset || asset.type === 'text') this.ask(id, asking.signal);
+    this.asking.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    /** @type {Promise<import('../api.js').AssetDetails> | null} */
+    let details = null;
+    this.details = () => details ??= api.details(id, signal);
+    /** @type {Promise<any> | null} */
+    let facts = null;
+    this.facts = () => facts ??= api.facts(id, signal);
+    this.clear();
+    if (asset) this.draw(asset);
+    else this.ask(signal);
   }
 
-  /** @param {number} id @param {AbortSignal} signal */
-  async ask(id, signal) {
-    const busy = setTimeout(() => this.content.replaceChildren(h('span', { class: 'spinner', role: 'status', 'aria-label': 'Loading' })), BUSY_MS);
+  /** @param {AbortSignal} signal */
+  async ask(signal) {
+    const busy = this.busySoon(signal);
     try {
-      const details = await api.details(id, signal);
-      if (!signal.aborted) this.draw(details, details);
+      const details = await this.details();
+      if (!signal.aborted) this.draw(details);
     } catch (error) {
       if (!signal.aborted) this.content.replaceChildren(h('div', { class: 'facts-card' }, icon('error'), h('p', { class: 'problem' }, error.message)));
     } finally {
@@ -116,52 +173,154 @@ export class Viewer extends EventTarget {
     }
   }
 
-  /** @param {import('../api.js').Asset} asset @param {import('../api.js').AssetDetails | null} details */
-  draw(asset, details) {
-    this.clear();
+  /** A turning ring, if it takes long enough to be wondered at. @param {AbortSignal} signal */
+  busySoon(signal) {
+    return setTimeout(() => {
+      if (!signal.aborted && this.content.childElementCount === 0) this.content.append(h('span', { class: 'spinner', role: 'status', 'aria-label': 'Loading' }));
+    }, BUSY_MS);
+  }
+
+  /** @param {import('../api.js').Asset} asset */
+  draw(asset) {
+    this.asset = asset;
     this.title.replaceChildren(nameNode(asset.filename));
     this.title.title = visibleName(asset.filename);
     this.dialog.setAttribute('aria-label', visibleName(asset.filename));
     this.download.href = addressOf.download(asset.id);
+    this.raw.href = addressOf.bytes(asset.id);
     this.content.dataset.kind = kindOf(asset);
     this.content.dataset.type = asset.type;
-    this.foot.replaceChildren(h('span', {}, `${typeWord(asset.type)} · ${bytes(asset.size_original)}`));
-    const address = addressOf.bytes(asset.id);
-    if (asset.size_original === 0 && asset.type !== 'text') {
-      this.facts(asset, 'This file is empty.');
-    } else if (asset.type === 'image') {
-      this.image = new ImageStage({ box: this.content, foot: this.foot, address, name: visibleName(asset.filename), failed: () => this.facts(asset, 'This picture cannot be shown by this browser.') });
-    } else if (asset.type === 'video') {
-      const video = h('video', { src: address, controls: true, playsinline: true, preload: 'metadata', 'data-testid': 'viewer-video' });
-      video.addEventListener('error', () => this.facts(asset, 'This video cannot be played by this browser.'));
-      this.content.append(video);
-    } else if (asset.type === 'audio') {
-      const audio = h('audio', { src: address, controls: true, preload: 'metadata', 'data-testid': 'viewer-audio' });
-      audio.addEventListener('error', () => this.facts(asset, 'This sound cannot be played by this browser.'));
-      const glyph = icon('audio');
-      glyph.classList.add('big');
-      this.content.append(h('div', { class: 'player' }, glyph, fullNameNode(asset.filename), audio));
-    } else if (asset.type === 'text') {
-      if (details?.content === undefined) {
-        if (details) this.facts(asset, 'This file could not be read as text.');
+    const modes = modesOf(asset);
+    this.modes.replaceChildren(...(modes.length > 1 ? modes : []).map((mode) => h('button', {
+      type: 'button', class: 'plain', 'data-mode': mode, 'data-testid': `mode-${mode}`, title: mode === 'bytes' ? 'Bytes (B)' : MODE_WORDS[mode],
+      onclick: () => {
+        if (mode !== 'bytes') this.chosen.set(modes[0], mode);
+        this.look(mode);
+      },
+    }, MODE_WORDS[mode])));
+    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && innerWidth >= 1000 ? 'beside' : modes[0]);
+    this.look(modes.includes(wanted) ? wanted : modes[0]);
+    this.drawInfo();
+  }
+
+  /** Shows the asset in one of its ways. @param {import('../lib/modes.js').Mode} mode @param {string} [why] it is not another @param {number} [tries] */
+  async look(mode, why = '', tries = 0) {
+    const asset = /** @type {import('../api.js').Asset} */ (this.asset);
+    this.clear();
+    this.mode = mode;
+    this.looking = new AbortController();
+    const { signal } = this.looking;
+    for (const each of this.modes.children) each.setAttribute('aria-pressed', String(each.dataset.mode === mode));
+    this.content.dataset.mode = mode;
+    const known = [typeWord(asset.type), bytes(asset.size_original)];
+    const note = (/** @type {string} */ text) => {
+      this.noted.textContent = [...known, text].filter(Boolean).join(' · ');
+    };
+    note('');
+    if (why) this.notice(why);
+    this.dialog.dataset.state = 'loading';
+    if (mode === 'empty') {
+      this.card(asset, 'This file is empty.');
+      this.dialog.dataset.state = 'shown';
+      return;
+    }
+    const busy = this.busySoon(signal);
+    /** @type {Stage} */
+    const stage = {
+      box: this.content, tools: this.tools, asset, signal, note,
+      notice: (text) => !signal.aborted && this.notice(text),
+      fail: (reason, error) => !signal.aborted && this.failed(asset, reason, error, signal),
+      sayIfCut: (text) => endsEarly(asset.media_type, asset.size_original, async (first, last) => new Uint8Array(await api.range(asset.id, first, last, signal)))
+        .then((early) => early && stage.notice(text), () => {}),
+      details: this.details ?? (() => api.details(asset.id)),
+      facts: async () => (await this.facts?.())?.facts ?? {},
+    };
+    try {
+      await styled;
+      const module = await MODULES[mode]();
+      if (signal.aborted) return;
+      const shown = await module.open(stage) ?? {};
+      if (signal.aborted) {
+        shown.end?.();
         return;
       }
-      this.content.append(textPreview(details));
-      if (details.encoding) this.foot.append(` · ${details.encoding}`);
-    } else {
-      this.facts(asset, 'There is no preview for this kind of file.');
+      this.shown = shown;
+      if (this.dialog.dataset.state === 'loading') this.dialog.dataset.state = 'shown';
+    } catch (error) {
+      // A server busy with other files has time for this one soon.
+      const soon = error.status === 503 && tries < BUSY_TRIES;
+      if (soon) await sleep(Math.max(1, error.retryAfter) * 1000, signal).catch(() => {});
+      if (signal.aborted) return;
+      if (soon) this.look(mode, why, tries + 1);
+      else stage.fail(error.message, error);
+    } finally {
+      clearTimeout(busy);
+      this.content.querySelector(':scope > .spinner')?.remove();
     }
   }
 
-  /** @param {import('../api.js').Asset} asset @param {string} why */
-  facts(asset, why) {
-    this.clear();
-    const glyph = icon(iconOf(asset));
+  /** @param {string} text */
+  notice(text) {
+    this.notices.append(h('p', {}, icon('warning'), h('span', {}, text)));
+  }
+
+  /** Damage is said as such; where there is none, the bytes stand in for what could not be shown. @param {import('../api.js').Asset} asset @param {string} why @param {any} error @param {AbortSignal} signal */
+  async failed(asset, why, error, signal) {
+    this.dialog.dataset.state = 'failing';
+    let cause = error;
+    for (const at of new Set([0, asset.size_original - 1])) {
+      if (cause?.code === 'damaged') break;
+      cause = await api.range(asset.id, at, at, signal).then(() => null, (found) => found) ?? cause;
+      if (signal.aborted) return;
+    }
+    if (cause?.code === 'damaged') {
+      this.clear();
+      this.card(asset, cause.message, true);
+      this.dialog.dataset.state = 'damaged';
+    } else if (this.mode === 'bytes') {
+      this.clear();
+      this.card(asset, why, true);
+      this.dialog.dataset.state = 'failed';
+    } else {
+      await this.look('bytes', why);
+      this.dialog.dataset.state = 'failed';
+    }
+  }
+
+  /** Instead of a content. @param {import('../api.js').Asset} asset @param {string} why @param {boolean} [problem] */
+  card(asset, why, problem = false) {
+    const glyph = icon(problem ? 'error' : iconOf(asset));
     glyph.classList.add('big');
-    this.content.append(h('div', { class: 'facts-card', 'data-testid': 'viewer-facts' }, glyph, h('h3', {}, fullNameNode(asset.filename)),
-      h('p', { class: 'meta' }, why),
+    this.content.append(h('div', { class: `facts-card${problem ? ' damaged' : ''}`, 'data-testid': 'viewer-facts' }, glyph, h('h3', {}, fullNameNode(asset.filename)),
+      h('p', { class: problem ? 'problem' : 'meta' }, why),
       h('p', { class: 'meta' }, `${asset.media_type} · ${plural(asset.size_original, 'byte')}`),
-      h('a', { class: 'button solid', href: addressOf.download(asset.id), download: '', 'data-testid': 'viewer-facts-download' }, icon('download'), `Download ${bytes(asset.size_original)}`)));
+      problem && this.mode !== 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'See the bytes that can be read'),
+      problem && this.mode === 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'Try again'),
+      !problem && h('a', { class: 'button solid', href: addressOf.download(asset.id), download: '', 'data-testid': 'viewer-facts-download' }, icon('download'), `Download ${bytes(asset.size_original)}`)));
+  }
+
+  toggleInfo() {
+    show(this.info, this.info.hidden);
+    this.infoButton.setAttribute('aria-pressed', String(!this.info.hidden));
+    this.drawInfo();
+  }
+
+  /** What is known of the asset, beside it. */
+  async drawInfo() {
+    const { asset } = this;
+    const { signal } = this.asking;
+    if (this.info.hidden || !asset) return;
+    const basic = /** @type {[string, any][]} */ ([['Type', asset.media_type], ['Size', `${bytes(asset.size_original)} (${plural(asset.size_original, 'byte')})`],
+      ['Modified', dayAndTime(asset.modified_unix_ms ?? NaN)], ['Added', dayAndTime(asset.created_at_unix_ms)]]);
+    const draw = (/** @type {[string, any][]} */ rows, /** @type {string} */ message) => this.info.replaceChildren(
+      h('h3', {}, fullNameNode(asset.filename)), factList([...basic, ...rows]), message && h('p', { class: 'meta' }, message));
+    draw([], '');
+    try {
+      const { facts, message } = await /** @type {any} */ (this.facts)();
+      if (!signal.aborted) draw(factRows(facts), message ?? '');
+    } catch (error) {
+      if (!signal.aborted) draw([], error.message);
+    }
   }
 
   fullScreen() {
@@ -171,14 +330,22 @@ export class Viewer extends EventTarget {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const player = /** @type {HTMLMediaElement | null} */ (this.content.querySelector('audio, video'));
-    const inPlayer = event.target === player;
-    const inText = /** @type {HTMLElement} */ (event.target).closest?.('.code');
-    if (isTyping(event.target)) return;
+    const target = /** @type {HTMLElement} */ (event.target);
     const key = keyOf(event);
-    // Arrows inside a player seek, as people expect of it; on the stage they turn pages.
-    if (inPlayer && /^Arrow|^Space$/.test(key)) return;
-    if (inText && (key === 'Home' || key === 'End')) return;
+    const typing = isTyping(target);
+    // A slider has the arrows to itself, and so has a player; on the stage they turn pages.
+    if ((typing && !/^Ctrl\+/.test(key)) || (target.matches('audio, video, [role="slider"], input') && /^(Arrow|Space$|Home$|End$)/.test(key))) return;
+    if (target.closest('.scrolls') && /^(Home|End)$/.test(key)) {
+      event.preventDefault();
+      if (!this.shown?.key?.(key)) target.scrollTo({ top: key === 'Home' ? 0 : target.scrollHeight });
+      return;
+    }
+    const onButton = target.tagName === 'BUTTON' || target.tagName === 'A';
+    if (!(key === 'Space' && onButton) && !/^(Home|End)$/.test(key) && this.shown?.key?.(key)) {
+      event.preventDefault();
+      return;
+    }
+    const modes = this.asset ? modesOf(this.asset) : [];
     /** @type {Record<string, () => void>} */
     const acts = {
       ArrowRight: () => this.step(1),
@@ -186,23 +353,13 @@ export class Viewer extends EventTarget {
       Home: () => this.dispatchEvent(new CustomEvent('end', { detail: { last: false } })),
       End: () => this.dispatchEvent(new CustomEvent('end', { detail: { last: true } })),
       F: () => this.fullScreen(),
-      '+': () => this.image?.zoomBy(1.25),
-      '-': () => this.image?.zoomBy(0.8),
-      0: () => this.image?.fit(),
-      1: () => this.image?.actual(),
-      Z: () => this.image?.toggle(),
+      I: () => this.toggleInfo(),
+      B: () => modes.length > 1 && this.look(this.mode === 'bytes' ? modes[0] : 'bytes'),
+      Space: () => !onButton && !target.closest('.scrolls') && this.close(),
     };
-    if (key === 'Space' && /** @type {HTMLElement} */ (event.target).tagName !== 'BUTTON') {
-      event.preventDefault();
-      if (!player) this.close();
-      else if (player.paused) player.play().catch(() => {});
-      else player.pause();
-      return;
-    }
-    const act = acts[key];
-    if (!act) return;
+    if (!acts[key] || (key === 'Space' && (onButton || target.closest('.scrolls')))) return;
     event.preventDefault();
-    act();
+    acts[key]();
   }
 
   swipes() {
@@ -210,12 +367,12 @@ export class Viewer extends EventTarget {
     let y = 0;
     let fingers = 0;
     this.content.addEventListener('touchstart', (/** @type {TouchEvent} */ event) => {
-      fingers = event.touches.length;
+      fingers = Math.max(event.touches.length, event.touches.length > 1 ? 2 : 0);
       x = event.touches[0].clientX;
       y = event.touches[0].clientY;
     }, { passive: true });
     this.content.addEventListener('touchend', (/** @type {TouchEvent} */ event) => {
-      if (fingers !== 1 || this.image?.zoomed || /** @type {HTMLElement} */ (event.target).closest('.code, audio, video')) return;
+      if (fingers !== 1 || this.shown?.gestures?.() || /** @type {HTMLElement} */ (event.target).closest('.scrolls, audio, video, canvas, input')) return;
       const dx = event.changedTouches[0].clientX - x;
       const dy = event.changedTouches[0].clientY - y;
       if (Math.abs(dx) > 60 && Math.abs(dx) > 2 * Math.abs(dy)) this.step(dx < 0 ? 1 : -1);

@@ -30,6 +30,7 @@ export class WorkQueue {
     this.advance();
   }
 
+  /** What runs goes on. */
   pause() {
     this.paused = true;
   }

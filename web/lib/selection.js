@@ -81,40 +81,47 @@ export class Selection {
     return this.all && this.exceptions.size === 0;
   }
 
-  /**
-   * What has to be read to turn the rule into ids.
-   * @param {number} total
-   * @returns {{ranges: [number, number][], without: Set<number>, ids: number[]}}
-   */
-  plan(total) {
-    /** @type {[number, number][]} */
-    const ranges = this.all ? (total > 0 ? [[0, total - 1]] : []) : this.intervals.map(({ from, to }) => [from.index, to.index]);
-    const without = new Set();
-    const ids = [];
-    for (const [id, { on }] of this.exceptions) {
-      if (on) ids.push(id);
-      else without.add(id);
-    }
-    return { ranges, without, ids };
+  /** As the server takes it: ends of intervals and exceptions by id. */
+  rule() {
+    const { all, intervals } = this;
+    /** @type {number[]} */
+    const some = [];
+    const without = [];
+    for (const [id, { on }] of this.exceptions) (on ? some : without).push(id);
+    return { all, ranges: intervals.map(({ from, to }) => /** @type {[number, number]} */ ([from.id, to.id])), with: some, without };
+  }
+
+  /** The assets whose places matter when the listing changes. */
+  ends() {
+    return this.intervals.flatMap(({ from, to }) => [from.id, to.id]);
   }
 
   /**
-   * The listing changed. `locate` says where an asset stands now, or null; an interval that lost an end is dropped,
-   * because a wrong selection is worse than a smaller one. Returns false if any was.
-   * @param {(spot: Spot) => Promise<number | null>} locate
+   * The listing changed. An interval that lost an end is dropped, because a wrong selection is worse than a smaller one.
+   * Returns false if any was.
+   * @param {Map<number, number | null>} at where assets stand now
    */
-  async follow(locate) {
+  follow(at) {
     /** @type {Interval[]} */
     const kept = [];
-    let whole = true;
-    for (const interval of this.intervals) {
-      const from = await locate(interval.from);
-      const to = await locate(interval.to);
-      if (from === null || to === null || to < from) whole = false;
-      else kept.push({ from: { index: from, id: interval.from.id }, to: { index: to, id: interval.to.id } });
+    for (const { from, to } of this.intervals) {
+      const first = at.get(from.id) ?? null;
+      const last = at.get(to.id) ?? null;
+      if (first !== null && last !== null && first <= last) kept.push({ from: { index: first, id: from.id }, to: { index: last, id: to.id } });
     }
+    const whole = kept.length === this.intervals.length;
     this.intervals = kept;
     return whole;
+  }
+
+  /** What is selected now, to be put back by `restore`. */
+  copy() {
+    return { all: this.all, intervals: [...this.intervals], exceptions: new Map(this.exceptions) };
+  }
+
+  /** @param {ReturnType<Selection['copy']>} copy */
+  restore({ all, intervals, exceptions }) {
+    Object.assign(this, { all, intervals: [...intervals], exceptions: new Map(exceptions) });
   }
 }
 

@@ -100,22 +100,29 @@ export class WindowCache {
   }
 
   /**
-   * Asks again for what is looked at, while the old rows stay. Nothing is replaced before all of it is here; then the
-   * rest of the cache is forgotten, as its offsets are out of date. Returns the answers, or null if overtaken.
+   * Asks again for windows while the old rows stay. What comes is not shown before `apply`; null if overtaken.
    * @param {number} first @param {number} last
    */
-  async refresh(first, last) {
+  async peek(first, last) {
     const generation = this.generation;
     const wanted = windowsFor(first, Math.max(first, last), WINDOW_SIZE);
     const controller = new AbortController();
     const answers = await Promise.all(wanted.map((w) => this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, controller.signal)));
     if (generation !== this.generation || answers.length === 0) return null;
-    this.generation += 1;
-    this.abortAll();
-    this.windows.clear();
-    wanted.forEach((w, i) => this.windows.set(w, answers[i].items));
-    this.total = answers[0].total;
-    this.known = true;
-    return answers;
+    return {
+      answers,
+      /** @param {number} index @returns {T | undefined} */
+      get: (index) => answers[Math.floor(index / WINDOW_SIZE) - wanted[0]]?.items[index % WINDOW_SIZE],
+      /** Everything else is forgotten, as its offsets are out of date. */
+      apply: () => {
+        if (generation !== this.generation) return false;
+        this.generation += 1;
+        this.abortAll();
+        this.windows.clear();
+        wanted.forEach((w, i) => this.windows.set(w, answers[i].items));
+        this.total = answers[0].total;
+        return true;
+      },
+    };
   }
 }

@@ -8,7 +8,7 @@ describe('addresses', () => {
   it('come back as they went', () => {
     const routes = [
       route(), route({ kind: 'project', id: 7 }), route({ kind: 'uploads' }), route({ kind: 'trust' }),
-      route({ kind: 'collection', id: 12, as: 'list', sort: '-added', types: ['image', '3d'], q: 'a&b=c #ü%', details: 99, viewing: 100 }),
+      route({ kind: 'collection', id: 12, as: 'list', sort: '-added', types: ['image', '3d'], q: 'a&b=c #ü% size:>10mb', details: 99, viewing: 100, at: { id: 7, px: 41 } }),
     ];
     for (const one of routes) assert.deepEqual(parse(format(one)), one);
   });
@@ -24,6 +24,13 @@ describe('addresses', () => {
     assert.equal(format(route({ q: 'bark', sort: 'name' })), '/?sort=name&q=bark');
     assert.equal(parse('/c/4?sort=rank').sort, 'name');
     assert.deepEqual(parse('/search?q=bark'), parse('/?q=bark'));
+  });
+
+  it('say what was seen first and how far it was scrolled out', () => {
+    assert.deepEqual(parse('/c/4?at=81~12').at, { id: 81, px: 12 });
+    assert.deepEqual(parse('/c/4?at=81').at, { id: 81, px: 0 });
+    for (const odd of ['0~1', 'x', '5~-1', '~', '5~1e9']) assert.equal(parse(`/c/4?at=${odd}`).at, null);
+    assert.equal(format(route({ kind: 'collection', id: 4, at: { id: 81, px: 12 } })), '/c/4?at=81~12');
   });
 
   it('ignore what they do not know', () => {

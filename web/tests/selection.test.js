@@ -13,6 +13,14 @@ function indexes(selection) {
   return Array.from({ length: TOTAL }, (_, i) => i).filter((i) => selection.has(spot(i)));
 }
 
+/** What the server makes of a rule. @param {ReturnType<Selection['rule']>} rule */
+function resolved({ all, ranges, with: some, without }) {
+  const ids = new Set(some);
+  for (const [from, to] of all ? [[1000, 1000 + TOTAL - 1]] : ranges) for (let id = from; id <= to; id += 1) ids.add(id);
+  for (const id of without) ids.delete(id);
+  return ids;
+}
+
 describe('selection', () => {
   it('starts empty, takes one, and another with Ctrl', () => {
     const selection = new Selection();
@@ -49,10 +57,7 @@ describe('selection', () => {
     selection.toggle(spot(3));
     assert.ok(!selection.whole);
     assert.equal(selection.count(1_000_000), 999_999);
-    const { ranges, without, ids } = selection.plan(TOTAL);
-    assert.deepEqual(ranges, [[0, 99]]);
-    assert.deepEqual([...without], [1003]);
-    assert.deepEqual(ids, []);
+    assert.deepEqual(selection.rule(), { all: true, ranges: [], with: [], without: [1003] });
   });
 
   it('agrees with a plain set over many random steps', () => {
@@ -84,19 +89,27 @@ describe('selection', () => {
       }
       assert.deepEqual(indexes(selection), [...plain].sort((x, y) => x - y));
       assert.equal(selection.count(TOTAL), plain.size);
-      const { ranges, without, ids } = selection.plan(TOTAL);
-      const resolved = new Set(ids);
-      for (const [from, to] of ranges) for (let i = from; i <= to; i += 1) if (!without.has(1000 + i)) resolved.add(1000 + i);
-      assert.equal(resolved.size, plain.size);
+      assert.equal(resolved(selection.rule()).size, plain.size, 'the rule that leaves stands for the same');
     }
   });
 
-  it('follows its ends when the listing grows, and drops an interval that lost one', async () => {
+  it('follows its ends when the listing grows, and drops an interval that lost one', () => {
     const selection = new Selection();
     selection.range(spot(4), spot(9));
-    assert.ok(await selection.follow(async ({ index }) => index + 3));
-    assert.deepEqual(selection.plan(TOTAL).ranges, [[7, 12]]);
-    assert.ok(!(await selection.follow(async ({ index }) => (index === 7 ? null : index))));
+    assert.deepEqual(selection.ends(), [1004, 1009]);
+    assert.ok(selection.follow(new Map([[1004, 7], [1009, 14]])));
+    assert.deepEqual(selection.intervals.map(({ from, to }) => [from.index, to.index]), [[7, 14]]);
+    assert.ok(!selection.follow(new Map([[1004, null], [1009, 14]])));
     assert.equal(selection.count(TOTAL), 0);
+  });
+
+  it('comes back as it was after something was tried on it', () => {
+    const selection = new Selection();
+    selection.range(spot(4), spot(9));
+    selection.toggle(spot(5));
+    const copy = selection.copy();
+    selection.range(spot(0), spot(50));
+    selection.restore(copy);
+    assert.deepEqual(indexes(selection), [4, 6, 7, 8, 9]);
   });
 });

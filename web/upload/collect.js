@@ -2,21 +2,24 @@
 // every entry, and what cannot be read is named instead of being lost.
 
 /**
- * @typedef {{file: File | null, folders: string[], name: string, error: string, reread?: () => Promise<File>}} Found
- *   folders: from the outermost inwards; error: '' where the file is at hand
+ * @typedef {{file: File | null, folders: string[], name: string, error: string, reread?: () => Promise<File>, sha256?: string}} Found
+ *   folders: from the outermost inwards; error: '' where the file is at hand; sha256: where it was hashed already
  * @typedef {{files: Found[], emptyFolders: string[][]}} Collected
  */
 
 /**
  * Must be called inside the drop's own event: the browser empties the transfer when that ends.
  * @param {DataTransfer} transfer
- * @returns {{entries: any[], loose: File[]}}
+ * @returns {{entries: any[], loose: File[], handles: Promise<any>[]}} handles: of what was taken, for going on after a reload
  */
 export function takeNow(transfer) {
   const entries = [];
   const loose = [];
+  const handles = [];
   for (const item of Array.from(transfer.items ?? [])) {
     if (item.kind !== 'file') continue;
+    // Chromium may crash where this is asked on a page that is not secure.
+    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) handles.push(/** @type {any} */ (item).getAsFileSystemHandle().catch(() => null));
     const entry = item.webkitGetAsEntry?.();
     if (entry) {
       entries.push(entry);
@@ -26,7 +29,7 @@ export function takeNow(transfer) {
     }
   }
   if (entries.length === 0 && loose.length === 0) loose.push(...Array.from(transfer.files ?? []));
-  return { entries, loose };
+  return { entries, loose, handles };
 }
 
 /**
@@ -95,6 +98,16 @@ async function allEntries(reader, onPart) {
     all.push(...batch);
     onPart(all);
   }
+}
+
+/** What was pasted. A picture that never was a file comes as “image.png”, which would be one name for all of them. @param {DataTransfer} transfer */
+export function pasted(transfer) {
+  const taken = takeNow(transfer);
+  const files = Array.from(transfer.files);
+  if (files.length !== 1 || files[0].name !== 'image.png') return taken;
+  const [date, time] = new Date().toISOString().split(/[T.]/);
+  const file = new File(files, `Pasted ${date} ${time.replaceAll(':', '.')}.png`, { type: files[0].type, lastModified: files[0].lastModified });
+  return { entries: [], loose: [file], handles: [] };
 }
 
 /** What a file or folder chooser gave. @param {FileList} list @returns {Collected} */

@@ -1,15 +1,19 @@
-// From a drop to running uploads: walks what was dropped, asks where it goes if that is not clear, makes the collections it
-// needs and hands the files to the session. What it asks is drawn by the upload panel.
+// From a drop to running uploads: walks what was dropped, says what was found and asks for the one word that archives it, makes
+// the collections it needs and hands the files to the session. What it asks is drawn by the upload panel.
 
 import { walk } from './collect.js';
+import { BEAT_MS, forgetBatch, keepBatch, leftBatches, reopened, tabId } from './kept.js';
+import { KnownFiles } from './known.js';
 import { makePlan, questions } from './plan.js';
 
 /**
  * @typedef {import('./plan.js').Target} Target
- * @typedef {{project: string | null, collection: string | null, files: number, bytes: number, unreadable: number}} Question
- *   null: need not be asked; otherwise the name offered
+ * @typedef {import('./collect.js').Collected} Collected
+ * @typedef {{project: string | null, collection: string | null, place: string, files: number, bytes: number,
+ *   unreadable: import('./collect.js').Found[], known: KnownFiles}} Question project, collection: null where they need not be
+ *   asked, else the name offered
  * @typedef {{state: 'idle'} | {state: 'looking', found: number} | {state: 'asking', question: Question, error: string}
- *   | {state: 'preparing'} | {state: 'failed', message: string}} Phase
+ *   | {state: 'preparing'} | {state: 'failed', message: string} | {state: 'left', batch: import('./kept.js').Batch, error: string}} Phase
  */
 
 /** Fires `change` when `phase` did, and `started` with the place the files go to. */
@@ -25,28 +29,31 @@ export class Intake extends EventTarget {
     this.answer = null;
     /** @type {Promise<void>} one drop after the other: two questions at once would be one too many */
     this.turn = Promise.resolve();
+    /** Begun here and not ended. @type {import('./kept.js').Batch[]} */
+    this.batches = [];
+    setInterval(() => this.beat(), BEAT_MS);
   }
 
   /** @param {Target} target @param {ReturnType<typeof import('./collect.js').takeNow>} taken */
   drop(target, taken) {
-    return this.enqueue(target, async () => walk(taken, (found) => this.become({ state: 'looking', found })));
+    return this.enqueue(target, async () => walk(taken, (found) => this.become({ state: 'looking', found })), taken.handles);
   }
 
-  /** @param {Target} target @param {import('./collect.js').Collected} collected */
+  /** @param {Target} target @param {Collected} collected */
   choose(target, collected) {
-    return this.enqueue(target, async () => collected);
+    return this.enqueue(target, async () => collected, []);
   }
 
-  /** @param {Target} target @param {() => Promise<import('./collect.js').Collected>} collect */
-  enqueue(target, collect) {
-    this.turn = this.turn.then(() => this.take(target, collect)).catch((error) => {
+  /** @param {Target} target @param {() => Promise<Collected>} collect @param {Promise<any>[]} handles */
+  enqueue(target, collect, handles) {
+    this.turn = this.turn.then(() => this.take(target, collect, handles)).catch((error) => {
       this.become({ state: 'failed', message: error.message });
     });
     return this.turn;
   }
 
-  /** @param {Target} target @param {() => Promise<import('./collect.js').Collected>} collect */
-  async take(target, collect) {
+  /** @param {Target} target @param {() => Promise<Collected>} collect @param {Promise<any>[]} handles */
+  async take(target, collect, handles) {
     this.become({ state: 'looking', found: 0 });
     this.session.hasher.warm();
     const collected = await collect();
@@ -55,44 +62,65 @@ export class Intake extends EventTarget {
       return;
     }
     const ask = questions(target, collected);
-    let project = '';
-    let collection = 'Files';
+    const known = new KnownFiles(this.session.hasher);
     /** @type {Question} */
     const question = {
       project: ask.project ? 'Archive' : null,
       collection: ask.collection ? 'Files' : null,
+      place: this.nameOf(target),
       files: collected.files.length,
       bytes: collected.files.reduce((sum, found) => sum + (found.file?.size ?? 0), 0),
-      unreadable: collected.files.filter((found) => found.error).length,
+      unreadable: collected.files.filter((found) => found.error),
+      known,
     };
+    const checking = this.check(target, collected, known);
     for (let error = ''; ; ) {
-      if (ask.project || ask.collection) {
-        const answer = await new Promise((resolve) => {
-          this.answer = resolve;
-          this.become({ state: 'asking', question, error });
-        });
-        this.answer = null;
-        if (answer === null) {
-          this.become({ state: 'idle' });
-          return;
-        }
-        project = answer.project;
-        collection = answer.collection;
-        if (question.project !== null) question.project = project;
-        if (question.collection !== null) question.collection = collection;
+      /** @type {{project: string, collection: string} | null} */
+      const answer = await new Promise((resolve) => {
+        this.answer = resolve;
+        this.become({ state: 'asking', question, error });
+      });
+      this.answer = null;
+      if (answer === null) {
+        known.stop();
+        this.become({ state: 'idle' });
+        return;
       }
+      if (question.project !== null) question.project = answer.project;
+      if (question.collection !== null) question.collection = answer.collection;
       try {
-        await this.start(target, collected, project, collection);
+        known.stop();
+        await this.start(target, collected, { ...answer, place: question.place, handles: (await Promise.all(handles)).filter(Boolean) }, known);
+        void checking;
         return;
       } catch (problem) {
-        if (!ask.project && !ask.collection) throw problem;
         error = /** @type {Error} */ (problem).message;
       }
     }
   }
 
-  /** @param {Target} target @param {import('./collect.js').Collected} collected @param {string} project @param {string} collection */
-  async start(target, collected, project, collection) {
+  /** @param {Target} target */
+  nameOf(target) {
+    const place = target.kind === 'collection' ? this.places.collection(target.id) : target.kind === 'project' ? this.places.project(target.id) : null;
+    return place?.name ?? 'this vault';
+  }
+
+  /** Looks for what is there already, in the places that are. @param {Target} target @param {Collected} collected @param {KnownFiles} known */
+  async check(target, collected, known) {
+    if (target.kind === 'home') return;
+    try {
+      const { steps } = makePlan(target, collected, '');
+      if (target.kind === 'project') await this.places.branch(target.id);
+      const roots = target.kind === 'project' ? new Map(this.places.children(target.id, null).map(({ name, id }) => [name, id])) : null;
+      const placed = steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: root === null ? /** @type {any} */ (target).id : roots?.get(root) ?? 0 }));
+      await known.check(placed.filter(({ collectionId }) => collectionId > 0));
+    } catch {
+      // Not to know costs sending what is there already, and nothing else.
+    }
+  }
+
+  /** @param {Target} target @param {Collected} collected @param {{project: string, collection: string, place: string, handles: any[]}} how @param {KnownFiles} known */
+  async start(target, collected, { project, collection, place, handles }, known) {
     this.become({ state: 'preparing' });
     const projectId = target.kind === 'home' ? (await this.places.createProject(project)).id
       : target.kind === 'project' ? target.id : target.projectId;
@@ -102,19 +130,81 @@ export class Intake extends EventTarget {
     const rootIds = new Map();
     if (base !== null) rootIds.set(null, base);
     for (const name of plan.roots) rootIds.set(name, (await this.places.createCollection(projectId, null, name)).id);
+    const first = this.session.found;
     this.session.add(plan.steps.map(({ root, prefix, found }) => ({
       found,
       prefix,
       collectionId: /** @type {number} */ (rootIds.get(root)),
-    })));
+    })), { isNew: (id) => { const there = this.places.collection(id); return !there || there.assets + there.collections === 0; } });
+    this.session.skip(known.already);
+    known.addEventListener('found', () => this.session.skip(known.already));
+    this.keep({ target, project, collection, place, handles, first });
     this.become({ state: 'idle' });
-    const first = plan.roots.length === 1 ? /** @type {number} */ (rootIds.get(plan.roots[0])) : null;
-    this.dispatchEvent(new CustomEvent('started', { detail: { target, projectId, first } }));
+    const only = plan.roots.length === 1 ? /** @type {number} */ (rootIds.get(plan.roots[0])) : null;
+    this.dispatchEvent(new CustomEvent('started', { detail: { target, projectId, first: only } }));
     // Empty folders are worth keeping too; they need no upload, only their collections.
     for (const { root, below } of plan.empty) {
       let parent = /** @type {number} */ (rootIds.get(root));
       for (const name of below) parent = (await this.places.createCollection(projectId, parent, name)).id;
     }
+  }
+
+  // ---- Over a reload
+
+  /** @param {{target: Target, project: string, collection: string, place: string, handles: any[], first: number}} what */
+  keep({ target, project, collection, place, handles, first }) {
+    const items = this.session.items.slice(first);
+    /** @type {import('./kept.js').Batch} */
+    const batch = { id: `${tabId()}/${Date.now()}`, tab: tabId(), seen: 0, target, project, collection, place, handles, files: 0, bytes: 0 };
+    Object.defineProperty(batch, 'items', { value: items, enumerable: false });
+    this.batches.push(batch);
+    this.beat();
+  }
+
+  /** Says that somebody is at work on these, and how much is left. */
+  beat() {
+    this.batches = this.batches.filter((batch) => {
+      const left = /** @type {any} */ (batch).items.filter((/** @type {import('./session.js').Item} */ { state }) => ['waiting', 'hashing', 'receiving'].includes(state));
+      if (left.length === 0) {
+        void forgetBatch(batch.id);
+        return false;
+      }
+      const bytes = left.reduce((/** @type {number} */ sum, /** @type {import('./session.js').Item} */ { size, sent }) => sum + size - sent, 0);
+      Object.assign(batch, { seen: Date.now(), files: left.length, bytes });
+      void keepBatch(batch);
+      return true;
+    });
+  }
+
+  /** Offers to go on with what an earlier visit left. */
+  async offerLeft() {
+    const [batch] = await leftBatches().catch(() => []);
+    if (batch && this.phase.state === 'idle' && this.session.found === 0) this.become({ state: 'left', batch, error: '' });
+  }
+
+  /** The person's click on “Continue”. @param {import('./kept.js').Batch} batch */
+  async goOn(batch) {
+    const { target, project, collection, place, handles } = batch;
+    const collected = await reopened(handles).catch(() => null);
+    if (!collected) {
+      this.become({ state: 'left', batch, error: 'The browser did not let the files be read again.' });
+      return;
+    }
+    const known = new KnownFiles(this.session.hasher);
+    known.stop();
+    try {
+      await this.check(target, collected, known);
+      await this.start(target, collected, { project, collection, place, handles }, known);
+      await forgetBatch(batch.id);
+    } catch (error) {
+      this.become({ state: 'left', batch, error: /** @type {Error} */ (error).message });
+    }
+  }
+
+  /** @param {import('./kept.js').Batch} batch */
+  async forget(batch) {
+    await forgetBatch(batch.id);
+    this.become({ state: 'idle' });
   }
 
   /** @param {Phase} phase */

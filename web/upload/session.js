@@ -12,8 +12,13 @@ const FILES_AT_ONCE = 8;
  * @typedef {'waiting' | 'hashing' | 'receiving' | 'queued' | 'sealed' | 'already' | 'failed'} ItemState
  * @typedef {{number: number, found: import('./collect.js').Found, name: string, where: string, size: number, modified: number,
  *   collectionId: number, prefix: string, uploadId: string, begun: boolean, state: ItemState, sent: number, error: string,
- *   code: string, assetId: number}} Item where: the folders it came in, for showing
+ *   code: string, assetId: number, sha256: string, maybeThere: boolean}} Item where: the folders it came in, for showing;
+ *   maybeThere: its collection held something before, so that asking may save sending
  */
+
+/** Why a transfer was broken off. */
+export const PAUSED = new DOMException('Paused', 'AbortError');
+export const CANCELLED = new DOMException('Cancelled', 'AbortError');
 
 /** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
 export class UploadSession extends EventTarget {
@@ -28,6 +33,12 @@ export class UploadSession extends EventTarget {
     this.queuedCheck = false;
     /** @type {Promise<void> | null} */
     this.away = null;
+    /** Assets that came from this page. @type {Set<number>} */
+    this.made = new Set();
+    this.breaking = new AbortController();
+    this.cancels = 0;
+    /** @type {{promise: Promise<void>, resolve: () => void} | null} */
+    this.pausing = null;
     this.clear();
   }
 
@@ -66,8 +77,15 @@ export class UploadSession extends EventTarget {
     return this.items.length > 0 && this.ended === this.items.length;
   }
 
-  /** @param {{found: import('./collect.js').Found, collectionId: number, prefix: string}[]} files */
-  add(files) {
+  get paused() {
+    return this.pausing !== null;
+  }
+
+  /**
+   * @param {{found: import('./collect.js').Found, collectionId: number, prefix: string}[]} files
+   * @param {{isNew?: (collectionId: number) => boolean}} [how] isNew: a collection that held nothing before
+   */
+  add(files, { isNew = () => false } = {}) {
     for (const { found, collectionId, prefix } of files) {
       /** @type {Item} */
       const item = {
@@ -86,6 +104,8 @@ export class UploadSession extends EventTarget {
         error: '',
         code: '',
         assetId: 0,
+        sha256: found.sha256 ?? '',
+        maybeThere: !isNew(collectionId),
       };
       this.items.push(item);
       this.counts.waiting += 1;
@@ -100,13 +120,64 @@ export class UploadSession extends EventTarget {
     this.changed();
   }
 
+  /** These are there already: nothing of them is sent. @param {Map<import('./collect.js').Found, {assetId: number, sha256: string}>} already */
+  skip(already) {
+    for (const item of this.items) {
+      const known = item.state === 'waiting' && already.get(item.found);
+      if (known) this.update(item, { state: 'already', sent: item.size, assetId: known.assetId, sha256: known.sha256 });
+    }
+  }
+
+  /** Parts on their way are broken off and sent again later; those that arrived stay there. */
+  pause() {
+    if (this.pausing) return;
+    let resolve = () => {};
+    const promise = /** @type {Promise<void>} */ (new Promise((done) => { resolve = () => done(undefined); }));
+    this.pausing = { promise, resolve };
+    this.queue.pause();
+    this.breaking.abort(PAUSED);
+    this.changed();
+  }
+
+  resume() {
+    this.breaking = new AbortController();
+    this.pausing?.resolve();
+    this.pausing = null;
+    this.queue.resume();
+    this.changed();
+  }
+
+  /** Gives up what was not sent; what is queued or sealed stays so. */
+  cancel() {
+    this.queue.drop();
+    this.cancels += 1;
+    for (const item of this.items) {
+      if (item.state === 'waiting') this.update(item, { state: 'failed', code: 'cancelled', error: 'Cancelled before it was sent.' });
+    }
+    this.breaking.abort(CANCELLED);
+    this.breaking = new AbortController();
+    this.pausing?.resolve();
+    this.pausing = null;
+    this.queue.resume();
+    this.changed();
+  }
+
   /** @param {Item} item */
   async runOne(item) {
+    if (item.state !== 'waiting') return;
     const ownId = item.uploadId;
+    let { breaking } = this;
+    const { cancels } = this;
     await transfer(item, {
       hasher: this.hasher,
       untilAnswered: () => this.untilAnswered(),
       update: (changed, change) => this.update(changed, change),
+      signal: () => breaking.signal,
+      untilResumed: async () => {
+        await this.pausing?.promise;
+        if (this.cancels !== cancels) throw CANCELLED;
+        breaking = this.breaking;
+      },
     });
     const early = this.early.get(item.uploadId);
     this.early.delete(item.uploadId);
@@ -132,6 +203,7 @@ export class UploadSession extends EventTarget {
         this.failedBytes += item.size;
       }
       if (before === 'failed') this.failedBytes -= item.size;
+      if (item.assetId > 0) this.made.add(item.assetId);
       if (item.begun) this.byUploadId.set(item.uploadId, item);
       if (item.state === 'sealed' || item.state === 'already') this.byUploadId.delete(item.uploadId);
       if (this.finished) this.dispatchEvent(new CustomEvent('finished'));
@@ -173,6 +245,8 @@ export class UploadSession extends EventTarget {
       // The browser's picture of a changed file never reads again; a fresh one does, where the entry can give it.
       if (item.found.reread) item.found.file = null;
       item.found.error = '';
+      item.found.sha256 = undefined;
+      item.sha256 = '';
       this.update(item, { state: 'waiting', error: '', code: '' });
       this.queue.add(item);
     }

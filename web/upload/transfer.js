@@ -6,6 +6,7 @@ import { ApiError, addressOf, api } from '../api.js';
 import { Gate, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { visibleName } from '../lib/format.js';
 import { reasonOf } from './collect.js';
+import { questionOf } from './known.js';
 import { forgetId, rememberId, rememberedId } from './resume.js';
 
 export const PART_BYTES = 4 * 1024 * 1024;
@@ -15,12 +16,16 @@ const large = new Gate(4);
 const LARGE_BYTES = 256 * 1024;
 const BUSY_TRIES = 40;
 const COMPLETE_TRIES = 4;
+/** Below this, asking whether a file is there takes as long as sending it. */
+const ASKED_BYTES = 256 * 1024;
 /** Proxies refuse longer addresses; a file deep in folders with long names goes as parts, where they are in the body. */
 const ADDRESS_MOST = 4000;
 
 /**
  * @typedef {import('./session.js').Item} Item
- * @typedef {{hasher: import('./hasher.js').Hasher, untilAnswered: () => Promise<void>, update: (item: Item, change: Partial<Item>) => void}} Tools
+ * @typedef {{hasher: Pick<import('./hasher.js').Hasher, 'sha256'>, untilAnswered: () => Promise<void>, update: (item: Item, change: Partial<Item>) => void,
+ *   signal?: () => AbortSignal, untilResumed?: () => Promise<void>}} Tools signal: breaks off what is on its way; untilResumed: throws
+ *   where that was not for a pause
  */
 
 /** Ends with the item queued, sealed, already here or failed; never throws. @param {Item} item @param {Tools} tools */
@@ -36,10 +41,11 @@ export async function transfer(item, tools) {
 async function send(item, tools) {
   const file = item.found.file ?? (await reread(item));
   const parts = Math.ceil(file.size / PART_BYTES);
+  if (item.maybeThere && file.size >= ASKED_BYTES && (await isThere(item, file, tools))) return;
   if (parts <= 1 && addressFor(item, file, '').length < ADDRESS_MOST) return sendWhole(item, file, tools);
   tools.update(item, { state: 'receiving', size: file.size, modified: file.lastModified, sent: 0 });
 
-  const hash = tools.hasher.sha256(file);
+  const hash = hashOf(item, file, tools);
   // Whoever fails first ends the upload; the other's failure must not go unheard as an unhandled rejection.
   let hashed = false;
   hash.then(() => { hashed = true; }, () => {});
@@ -96,6 +102,24 @@ async function send(item, tools) {
   }
 }
 
+/** @param {Item} item @param {File} file @param {Tools} tools */
+async function hashOf(item, file, tools) {
+  item.sha256 ||= item.found.sha256 ?? (await tools.hasher.sha256(file));
+  return item.sha256;
+}
+
+/** Hashes ahead and asks, where sending would cost more. @param {Item} item @param {File} file @param {Tools} tools */
+async function isThere(item, file, tools) {
+  // What was hashed before it came here was asked about then.
+  if (item.found.sha256) return false;
+  tools.update(item, { state: 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
+  item.found.sha256 = await hashOf(item, file, tools);
+  const { known } = await patiently(tools, () => api.known(item.collectionId, [questionOf(item.found, item.prefix)]));
+  if (!known[0]) return false;
+  tools.update(item, { state: 'already', sent: file.size, assetId: known[0].asset_id });
+  return true;
+}
+
 /** @param {Item} item @param {File} file @param {string} sha256 */
 function addressFor(item, file, sha256) {
   return addressOf.file(item.collectionId, { filename: item.name, path: item.prefix, modified: String(file.lastModified), sha256 });
@@ -105,11 +129,11 @@ function addressFor(item, file, sha256) {
 async function sendWhole(item, file, tools) {
   tools.update(item, { state: 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
   // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
-  const address = addressFor(item, file, await tools.hasher.sha256(file));
+  const address = addressFor(item, file, await hashOf(item, file, tools));
   tools.update(item, { state: 'receiving' });
   const onProgress = (/** @type {number} */ sent) => tools.update(item, { sent: Math.min(sent, file.size) });
   // Sent again after a lost answer, it is found to be there already.
-  const answer = await patiently(tools, () => sendBlob(file, () => api.sendFile(address, file, { onProgress })));
+  const answer = await patiently(tools, () => sendBlob(file, () => api.sendFile(address, file, { onProgress, signal: tools.signal?.() })));
   if (answer.upload_id) item.uploadId = answer.upload_id;
   ended(item, answer, tools);
 }
@@ -154,6 +178,7 @@ async function sendParts(item, file, parts, have, tools) {
     await patiently(tools, async () => {
       try {
         await sendBlob(body, () => api.sendPart(item.uploadId, index, body, {
+          signal: tools.signal?.(),
           onProgress: (sent) => {
             live.set(index, Math.min(sent, body.size));
             report();
@@ -173,12 +198,14 @@ async function sendParts(item, file, parts, have, tools) {
 /** Tries again for as long as trying again makes sense. @template T @param {Tools} tools @param {() => Promise<T>} work @returns {Promise<T>} */
 async function patiently(tools, work) {
   for (let busy = 0; ; ) {
+    if (tools.signal?.().aborted) await tools.untilResumed?.();
     try {
       return await work();
     } catch (error) {
+      if (error?.name === 'AbortError' && error === tools.signal?.().reason) continue;
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 0 || error.status === 401 || error.status === 502 || error.status === 504) {
-        await tools.untilAnswered();
+        await Promise.race([tools.untilAnswered(), brokenOff(tools.signal?.())]);
       } else if (error.passing && busy < BUSY_TRIES) {
         await sleep(Math.max(error.retryAfter * 1000, backoff(busy)));
         busy += 1;
@@ -187,6 +214,11 @@ async function patiently(tools, work) {
       }
     }
   }
+}
+
+/** @param {AbortSignal} [signal] */
+function brokenOff(signal) {
+  return new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
 }
 
 /** @param {Item} item @param {Tools} tools @returns {Promise<import('../api.js').Upload | null>} null: the server never heard of it */
@@ -247,6 +279,7 @@ export function newUploadId() {
 /** @param {any} error @param {Item} item */
 function explained(error, item) {
   const name = `“${visibleName(item.name)}”`;
+  if (error?.name === 'AbortError') return { code: 'cancelled', error: 'Cancelled before it was sent.' };
   if (error instanceof ApiError) {
     if (error.code === 'digest_differs' || error.code === 'part_differs' || error.code === 'size_differs') {
       return { code: error.code, error: `${name} changed while it was being read and was not archived. Retry when it rests.` };

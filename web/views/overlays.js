@@ -1,17 +1,18 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
+import { addressOf } from '../api.js';
 import { byId, show } from '../lib/html.js';
 import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
 import { habits } from '../state.js';
-import { selected } from './selected.js';
 
+/** A neighbour larger than this is fetched when it is turned to. */
+const PRELOAD_BYTES_MAX = 20_000_000;
 const WIDE = '(min-width: 1200px)';
 const BESIDE = '(min-width: 1024px)';
-const SCAN_WINDOWS = 10;
 
-/** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
-export function detailsPanel({ router, view }) {
+/** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView, selected: import('./selected.js').Selected}} parts */
+export function detailsPanel({ router, view, selected }) {
   const root = byId('details');
   const toggle = byId('toggle-details');
   const panel = new Details(root);
@@ -45,7 +46,7 @@ export function detailsPanel({ router, view }) {
     show(root, shown);
     toggle.setAttribute('aria-pressed', String(shown));
     if (!shown) return;
-    const { n, size } = selected(view);
+    const { n, size } = selected;
     const id = router.current.details;
     if (n > 1) {
       panel.showSelection(n, size === null ? '' : bytes(size));
@@ -56,7 +57,7 @@ export function detailsPanel({ router, view }) {
       /** @type {[string, string][]} */
       const rows = place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : [];
       if (view.source.page) rows.unshift(['Assets', plural(view.source.page.total, 'asset')], ['Size', bytes(view.source.page.bytes)]);
-      panel.showPlace(view.name, view.summary(), rows, view.zipAddress);
+      panel.showPlace(view.name || 'Not here', view.summary(), rows, view.zipAddress);
     }
   }
 
@@ -81,6 +82,7 @@ export function detailsPanel({ router, view }) {
     if (open) router.replace({ details: asset.id });
   });
   view.addEventListener('selection', () => draw());
+  selected.addEventListener('change', () => draw());
   view.addEventListener('arrived', () => draw());
   view.addEventListener('place', () => draw());
   router.addEventListener('change', () => draw());
@@ -108,6 +110,7 @@ export function viewerOverlay({ router, view }) {
   /** Where the shown asset stands in the listing, -1 while that is not known. */
   let index = -1;
   let turn = 0;
+  let preloaded = -1;
   /** Was the viewer opened from this page, so that closing it is going back? */
   let pushed = false;
 
@@ -142,26 +145,20 @@ export function viewerOverlay({ router, view }) {
     const total = source.assets;
     viewer.show({ id, asset: known(view, id), index: index < 0 ? -1 : index - source.folders.length, total });
     if (index < 0) seek(id);
+    else preload(index);
   }
 
-  /** A pasted address names the asset only; looks for it in the listing, within reason. @param {number} id */
+  /** A pasted address names the asset only: asks where it stands. @param {number} id */
   async function seek(id) {
-    if (!source.fetchAssets || !source.known) return;
+    if (!source.fetchRanks || !source.known) return;
     turn += 1;
     const mine = turn;
-    const hint = router.memory.viewIndex ?? 0;
-    for (let i = 0; i < SCAN_WINDOWS; i += 1) {
-      const offset = Math.max(0, hint - source.folders.length - 500) + i * 1000;
-      if (offset >= source.assets && i > 0) return;
-      const page = await source.fetchAssets(offset, 1000).catch(() => null);
-      if (!page || mine !== turn || router.current.viewing !== id) return;
-      const at = page.assets.findIndex((asset) => asset.id === id);
-      if (at < 0) continue;
-      index = source.folders.length + offset + at;
-      viewer?.show({ id, asset: null, index: offset + at, total: source.assets });
-      source.want(index - 3, index + 3);
-      return;
-    }
+    const found = await source.ranks([id]).catch(() => null);
+    const at = found?.at.get(id) ?? null;
+    if (at === null || mine !== turn || router.current.viewing !== id) return;
+    index = source.folders.length + at;
+    viewer?.show({ id, asset: null, index: at, total: source.assets });
+    source.want(index - 3, index + 3);
   }
 
   /** @param {number} to */
@@ -180,14 +177,18 @@ export function viewerOverlay({ router, view }) {
     index = to;
     router.memory = { ...router.memory, viewIndex: to };
     router.replace({ viewing: asset.id, details: router.current.details ? asset.id : 0 });
-    preload(to);
   }
 
   /** The neighbours, so that turning a page shows a picture and no wait. @param {number} at */
   function preload(at) {
-    for (const by of [1, -1]) {
+    if (preloaded === at) return;
+    preloaded = at;
+    for (const by of [1, -1, 2, -2, 3, -3]) {
       const asset = source.get(at + by)?.asset;
-      if (asset?.type === 'image' && asset.size_original < 20_000_000) new Image().src = `/api/assets/${asset.id}`;
+      const pictures = asset?.thumbnail ? [addressOf.thumbnail(asset.id, 512)] : [];
+      if (Math.abs(by) === 1 && asset?.media_type.startsWith('image/') && asset.size_original < PRELOAD_BYTES_MAX) pictures.push(addressOf.bytes(asset.id));
+      // What is looked at comes first.
+      for (const src of pictures) Object.assign(new Image(), { fetchPriority: 'low', src });
     }
   }
 

@@ -3,13 +3,16 @@
 
 import { addressOf, api } from '../api.js';
 import { drawChips } from '../components/chips.js';
+import { markHits } from '../components/hit_marks.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
+import { drawRead } from '../components/read_chips.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
-import { foldMiddle } from '../lib/tree_model.js';
+import { fold, wordsOf } from '../lib/hits.js';
 import { byId, h, icon, setText, show } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
+import { foldMiddle } from '../lib/tree_model.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
 import { format, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
 import { habits } from '../state.js';
@@ -17,12 +20,14 @@ import { LiveListing } from './live_listing.js';
 import { emptyNote, errorNote, noMatchNote } from './notes.js';
 
 const BUSY_MS = 400;
+/** A count is spoken when typing has rested this long. */
+const SPEAK_MS = 1000;
 const TILE_SIZES = /** @type {(keyof typeof TILE_MIN)[]} */ (Object.keys(TILE_MIN));
 
 /** Fires `selection`, `active` {index}, `place` when the place is known. */
 export class PlaceView extends EventTarget {
-  /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void}} parts */
-  constructor({ router, places, addFiles, addFolder }) {
+  /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void, isOwn: (id: number) => boolean}} parts */
+  constructor({ router, places, addFiles, addFolder, isOwn }) {
     super();
     this.router = router;
     this.places = places;
@@ -35,19 +40,23 @@ export class PlaceView extends EventTarget {
     /** @type {import('../router.js').Route} */
     this.route = makeRoute();
     this.visit = 0;
+    /** @type {string[]} */
+    this.hitWords = [];
     this.ready = false;
     /** How many the present search finds in the whole vault. */
     this.elsewhere = { key: '', total: 0 };
-    this.live = new LiveListing(this);
+    this.live = new LiveListing(this, isOwn);
+    this.markSoon = frame(() => markHits(byId('listing'), this.hitWords));
     this.wire();
   }
 
   wire() {
     const { listing, router } = this;
     listing.addEventListener('scrolled', () => {
-      if (this.ready) router.remember({ at: listing.anchor(), active: listing.active });
+      if (this.ready) this.remember();
       this.live.rested();
     });
+    listing.addEventListener('drawn', () => this.hitWords.length > 0 && this.markSoon());
     listing.addEventListener('active', (event) => this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail })));
     listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
     listing.addEventListener('open', (event) => this.openEntry(/** @type {CustomEvent} */ (event).detail.index));
@@ -111,12 +120,15 @@ export class PlaceView extends EventTarget {
     this.ready = false;
     this.waiting(true);
     show(byId('listing-note'), false);
+    this.live.reset();
     this.selection.clear();
     this.dispatchEvent(new CustomEvent('selection'));
+    this.hitWords = wordsOf(route.q).words;
+    this.markSoon();
     if (moved) {
       this.place = null;
       this.source.folders = [];
-      this.source.ask(null);
+      this.source.ask(null, null);
       byId('chips').replaceChildren();
       this.listing.reset(null);
     }
@@ -127,10 +139,13 @@ export class PlaceView extends EventTarget {
       this.drawPath();
       this.dispatchEvent(new CustomEvent('place'));
       this.source.folders = this.foldersShown();
-      this.source.ask(listsAssets(route) ? this.question(route) : null);
-      this.listing.reset(memory.at ? { index: memory.at.index, px: memory.at.px } : null);
+      this.ask(route);
+      const anchor = await this.spotIn(route, memory);
+      if (visit !== this.visit) return;
+      this.listing.reset(anchor);
       if (memory.active !== undefined) this.listing.active = memory.active;
-      if (listsAssets(route)) this.source.want(memory.at?.index ?? 0, (memory.at?.index ?? 0) + 100);
+      const first = anchor?.index ?? 0;
+      if (listsAssets(route)) this.source.want(first, first + 100);
       else this.arrived();
     } catch (error) {
       if (visit === this.visit) this.failed(error);
@@ -156,12 +171,41 @@ export class PlaceView extends EventTarget {
     return project;
   }
 
-  /** A place lists its own assets, and what is looked for in it is looked for below it too. @param {import('../router.js').Route} route */
-  question({ kind, id, q, types, sort }) {
-    return (/** @type {number} */ offset, /** @type {number} */ limit, /** @type {AbortSignal | undefined} */ signal) => {
-      const how = { offset, limit, query: q, types, sort };
-      return kind === 'collection' && q === '' ? api.assets(id, how, signal) : api.search({ kind: /** @type {any} */ (kind), id }, how, signal);
-    };
+  /** @param {import('../router.js').Route} route */
+  ask(route) {
+    if (!listsAssets(route)) {
+      this.source.ask(null, null);
+      return;
+    }
+    const { kind, id, q, types, sort } = route;
+    const within = { kind: /** @type {any} */ (kind), id };
+    const how = { q, types, sort };
+    this.source.ask((offset, limit, signal) => api.assets(within, { ...how, offset, limit }, signal), (what) => api.rank(within, how, what));
+  }
+
+  /**
+   * Where the address says one was. Found by what was seen there, not by number: others may have added things since, and
+   * the window may have another width.
+   * @param {import('../router.js').Route} route @param {Record<string, any>} memory
+   */
+  async spotIn(route, memory) {
+    const { at } = route;
+    if (!at) return null;
+    const folder = this.source.folders.findIndex(({ id }) => id === at.id);
+    if (folder >= 0) return { index: folder, px: at.px };
+    if (!listsAssets(route)) return null;
+    const found = await this.source.ranks([at.id]).catch(() => null);
+    const rank = found?.at.get(at.id) ?? null;
+    return rank === null ? memory.at ?? null : { index: this.source.folders.length + rank, px: at.px };
+  }
+
+  /** Keeps where one is, for coming back and for a copied address. */
+  remember() {
+    const { listing, source } = this;
+    const at = listing.anchor();
+    const entry = source.get(at.index);
+    const id = entry?.asset?.id ?? entry?.folder?.id;
+    this.router.remember({ at, active: listing.active }, listing.scroller.virtual >= 1 && id ? { id, px: Math.round(at.px) } : null);
   }
 
   /** Asks once for each search how much of it the rest of the vault holds. */
@@ -171,7 +215,7 @@ export class PlaceView extends EventTarget {
     if (key === this.elsewhere.key) return;
     this.elsewhere = { key, total: 0 };
     if (key === '') return;
-    const page = await api.search({ kind: 'home', id: 0 }, { offset: 0, limit: 1, query: q, types }).catch(() => null);
+    const page = await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: 1, q, types }).catch(() => null);
     if (page === null || this.elsewhere.key !== key) return;
     this.elsewhere.total = page.total;
     if (!this.ready) return;
@@ -194,8 +238,9 @@ export class PlaceView extends EventTarget {
     if (kind === 'home') list = this.places.projects ?? [];
     else if (kind === 'project') list = this.places.children(id, null);
     else if (this.place) list = this.places.children(this.place.project_id, id);
-    const words = q.toLocaleLowerCase();
-    const shown = words ? list.filter((folder) => folder.name.toLocaleLowerCase().includes(words)) : [...list];
+    const { words, filters } = wordsOf(q);
+    // Filters ask for what only assets have.
+    const shown = filters ? [] : list.filter((folder) => words.every((word) => fold(folder.name).includes(word)));
     const key = sort.replace('-', '');
     if (key === 'added') shown.sort((a, b) => a.created_at_unix_ms - b.created_at_unix_ms);
     if (key === 'size') shown.sort((a, b) => a.assets - b.assets);
@@ -214,17 +259,21 @@ export class PlaceView extends EventTarget {
     this.ready = true;
     this.lookElsewhere();
     this.drawChips();
+    drawRead(byId('read'), { q: this.route.q, terms: (this.route.q && this.source.page?.read) || [], change: (q) => this.router.push({ q }) });
     this.drawNote();
     this.listing.refresh();
     this.waiting(false);
     this.dispatchEvent(new CustomEvent('arrived'));
     const said = `${this.route.id}?${this.route.q}&${this.route.types}`;
-    if (this.route.q && said !== this.said) speak(`${plural(this.source.length, 'match', 'matches')}`);
+    if (said === this.said) return;
     this.said = said;
+    clearTimeout(this.speakTimer);
+    if (this.route.q) this.speakTimer = setTimeout(() => speak(plural(this.source.length, 'match', 'matches')), SPEAK_MS);
   }
 
   drawChips() {
     if (!listsAssets(this.route)) {
+      drawRead(byId('read'), { q: '', terms: [], change: () => {} });
       byId('chips').replaceChildren();
       delete byId('chips').dataset.look;
       return;
@@ -264,6 +313,7 @@ export class PlaceView extends EventTarget {
     const whole = !this.source.known || this.source.length === 0 || !this.ready;
     note.className = whole ? 'whole' : '';
     note.dataset.kind = 'error';
+    if (whole && this.name === '') setText(byId('place-title'), 'Not listed');
     note.replaceChildren(...errorNote({ error, whole, retry: () => this.again() }));
     show(note, true);
   }
@@ -322,7 +372,7 @@ export class PlaceView extends EventTarget {
   openEntry(index) {
     const entry = this.source.get(index);
     if (!entry) return;
-    this.router.remember({ at: this.listing.anchor(), active: index });
+    this.remember();
     if (entry.folder) this.router.go('project_id' in entry.folder ? 'collection' : 'project', entry.folder.id);
     else this.router.push({ viewing: entry.asset.id }, { at: this.listing.anchor(), active: index, viewIndex: index });
   }
@@ -342,9 +392,8 @@ export class PlaceView extends EventTarget {
       this.listing.activate(folder);
       return;
     }
-    if (this.route.sort.replace('-', '') !== 'name') return;
-    const at = await this.source.findPrefix(prefix, this.route.sort.startsWith('-')).catch(() => null);
-    if (at !== null && visit === this.visit) this.listing.activate(this.source.folders.length + at);
+    const found = await this.source.fetchRanks?.({ prefix }).catch(() => null);
+    if (found && found.prefix_rank !== null && visit === this.visit) this.listing.activate(this.source.folders.length + found.prefix_rank);
   }
 
   placesChanged() {
@@ -384,4 +433,17 @@ export class PlaceView extends EventTarget {
 /** Does the listing hold assets, and not just places? @param {import('../router.js').Route} route */
 function listsAssets({ kind, q, types }) {
   return kind === 'collection' || q !== '' || types.length > 0;
+}
+
+/** Once in the next frame, however often it is called. @param {() => void} work */
+function frame(work) {
+  let due = false;
+  return () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      work();
+    });
+  };
 }

@@ -1,48 +1,92 @@
-// What a selection amounts to: how many, how large where that is known, and the ids it stands for.
+// What a selection amounts to: how many at once, how many bytes as soon as the server has added them up, and the rule for it.
 
-const SIZED_MOST = 2000;
-const READ_AT_ONCE = 1000;
+import { api } from '../api.js';
+import { throttled } from '../lib/queue.js';
 
-/** @typedef {{source: import('../lib/source.js').Source, selection: import('../lib/selection.js').Selection}} Chosen */
+/** Holding an arrow key with Shift changes the selection many times a second; the server is asked about the last. */
+const ASK_MS = 150;
+const COPIED_MOST = 1000;
 
-/** The size is null unless every selected asset is at hand. @param {Chosen} chosen */
-export function selected({ source, selection }) {
-  const total = source.assets;
-  const n = selection.count(total);
-  return { n, total, size: sizeOf({ source, selection }, n) };
-}
+/** @typedef {import('./place_view.js').PlaceView} PlaceView */
 
-/** @param {Chosen} chosen @param {number} n @returns {number | null} */
-function sizeOf({ source, selection }, n) {
-  if (selection.whole) return source.page?.bytes ?? null;
-  if (n > SIZED_MOST) return null;
-  const { ranges, without, ids } = selection.plan(source.assets);
-  const wanted = new Set(ids);
-  let size = 0;
-  for (const [from, to] of ranges) {
-    for (let index = from; index <= to; index += 1) {
+/** Fires `change` when the size became known. */
+export class Selected extends EventTarget {
+  /** @param {PlaceView} view */
+  constructor(view) {
+    super();
+    this.view = view;
+    this.key = '';
+    /** @type {number | null} null where it is not known yet */
+    this.size = null;
+    /** @type {AbortController | null} */
+    this.asking = null;
+    this.askSoon = throttled(ASK_MS, () => this.ask());
+  }
+
+  get n() {
+    return this.view.selection.count(this.view.source.assets);
+  }
+
+  get total() {
+    return this.view.source.assets;
+  }
+
+  /** The selection as the server takes it, with the listing that its intervals run in. @returns {import('../api.js').Rule} */
+  rule() {
+    const { kind, id, q, types, sort } = this.view.route;
+    const place = kind === 'home' ? { all: true } : kind === 'project' ? { project: id, deep: true } : { collection: id };
+    return {
+      place, ...(q && { q }), ...(types.length > 0 && { types }), deep: kind !== 'collection' || q !== '',
+      sort: sort.replace('-', ''), order: sort.startsWith('-') ? 'desc' : 'asc', ...this.view.selection.rule(),
+    };
+  }
+
+  /** The selection or what is listed changed. */
+  changed() {
+    const { selection, source } = this.view;
+    const key = selection.empty ? '' : JSON.stringify([this.rule(), source.page?.log_size]);
+    if (key === this.key) return;
+    this.key = key;
+    this.asking?.abort();
+    this.size = selection.whole ? source.page?.bytes ?? null : this.atHand();
+    if (key !== '' && this.size === null) this.askSoon();
+  }
+
+  /** A few single ones whose rows are there need no question. */
+  atHand() {
+    const { selection, source } = this.view;
+    if (selection.all || selection.intervals.length > 0 || selection.exceptions.size > COPIED_MOST) return null;
+    let size = 0;
+    for (const [id, { index }] of selection.exceptions) {
       const asset = source.cache.get(index);
-      if (!asset) return null;
-      if (!without.has(asset.id)) size += asset.size_original;
+      if (asset?.id !== id) return null;
+      size += asset.size_original;
     }
+    return size;
   }
-  for (const items of source.cache.windows.values()) {
-    if (wanted.size === 0) break;
-    for (const asset of items) if (wanted.delete(asset.id)) size += asset.size_original;
-  }
-  return wanted.size === 0 ? size : null;
-}
 
-/** @param {Chosen} chosen @param {(read: number) => void} onRead @returns {Promise<number[]>} */
-export async function selectedIds({ source, selection }, onRead) {
-  const { ranges, without, ids } = selection.plan(source.assets);
-  const all = new Set(ids);
-  for (const [from, to] of ranges) {
-    for (let offset = from; offset <= to && source.fetchAssets; offset += READ_AT_ONCE) {
-      const page = await source.fetchAssets(offset, Math.min(READ_AT_ONCE, to - offset + 1));
-      for (const asset of page.assets) if (!without.has(asset.id)) all.add(asset.id);
-      onRead(all.size);
-    }
+  async ask() {
+    if (this.key === '' || this.size !== null) return;
+    const { key } = this;
+    this.asking = new AbortController();
+    const answer = await api.selection(this.rule(), this.asking.signal).catch(() => null);
+    if (!answer || key !== this.key) return;
+    this.size = answer.bytes;
+    this.dispatchEvent(new CustomEvent('change'));
   }
-  return [...all];
+
+  /** Addresses of the selected assets in this page, at most a thousand; null where there are more. @returns {Promise<string[] | null>} */
+  async links() {
+    const { selection, source } = this.view;
+    if (this.n > COPIED_MOST) return null;
+    const { all, intervals } = selection;
+    /** @type {Set<number>} */
+    const ids = new Set();
+    for (const [from, to] of all ? [[0, source.assets - 1]] : intervals.map(({ from, to }) => [from.index, to.index])) {
+      const page = await source.fetchAssets?.(from, to - from + 1);
+      for (const { id } of page?.assets ?? []) ids.add(id);
+    }
+    for (const [id, { on }] of selection.exceptions) on ? ids.add(id) : ids.delete(id);
+    return [...ids].map((id) => `${location.origin}${location.pathname}?v=${id}`);
+  }
 }

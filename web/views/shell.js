@@ -3,19 +3,27 @@
 import { connection } from '../api.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
 import { byId, h, icon, setText, show } from '../lib/html.js';
+import { verdictOf } from '../lib/verdict.js';
 
 const LIVE_WORDS = { connecting: 'connecting', live: 'live', down: 'not connected', resting: 'resting' };
 
-/** @param {{status: import('../state.js').VaultStatus, live: import('../events.js').Live, session: import('../upload/session.js').UploadSession}} parts */
-export function statusBar({ status, live, session }) {
+/** @param {{status: import('../state.js').VaultStatus, live: import('../events.js').Live, session: import('../upload/session.js').UploadSession, verification: import('../state.js').Verifying}} parts */
+export function statusBar({ status, live, session, verification }) {
   function drawStatus() {
     const now = status.value;
     if (!now) return;
     setText(byId('vault-name'), visibleName(now.vault.name.replace(/\.vault$/, '')));
     setText(byId('status-entries'), plural(now.log.size, 'entry', 'entries'));
+    drawVerified();
     setText(byId('status-sizes'), `${bytes(now.logical_bytes)} archived, ${bytes(now.file_bytes)} on disk`);
     byId('brand').title = `${visibleName(now.vault.name)}: all projects`;
     byId('status-trust').title = 'Trust: what this vault vouches for';
+  }
+  function drawVerified() {
+    const verdict = verdictOf(status.value, verification.value, Date.now());
+    const link = byId('status-trust');
+    link.dataset.state = verdict.state;
+    setText(byId('status-verified'), verdict.short);
   }
   function drawLive() {
     const element = byId('status-live');
@@ -27,6 +35,7 @@ export function statusBar({ status, live, session }) {
     show(pill, session.found > 0);
     if (session.found > 0) setText(pill, session.finished ? 'Uploads ended' : `Archiving ${plural(session.found - session.ended, 'file')}`);
   }
+  verification.addEventListener('change', drawVerified);
   status.addEventListener('change', drawStatus);
   live.addEventListener('state', drawLive);
   session.addEventListener('change', drawUploads);
@@ -73,6 +82,28 @@ export function troubleBar({ session, back }) {
     draw('');
     if (was !== '') back();
   });
+}
+
+/** While something is sent the screen stays on, where the browser has a lock for that. @param {import('../upload/session.js').UploadSession} session */
+export function keepAwake(session) {
+  /** @type {any} */
+  let lock = null;
+  let asking = false;
+  async function draw() {
+    const wanted = session.unsent && !session.paused && document.visibilityState === 'visible';
+    if (wanted === (lock !== null && !lock.released) || asking) return;
+    if (!wanted) {
+      lock.release();
+      lock = null;
+      return;
+    }
+    asking = true;
+    lock = await /** @type {any} */ (navigator).wakeLock?.request('screen').catch(() => null) ?? null;
+    // Without one there is nothing to ask for again with each part.
+    asking = lock === null;
+  }
+  session.addEventListener('change', draw);
+  document.addEventListener('visibilitychange', draw);
 }
 
 /** The tree as a drawer where there is no room beside the listing. */

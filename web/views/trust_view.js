@@ -1,86 +1,161 @@
-// What the vault vouches for: how much there is, the log's size and root, and the signed checkpoint to keep elsewhere.
+// What the vault vouches for: when every byte was last read, the log's size and root in words to compare, the signed checkpoint
+// to keep elsewhere, and verification with what it finds.
 
 import { api } from '../api.js';
 import { copy } from '../components/messages.js';
-import { bytes, count, dayAndTime, visibleName } from '../lib/format.js';
-import { h, icon } from '../lib/html.js';
+import { bytes, count, dayAndTime, plural, visibleName } from '../lib/format.js';
+import { fullNameNode, h, icon, setIcon, setText, show } from '../lib/html.js';
+import { comparison, pastedRoot, progressOf, verdictOf } from '../lib/verdict.js';
 
-/** @param {HTMLElement} root @param {{status: import('../state.js').VaultStatus}} parts @returns {() => void} to take it down */
-export function trustView(root, { status }) {
-  const verdict = h('div', { class: 'verdict' });
-  const figures = h('dl', { class: 'figures', 'data-testid': 'trust-figures' });
-  const text = h('pre', { class: 'checkpoint', tabindex: '0', 'data-testid': 'checkpoint' });
+const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
+
+/**
+ * @param {HTMLElement} root @param {{status: import('../state.js').VaultStatus, verification: import('../state.js').Verifying}} parts
+ * @returns {() => void} to take it down
+ */
+export function trustView(root, { status, verification }) {
+  const verdictText = h('span', {});
+  const verdict = h('div', { class: 'verdict', 'data-testid': 'trust-verdict' }, icon('seal'), verdictText);
   const problem = h('p', { class: 'problem', role: 'alert' });
+  const run = verifySection(verification);
+  const figures = h('dl', { class: 'figures', 'data-testid': 'trust-figures' });
   const rootHash = h('code', { 'data-testid': 'log-root' });
-  const page = h('div', { class: 'page', 'data-testid': 'trust' },
+  const words = h('ol', { class: 'words', 'aria-label': 'The root in 32 words', 'data-testid': 'log-words' });
+  const text = h('pre', { class: 'checkpoint', tabindex: '0', 'aria-label': 'Checkpoint', 'data-testid': 'checkpoint' });
+  const compared = h('p', { class: 'compared', role: 'status', 'data-testid': 'compare-result' });
+  const field = h('textarea', { id: 'compare', rows: '3', spellcheck: 'false', autocomplete: 'off', 'data-testid': 'compare', oninput: drawComparison });
+  const printed = h('p', { class: 'only-print' });
+  root.replaceChildren(h('div', { class: 'page trust', 'data-testid': 'trust' },
     h('header', {}, h('h1', {}, icon('seal'), 'Trust'),
       h('p', {}, 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
-    verdict, problem,
+    verdict, problem, run.element,
     h('section', {}, h('h2', {}, 'The vault'), figures),
-    h('section', {}, h('h2', {}, 'Root of the log'), h('p', {}, rootHash)),
+    h('section', { class: 'sheet' }, h('h2', {}, 'Root of the log'), printed, words, h('p', {}, rootHash)),
+    h('section', {}, h('h2', {}, h('label', { for: 'compare' }, 'Compare')), h('p', { class: 'hint' }, 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
     h('section', {}, h('h2', {}, 'Checkpoint'),
       h('p', { class: 'hint' }, 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
       h('div', { class: 'buttons' },
         h('button', { type: 'button', 'data-testid': 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
-        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download')),
-      h('p', {}, 'Whether the vault still holds all that it covers: ', h('code', {}, 'compactvault verify --against checkpoint.txt')),
-      h('p', { class: 'hint' }, 'For paper and telephone: ', h('code', {}, 'compactvault checkpoint --words'))),
-    h('section', {}, h('h2', {}, 'Verify every byte'),
-      h('p', {}, 'On the machine that has the vault: ', h('code', {}, 'compactvault verify')),
-      h('p', { class: 'hint' }, 'It hashes every chunk again and compares it with what was sealed.')));
-  root.replaceChildren(page);
+        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download'),
+        h('button', { type: 'button', 'data-testid': 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
+      h('p', {}, 'Whether the vault still holds all that it covers: ', h('code', {}, 'compactvault verify --against checkpoint.txt')))));
   let size = -1;
+
+  function drawVerdict() {
+    const { state, long } = verdictOf(status.value, verification.value, Date.now());
+    verdict.className = `verdict ${state}`;
+    setIcon(verdict.firstElementChild, ICONS[state]);
+    setText(verdictText, long);
+    run.draw();
+  }
+
+  function drawComparison() {
+    if (field.value.trim() === '' || !status.value) {
+      compared.replaceChildren();
+      return;
+    }
+    const { state, text: words } = comparison(pastedRoot(field.value), status.value);
+    compared.className = `compared ${state}`;
+    compared.replaceChildren(icon(state === 'ok' ? 'check' : ICONS[state]), h('span', {}, words));
+  }
 
   async function draw() {
     const now = status.value;
     if (!now) return;
-    verdict.className = `verdict ${now.read_only ? 'warn' : 'ok'}`;
-    verdict.replaceChildren(icon(now.read_only ? 'warning' : 'seal'), h('span', {}, now.read_only ? `Read only: ${now.read_only}` : `${visibleName(now.vault.name)} is open. Nothing in it can be changed or removed.`));
-    const share = now.logical_bytes > 0 ? ` (${Math.round(((now.logical_bytes - now.stored_bytes) / now.logical_bytes) * 100)} %)` : '';
-    /** @type {[string, string, string?][]} */
-    const rows = [
-      ['Entries in the log', count(now.log.size)],
-      ['Assets', count(now.assets), 'every version counted'],
-      ['Projects', count(now.projects)],
-      ['Collections', count(now.collections)],
-      ['Links', count(now.links)],
-      ['Archived', bytes(now.logical_bytes)],
-      ['In the file', bytes(now.file_bytes)],
-      ['Saved', `${bytes(Math.max(0, now.logical_bytes - now.stored_bytes))}${now.logical_bytes > now.stored_bytes ? share : ''}`, `${bytes(now.saved_by_dedup_bytes)} equal, ${bytes(now.saved_by_compression_bytes)} compressed`],
-      ['Safe to copy', now.safe_to_copy ? 'yes' : 'not while served'],
-      ['Last verified', lastVerified(now.last_verified), now.last_verified.repairs > 0 ? `${count(now.last_verified.repairs)} times damage was healed` : undefined],
-      ['Created', dayAndTime(now.vault.created_unix_ms)],
-      ['Unfinished uploads', count(now.uploads_unfinished)],
-      ['Format', count(now.vault.format), `CompactVault ${now.version}`],
-    ];
-    figures.replaceChildren(...rows.map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('dd', { class: 'meta' }, more))));
-    rootHash.textContent = now.log.root;
+    drawVerdict();
+    figures.replaceChildren(...figuresOf(now).map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('dd', { class: 'meta' }, more))));
     if (now.log.size === size) return;
     size = now.log.size;
+    setText(rootHash, now.log.root);
+    words.replaceChildren(...(now.log.words ?? []).map((word) => h('li', {}, word)));
+    setText(printed, `${visibleName(now.vault.name)}, vault ${now.vault.id}: ${plural(now.log.size, 'entry', 'entries')}, ${dayAndTime(Date.now())}`);
+    drawComparison();
     try {
       text.textContent = await api.checkpoint();
       problem.textContent = '';
     } catch (error) {
       size = -1;
-      problem.textContent = error.message;
+      problem.textContent = /** @type {Error} */ (error).message;
     }
   }
 
   status.addEventListener('change', draw);
+  verification.addEventListener('change', drawVerdict);
   draw();
-  status.load().catch((error) => {
-    problem.textContent = error.message;
-  });
-  return () => status.removeEventListener('change', draw);
+  for (const loading of [status.load(), verification.load()]) loading.catch((/** @type {Error} */ error) => { problem.textContent = error.message; });
+  return () => {
+    status.removeEventListener('change', draw);
+    verification.removeEventListener('change', drawVerdict);
+  };
+}
+
+/** @param {import('../state.js').Verifying} verification */
+function verifySection(verification) {
+  const button = h('button', { type: 'button', class: 'solid', 'data-testid': 'verify-now', onclick: () => (verification.value?.state === 'running' ? verification.stop() : verification.start('full')) });
+  const bar = h('div', { class: 'sealed' });
+  const progress = h('div', { class: 'bar', role: 'progressbar', 'aria-label': 'Verified', 'aria-valuemin': '0', 'aria-valuemax': '100', 'data-testid': 'verify-progress' }, bar);
+  const words = h('p', { class: 'meta number', 'data-testid': 'verify-words' });
+  const problem = h('p', { class: 'problem', role: 'alert' });
+  const findings = h('ul', { class: 'findings', 'data-testid': 'verify-findings' });
+  const element = h('section', {}, h('h2', {}, 'Verify every byte'), h('p', { class: 'hint' }, 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'),
+    progress, words, h('div', { class: 'buttons' }, button), problem, findings);
+  return {
+    element,
+    draw() {
+      const run = verification.value;
+      const running = run?.state === 'running';
+      setText(button, running ? 'Stop' : 'Verify now');
+      button.classList.toggle('solid', !running);
+      show(progress, running);
+      setText(problem, verification.error);
+      if (!run || run.state === 'idle') {
+        setText(words, '');
+        findings.replaceChildren();
+        return;
+      }
+      const { part, words: going } = progressOf(run, Date.now());
+      bar.style.transform = `scaleX(${part})`;
+      progress.setAttribute('aria-valuenow', String(Math.floor(part * 100)));
+      setText(words, running ? `${Math.floor(part * 100)} %: ${going}`
+        : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${plural(run.entries_done, 'entry', 'entries')}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
+      findings.replaceChildren(...run.findings.map(({ code, message, asset_id: id, path }) => h('li', {}, icon('error'), h('code', {}, code), ' ', message,
+        path && (id ? h('a', { href: `/?i=${id}` }, fullNameNode(path)) : fullNameNode(path)))),
+      ...(run.findings_total > run.findings.length ? [h('li', {}, `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`)] : []));
+    },
+  };
+}
+
+/** @param {import('../api.js').Status} now @returns {[string, string, (string | false | undefined)?][]} */
+function figuresOf(now) {
+  const saved = Math.max(0, now.logical_bytes - now.stored_bytes);
+  const share = saved > 0 ? ` (${Math.round((saved / now.logical_bytes) * 100)} %)` : '';
+  return [
+    ['Entries in the log', count(now.log.size)],
+    ['Assets', count(now.assets), 'every version counted'],
+    ['Projects', count(now.projects), plural(now.collections, 'collection')],
+    ['Archived', bytes(now.logical_bytes)],
+    ['In the file', bytes(now.file_bytes)],
+    ['Saved', `${bytes(saved)}${share}`, `${bytes(now.saved_by_dedup_bytes)} equal, ${bytes(now.saved_by_compression_bytes)} compressed`],
+    ['Repairs', count(now.last_verified.repairs), 'times damage was healed'],
+    ['Findings', now.last_full_verification ? count(now.last_full_verification.findings) : 'unknown', 'when it was last verified as a whole'],
+    ['Parity', now.parity && now.parity.percent > 0 ? `${now.parity.percent} %` : 'none', now.parity && now.parity.percent > 0 && `${bytes(now.parity.bytes)} to repair damage with`],
+    ['Checked meanwhile', scrubbed(now.last_verified), 'part by part, while nothing else happens'],
+    ['Safe to copy', now.safe_to_copy ? 'yes' : 'not while served'],
+    ['Links', count(now.links)],
+    ['Unfinished uploads', count(now.uploads_unfinished)],
+    ['Created', dayAndTime(now.vault.created_unix_ms)],
+    ['Format', count(now.vault.format), `CompactVault ${now.version}`],
+    ...(now.read_only ? [/** @type {[string, string]} */ (['Read only', now.read_only])] : []),
+  ];
 }
 
 /**
  * How long ago the part was checked whose turn was longest ago.
  * @param {import('../api.js').Status['last_verified']} verified
  */
-function lastVerified(verified) {
+function scrubbed(verified) {
   if (verified.oldest_unix_ms === null) return 'not yet';
   const days = Math.max(1, Math.ceil((Date.now() - verified.oldest_unix_ms) / 86_400_000));
-  const within = `within ${count(days)} ${days === 1 ? 'day' : 'days'}`;
-  return verified.parts_never === 0 ? `everything ${within}` : `${count(verified.parts - verified.parts_never)} of ${count(verified.parts)} parts ${within}`;
+  const within = `within ${plural(days, 'day')}`;
+  return verified.parts_never === 0 ? `everything ${within}` : `${count(verified.parts - verified.parts_never)} of ${count(verified.parts)} parts`;
 }

@@ -1,23 +1,24 @@
 // The page of uploads: the account of this page's uploads in full, and what the server still holds unfinished.
 
 import { api } from '../api.js';
+import { accountButtons } from '../components/upload_buttons.js';
 import { UploadRows } from '../components/upload_rows.js';
 import { bytes, count, plural, visibleName } from '../lib/format.js';
 import { h, icon, show } from '../lib/html.js';
 import { bar } from '../components/upload_panel.js';
 
-/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void}} parts @returns {() => void} to take it down */
-export function uploadsView(root, { session, addFiles }) {
+/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
+export function uploadsView(root, { session, addFiles, vaultName }) {
   const rows = new UploadRows(session);
   const summary = h('p', { class: 'account', 'data-testid': 'uploads-summary' });
   const progress = bar();
-  const retry = h('button', { type: 'button', 'data-testid': 'uploads-retry', onclick: () => session.retry() });
+  const buttons = accountButtons(session, 'uploads', vaultName);
   const close = h('button', { type: 'button', 'data-testid': 'uploads-close', onclick: () => session.clear() }, 'Close this account');
   const add = h('button', { type: 'button', onclick: addFiles }, icon('upload'), 'Add files');
   const unfinished = h('div', {});
   const page = h('div', { class: 'page uploads-page', 'data-testid': 'uploads' },
     h('header', {}, h('h1', {}, icon('upload'), 'Uploads'), unfinished),
-    h('div', { class: 'upload-body' }, summary, progress.element, h('div', { class: 'buttons' }, add, retry, close)),
+    h('div', { class: 'upload-body' }, summary, progress.element, h('div', { class: 'buttons' }, add, buttons.element, close)),
     rows.tabs, rows.list);
   root.replaceChildren(page);
 
@@ -37,9 +38,8 @@ export function uploadsView(root, { session, addFiles }) {
     show(rows.tabs, found > 0);
     show(rows.list, found > 0);
     show(progress.element, found > 0 && !finished);
-    show(retry, counts.failed > 0);
+    buttons.draw();
     show(close, finished);
-    retry.textContent = `Retry ${count(counts.failed)}`;
     if (found === 0) summary.textContent = 'Nothing was added from this page yet.';
     else if (finished) summary.textContent = `Found ${count(found)} = sealed ${count(counts.sealed)} + already here ${count(counts.already)} + failed ${count(counts.failed)}.`;
     else summary.textContent = `${count(counts.sealed + counts.already)} of ${count(found)} sealed, ${count(counts.queued)} queued, ${count(counts.failed)} failed`;

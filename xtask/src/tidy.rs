@@ -9,6 +9,7 @@ mod files;
 mod form;
 mod layers;
 mod links;
+mod page;
 mod supply;
 mod text;
 mod web;
@@ -72,6 +73,8 @@ fn findings(files: &[SourceFile]) -> Vec<Finding> {
         web::nothing_is_orphaned,
         web::no_markup_from_strings,
         web::no_other_origin,
+        page::page_is_small,
+        page::preloads_match,
         text::no_machine_paths,
         text::no_loose_ends,
         text::no_registry_hosts,

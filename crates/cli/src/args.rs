@@ -104,6 +104,9 @@ pub(crate) enum Command {
     Passwd(Passwd),
     #[command(subcommand)]
     Token(Token),
+    /// The process that decodes for `serve`; of no use to people
+    #[command(hide = true)]
+    PreviewWorker,
 }
 
 impl Cli {
@@ -360,7 +363,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Make lists, counts and orders again from what is sealed
 ///
-/// Mends what verify calls repairable in the area derived. Nothing sealed is touched.
+/// Mends what verify calls repairable in the area derived. Thumbnails and facts are removed from the cache folder;
+/// `serve` makes them again. Nothing sealed is touched.
 #[derive(Args, Debug)]
 pub(crate) struct Reindex {
     /// The vault, as --vault

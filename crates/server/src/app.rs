@@ -14,17 +14,21 @@ use crate::access;
 use crate::assets::Web;
 use crate::auth::{Auth, Needs};
 use crate::blocking::{Lane, Lanes};
+use crate::content::Contents;
 use crate::error::ApiError;
 use crate::events::Events;
 use crate::host::Hosts;
 use crate::limits::Limits;
 use crate::meters::Meters;
 use crate::openings::Openings;
+use crate::previews::Previews;
 use crate::proxies::Proxies;
 use crate::requests::{Numbers, Refusals, observe};
 use crate::routes;
+use crate::server::ServerOptions;
 use crate::shelf::Shelf;
 use crate::tickets::Tickets;
+use crate::verification::Verification;
 use compactvault_vault::Vault;
 
 /// JSON up to this size costs more to compress than to send.
@@ -55,9 +59,12 @@ pub(crate) struct Shared {
     pub(crate) lanes: Lanes,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) tickets: Tickets,
+    pub(crate) verification: Verification,
     pub(crate) limits: Limits,
+    pub(crate) contents: Contents,
     pub(crate) openings: Openings,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) previews: Previews,
     pub(crate) refusals: Refusals,
     pub(crate) numbers: Numbers,
     /// Share of the time for scrubbing, in percent.
@@ -81,8 +88,9 @@ impl App {
         (hosts, proxies): (Hosts, Proxies),
         web: Web,
         shelf: Shelf,
-        scrub: Option<u8>,
+        options: &ServerOptions,
     ) -> Self {
+        let lanes = Lanes::new();
         let table = routes::table();
         let meters = Arc::new(Meters::new());
         Self(Arc::new(Shared {
@@ -91,15 +99,18 @@ impl App {
             proxies,
             web,
             events: Arc::new(Events::new()),
-            lanes: Lanes::new(),
+            previews: Previews::new(options.preview_worker.clone(), lanes.clone()),
+            lanes,
             shelf: Arc::new(shelf),
             tickets: Tickets::default(),
+            verification: Verification::default(),
             limits: Limits::new(),
+            contents: Contents::new(),
             openings: Openings::default(),
             refusals: Refusals::new(Arc::clone(&meters)),
             meters,
             numbers: Numbers::new(),
-            scrub,
+            scrub: options.scrub,
             patterns: table
                 .into_iter()
                 .map(|route| (route.method, route.path, route.needs))

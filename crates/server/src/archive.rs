@@ -1,7 +1,8 @@
 //! ZIPs of a project, a collection or a selection: which members there are, what they are called, and their bytes as
 //! one stream of checked pieces.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use compactvault_vault::name::{UniqueNames, archive_path_component};
@@ -41,15 +42,34 @@ impl Archive {
         )
     }
 
-    /// The assets themselves, flat. Blocks.
-    pub(crate) fn of_assets(vault: &Vault, ids: &[AssetId]) -> Result<Self, ReadError> {
+    /// The assets themselves, each once, flat. Blocks.
+    pub(crate) fn of_assets(vault: &Vault, ids: Arc<[AssetId]>) -> Result<Self, ReadError> {
         let mut names = UniqueNames::default();
-        let mut seen = HashSet::new();
-        let ids: Vec<_> = ids.iter().copied().filter(|id| seen.insert(*id)).collect();
         let reader = vault.clone();
-        let plan = ids.into_iter().map(move |id| {
+        let plan = (0..ids.len()).map(move |at| {
+            let id = ids[at];
             let asset = reader.asset(id)?;
             let path = names.claim(archive_path_component(&asset.name));
+            Ok(Planned {
+                member: member(&asset, path),
+                asset: Some(id),
+            })
+        });
+        Self::new(vault, Box::new(plan))
+    }
+
+    /// The assets, each once, in the folders they lie in, as seen from `base`; `None` for the whole vault. Blocks.
+    pub(crate) fn of_assets_in_folders(
+        vault: &Vault,
+        ids: Arc<[AssetId]>,
+        base: Option<PlaceId>,
+    ) -> Result<Self, ReadError> {
+        let mut folders = Folders::new(vault.clone(), base);
+        let reader = vault.clone();
+        let plan = (0..ids.len()).map(move |at| {
+            let id = ids[at];
+            let asset = reader.asset(id)?;
+            let path = folders.claim(&asset)?;
             Ok(Planned {
                 member: member(&asset, path),
                 asset: Some(id),
@@ -93,6 +113,64 @@ fn member(asset: &Asset, path: String) -> Member {
         crc32: asset.crc32,
         modified_seconds,
         executable: asset.executable,
+    }
+}
+
+/// The folders that some assets lie in, each with the names that are taken there. Folders and assets share a folder's
+/// names, whichever comes first.
+struct Folders {
+    vault: Vault,
+    base: Option<PlaceId>,
+    /// Paths in the archive with a closing slash.
+    paths: HashMap<PlaceId, String>,
+    names: HashMap<String, UniqueNames>,
+}
+
+impl Folders {
+    fn new(vault: Vault, base: Option<PlaceId>) -> Self {
+        Self {
+            vault,
+            base,
+            paths: HashMap::new(),
+            names: HashMap::new(),
+        }
+    }
+
+    /// The path of an asset.
+    fn claim(&mut self, asset: &Asset) -> Result<String, ReadError> {
+        let folder = self.path(PlaceId::Collection(asset.collection))?;
+        let name = self.claim_in(&folder, &asset.name);
+        Ok(format!("{folder}{name}"))
+    }
+
+    fn claim_in(&mut self, folder: &str, name: &Name) -> String {
+        let component = archive_path_component(name);
+        if let Some(names) = self.names.get_mut(folder) {
+            return names.claim(component);
+        }
+        let names = self.names.entry(folder.to_owned()).or_default();
+        names.claim(component)
+    }
+
+    /// The path of a place, nothing for the base and what lies outside of it. Collections nest 128 deep at most.
+    fn path(&mut self, place: PlaceId) -> Result<String, ReadError> {
+        if Some(place) == self.base {
+            return Ok(String::new());
+        }
+        if let Some(path) = self.paths.get(&place) {
+            return Ok(path.clone());
+        }
+        let (name, above) = match place {
+            PlaceId::Project(id) => (self.vault.project(id)?.name, None),
+            PlaceId::Collection(id) => {
+                let collection = self.vault.collection(id)?;
+                (collection.name, Some(collection.parent))
+            }
+        };
+        let above = above.map_or(Ok(String::new()), |above| self.path(above))?;
+        let path = format!("{above}{}/", self.claim_in(&above, &name));
+        self.paths.insert(place, path.clone());
+        Ok(path)
     }
 }
 

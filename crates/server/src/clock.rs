@@ -100,6 +100,14 @@ pub(crate) fn now_unix_seconds() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds since the epoch now; 0 on a clock set before it.
+pub(crate) fn now_unix_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Every value that comes here is a remainder below 256.
 fn small(value: i64) -> u8 {
     u8::try_from(value).expect("a remainder of calendar arithmetic")

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use compactvault_vault::prove::ProveError;
 use compactvault_vault::uploads::UploadError;
 use compactvault_vault::{IngestError, NameError, OpenError, ReadError, Retry};
 use serde::Serialize;
@@ -18,10 +19,10 @@ use crate::auth::Needs;
 pub(crate) struct Refusal(pub(crate) &'static str);
 
 /// An answer that is not the one asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ApiError(Box<Facts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Facts {
     status: StatusCode,
     code: &'static str,
@@ -218,6 +219,15 @@ impl From<ReadError> for ApiError {
                 "the vault cannot be read; the server's log says why",
                 &error,
             ),
+        }
+    }
+}
+
+impl From<ProveError> for ApiError {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Read(error) => error.into(),
+            other => Self::internal(&other),
         }
     }
 }

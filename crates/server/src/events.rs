@@ -92,6 +92,11 @@ impl Events {
         self.send("upload", &json!(upload));
     }
 
+    /// How far a verification is, or how it ended.
+    pub(crate) fn verification(&self, verification: &wire::Verification) {
+        self.send("verification", &json!(verification));
+    }
+
     fn send(&self, name: &'static str, data: &serde_json::Value) {
         // Fails only when nobody listens.
         let _ = self.sender.send(Happening {

@@ -43,7 +43,8 @@ impl<S: Send + Sync> FromRequestParts<S> for EntryId {
     }
 }
 
-fn parse_id(text: &str) -> Option<Seq> {
+/// The number of an entry that is not the vault's own, in digits.
+pub(crate) fn parse_id(text: &str) -> Option<Seq> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     // SQLite's row ids are signed, and 0 is the vault itself.
     let id = text
@@ -181,6 +182,19 @@ impl Params {
                 format!("{name} must be a whole number that is not negative"),
             )
         })
+    }
+}
+
+impl Params {
+    /// How many of something are asked for: `usual` if nothing is said, at most `most`; 0 is an error.
+    pub(crate) fn count(&self, name: &str, usual: u64, most: u64) -> Result<u64, ApiError> {
+        match self.number(name, "bad_limit")? {
+            Some(0) => Err(ApiError::bad_request(
+                "bad_limit",
+                format!("{name} must be at least 1"),
+            )),
+            count => Ok(count.unwrap_or(usual).min(most)),
+        }
     }
 }
 

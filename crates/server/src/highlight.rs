@@ -22,7 +22,8 @@ pub(crate) type Span = (u32, u32, &'static str);
 /// fits.
 pub(crate) fn highlight(content: &str, format: &str) -> Vec<Span> {
     let set = syntaxes();
-    let Some(syntax) = grammar(set, content, format) else {
+    let first_line = content.lines().next().unwrap_or_default();
+    let Some(syntax) = grammar(set, first_line, format) else {
         return Vec::new();
     };
     let mut out = Spans::default();
@@ -36,20 +37,56 @@ pub(crate) fn highlight(content: &str, format: &str) -> Vec<Span> {
         {
             break;
         }
-        let Ok(operations) = state.parse_line(line, set) else {
+        if !out.paint(line, &mut state, &mut stack) {
             break;
-        };
-        let mut at = 0;
-        for (offset, operation) in operations {
-            out.push(&line[at..offset], &stack);
-            at = offset;
-            if stack.apply(&operation).is_err() {
-                return out.spans;
-            }
         }
-        out.push(&line[at..], &stack);
     }
     out.spans
+}
+
+/// A grammar in the middle of a text: colours one line after another.
+#[derive(Clone)]
+pub(crate) struct Painter {
+    syntax: &'static SyntaxReference,
+    state: ParseState,
+    stack: ScopeStack,
+}
+
+impl Painter {
+    /// At the beginning of a text with that first line; `None` where no grammar fits.
+    pub(crate) fn new(first_line: &str, format: &str) -> Option<Self> {
+        let syntax = grammar(syntaxes(), first_line, format)?;
+        Some(Self {
+            syntax,
+            state: ParseState::new(syntax),
+            stack: ScopeStack::new(),
+        })
+    }
+
+    /// The grammar's name, as people know it.
+    pub(crate) fn language(&self) -> &'static str {
+        &self.syntax.name
+    }
+
+    /// Spans of the next line, which comes without what ends it; `None` for one that was not understood, after which the
+    /// state means nothing.
+    pub(crate) fn line(&mut self, text: &str) -> Option<Vec<Span>> {
+        if text.len() > LINE_BYTES_MAX {
+            return None;
+        }
+        let mut out = Spans::default();
+        let line = format!("{text}\n");
+        if !out.paint(&line, &mut self.state, &mut self.stack) {
+            return None;
+        }
+        // What is coloured to its end is so with its line feed.
+        let units = u32::try_from(text.encode_utf16().count()).ok()?;
+        out.spans.retain_mut(|span| {
+            span.1 = span.1.min(units);
+            span.0 < span.1
+        });
+        Some(out.spans)
+    }
 }
 
 #[derive(Default)]
@@ -59,6 +96,23 @@ struct Spans {
 }
 
 impl Spans {
+    /// Passes over a line with its line feed; `false` if it was not understood.
+    fn paint(&mut self, line: &str, state: &mut ParseState, stack: &mut ScopeStack) -> bool {
+        let Ok(operations) = state.parse_line(line, syntaxes()) else {
+            return false;
+        };
+        let mut at = 0;
+        for (offset, operation) in operations {
+            self.push(&line[at..offset], stack);
+            at = offset;
+            if stack.apply(&operation).is_err() {
+                return false;
+            }
+        }
+        self.push(&line[at..], stack);
+        true
+    }
+
     /// Passes over `text`, which stands under `stack`.
     fn push(&mut self, text: &str, stack: &ScopeStack) {
         if text.is_empty() {
@@ -90,7 +144,7 @@ fn syntaxes() -> &'static SyntaxSet {
     SET.get_or_init(SyntaxSet::load_defaults_newlines)
 }
 
-fn grammar<'a>(set: &'a SyntaxSet, content: &str, format: &str) -> Option<&'a SyntaxReference> {
+fn grammar<'a>(set: &'a SyntaxSet, first_line: &str, format: &str) -> Option<&'a SyntaxReference> {
     // Grammars that stand in for those the set lacks.
     let token = match format {
         "txt" | "csv" | "tsv" | "log" | "binary" => return None,
@@ -102,7 +156,6 @@ fn grammar<'a>(set: &'a SyntaxSet, content: &str, format: &str) -> Option<&'a Sy
         "kt" | "kts" => "java",
         other => other,
     };
-    let first_line = content.lines().next().unwrap_or_default();
     set.find_syntax_by_token(token)
         .or_else(|| {
             (first_line.len() <= LINE_BYTES_MAX)

@@ -44,6 +44,16 @@ pub(crate) const JSON_IDS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(crate) const IDS_MAX: usize = 100_000;
 /// The form that signs in: a password, a path and their names.
 pub(crate) const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Stretches of a list in one selection at most. People make a handful.
+pub(crate) const RANGES_MAX: usize = 10_000;
+/// Assets whose place in a list is asked for at once.
+pub(crate) const RANKS_MAX: usize = 200;
+/// Files asked about at once before an upload.
+pub(crate) const KNOWN_MAX: usize = 1000;
+/// Places of one content in an answer at most.
+pub(crate) const PLACES_MAX: usize = 200;
+/// Longest query in the query language. Whoever types fills a line; addresses end at 32 KiB.
+pub(crate) const Q_BYTES_MAX: usize = 8 * 1024;
 /// How long a client may take for a body that fits in memory.
 pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -3,14 +3,25 @@
 
 mod assets;
 mod collections;
+mod document;
 mod downloads;
+mod known;
+mod looks;
+mod members;
+mod model;
 pub(crate) mod pages;
 mod projects;
+mod proving;
+mod ranks;
 mod search;
+mod selection;
 mod sign_in;
 mod status;
+mod table;
+mod text;
 pub(crate) mod uploads;
 mod vaults;
+mod verification;
 mod whole;
 
 use axum::http::Method;
@@ -49,6 +60,9 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/checkpoint", get(status::checkpoint)),
         get_(Read, "/api/events", get(status::events)),
         post_(All, "/api/maintenance/vacuum", post(status::vacuum)),
+        get_(Read, "/api/verification", get(verification::state)),
+        post_(All, "/api/verification", post(verification::start)),
+        post_(All, "/api/verification/stop", post(verification::stop)),
         get_(Any, "/api/openapi.json", get(status::openapi)),
         get_(Read, "/api/projects", get(projects::list)),
         post_(Add, "/api/projects", post(projects::create)),
@@ -62,8 +76,22 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/collections/{id}/download", get(downloads::collection)),
         post_(Read, "/api/collections/{id}/assets/download", post(downloads::selection)),
         get_(Read, "/api/search", get(search::search)),
+        get_(Read, "/api/search/rank", get(ranks::in_search)),
+        get_(Read, "/api/collections/{id}/rank", get(ranks::in_collection)),
+        post_(Read, "/api/selection", post(selection::count)),
         get_(Read, "/api/assets/{id}", get(assets::bytes)),
         get_(Read, "/api/assets/{id}/preview", get(assets::preview)),
+        get_(Read, "/api/assets/{id}/text", get(text::window)),
+        get_(Read, "/api/assets/{id}/text/search", get(text::search)),
+        get_(Read, "/api/assets/{id}/table", get(table::window)),
+        get_(Read, "/api/assets/{id}/members", get(members::list)),
+        get_(Read, "/api/assets/{id}/document", get(document::read)),
+        get_(Read, "/api/assets/{id}/model", get(model::read)),
+        get_(Read, "/api/assets/{id}/places", get(proving::places)),
+        get_(Read, "/api/assets/{id}/proof", get(proving::proof)),
+        post_(Add, "/api/known", post(known::known)),
+        get_(Read, "/api/assets/{id}/thumbnail", get(looks::thumbnail)),
+        get_(Read, "/api/assets/{id}/facts", get(looks::facts)),
         post_(Add, "/api/upload/chunk", post(uploads::part)),
         post_(Add, "/api/upload/complete", post(uploads::complete)),
         get_(Any, "/api/uploads", get(uploads::unfinished)),

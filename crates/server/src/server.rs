@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::events::WATCH_EVERY;
 use crate::grants::{Grants, GrantsError, Kept};
 use crate::host::Hosts;
+use crate::previews::{self, WorkerCommand};
 use crate::proxies::Proxies;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
@@ -51,6 +52,8 @@ pub struct ServerOptions {
     pub checkpoint_dir: Option<PathBuf>,
     /// Share of the time spent on scrubbing while nothing is uploaded, in percent; `None` for no scrubbing.
     pub scrub: Option<u8>,
+    /// What makes thumbnails and the like; `None` for no such things.
+    pub preview_worker: Option<WorkerCommand>,
     /// How vaults are opened.
     pub vault: OpenOptions,
 }
@@ -144,7 +147,7 @@ impl Server {
         };
         let auth = Auth::new(options.password.as_deref(), kept, &server_id);
         let web = Web::new(options.assets_dir.clone());
-        let app = App::new(auth, (hosts, proxies), web, shelf, options.scrub);
+        let app = App::new(auth, (hosts, proxies), web, shelf, options);
         if let Some(dir) = &options.checkpoint_dir {
             tokio::spawn(checkpoints::watch(app.clone(), dir.clone()));
         }
@@ -211,9 +214,10 @@ impl Server {
         self.app.router()
     }
 
-    /// Ends the event streams, which would otherwise keep their connections open.
+    /// Ends the event streams, which would otherwise keep their connections open, and what is decoded.
     pub(crate) fn stop_events(&self) {
         self.app.events.stop();
+        self.app.previews.close();
     }
 
     /// Ends what is going on, seals or spools what was uploaded, and closes the vault. Requests must have ended or
@@ -240,6 +244,11 @@ impl Server {
                 report.uploads_unfinished,
             ) = drained;
         }
+        let verified = tokio::task::spawn_blocking({
+            let app = self.app.clone();
+            move || app.verification.close()
+        });
+        verified.await.expect("waiting for a thread does not panic");
         self.app.lanes.close().await;
         if let Some(dir) = self.checkpoint_dir {
             let vault = vault.clone();
@@ -268,6 +277,12 @@ pub(crate) async fn vault_was_chosen(app: &App) {
     tokio::spawn(watch(app.clone()));
     tokio::spawn(watch_grants(app.clone()));
     tokio::spawn(prepare_search(app.clone()));
+    if let Ok(vault) = app.shelf.vault() {
+        vault.set_fact_source(app.previews.facts(vault));
+    }
+    if app.previews.is_on() {
+        tokio::spawn(previews::gather(app.clone()));
+    }
     if let Some(pace) = app.scrub {
         tokio::spawn(crate::scrub::scrub(app.clone(), pace));
     }

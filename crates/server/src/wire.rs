@@ -1,16 +1,28 @@
 //! JSON shapes of docs/http-api.md, converted by hand from what the vault hands out, so that either can change
 //! without the other.
 
+mod query;
+mod verification;
+mod whereabouts;
+mod windows;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compactvault_preview::kind::has_picture;
 use compactvault_vault as vault;
 use compactvault_vault::{Name, PlaceId};
 use serde::Serialize;
 
 use crate::clock::sql_from_unix_ms;
 use crate::highlight::Span;
+use query::{ReadTerm, read_terms};
+pub(crate) use query::{Selected, Standing};
+pub(crate) use verification::{LastFullVerification, Verification};
+pub(crate) use whereabouts::{KnownFiles, Places};
+
+pub(crate) use windows::{Members, TableWindow, TextHits, TextWindow};
 
 /// The exact bytes of a name that is not UTF-8.
 fn base64_if_needed(name: &Name) -> Option<String> {
@@ -184,6 +196,7 @@ pub(crate) struct Asset {
     created_at_unix_ms: i64,
     executable: bool,
     versions: u64,
+    thumbnail: bool,
 }
 
 impl Asset {
@@ -205,6 +218,7 @@ impl Asset {
             created_at_unix_ms: asset.sealed_at_unix_ms,
             executable: asset.executable,
             versions,
+            thumbnail: has_picture(asset.media.media_type, asset.size),
         }
     }
 }
@@ -217,11 +231,14 @@ pub(crate) struct AssetPage {
     pub(crate) counts: BTreeMap<&'static str, u64>,
     pub(crate) bytes: u64,
     pub(crate) log_size: u64,
+    pub(crate) read: Vec<ReadTerm>,
 }
 
-impl From<&vault::ListPage> for AssetPage {
-    fn from(page: &vault::ListPage) -> Self {
+impl AssetPage {
+    /// `q` is the query as it came.
+    pub(crate) fn new(page: &vault::ListPage, q: &str) -> Self {
         Self {
+            read: read_terms(&page.read, q),
             assets: page
                 .assets
                 .iter()
@@ -253,11 +270,14 @@ pub(crate) struct SearchPage {
     counts: BTreeMap<&'static str, u64>,
     bytes: u64,
     log_size: u64,
+    read: Vec<ReadTerm>,
 }
 
-impl From<&vault::SearchPage> for SearchPage {
-    fn from(page: &vault::SearchPage) -> Self {
+impl SearchPage {
+    /// `q` is the query as it came.
+    pub(crate) fn new(page: &vault::SearchPage, q: &str) -> Self {
         Self {
+            read: read_terms(&page.read, q),
             assets: page
                 .hits
                 .iter()
@@ -299,6 +319,8 @@ pub(crate) struct AssetDetails {
     crc32: String,
     chunks: u64,
     version_ids: Vec<u64>,
+    log_position: u64,
+    leaf_hash: String,
     #[serde(flatten)]
     text: Option<TextPreview>,
 }
@@ -323,6 +345,8 @@ impl AssetDetails {
             crc32: format!("{:08x}", details.asset.crc32),
             chunks: details.chunks,
             version_ids: details.versions.iter().map(|id| id.get()).collect(),
+            log_position: details.asset.id.get(),
+            leaf_hash: STANDARD.encode(details.leaf_hash.as_bytes()),
             text,
         }
     }
@@ -357,7 +381,16 @@ pub(crate) struct Status {
     log: Log,
     safe_to_copy: bool,
     last_verified: LastVerified,
+    last_full_verification: Option<LastFullVerification>,
+    parity: Parity,
     uploads_unfinished: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Parity {
+    percent: u8,
+    bytes: u64,
+    stripes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -382,11 +415,17 @@ struct VaultFacts {
 struct Log {
     size: u64,
     root: String,
+    words: Vec<&'static str>,
 }
 
 impl Status {
     /// `name` is the vault's file name.
-    pub(crate) fn new(status: vault::Status, name: String, uploads_unfinished: u64) -> Self {
+    pub(crate) fn new(
+        status: vault::Status,
+        name: String,
+        uploads_unfinished: u64,
+        last: Option<vault::LastVerification>,
+    ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             vault: VaultFacts {
@@ -415,6 +454,13 @@ impl Status {
             log: Log {
                 size: status.entries,
                 root: STANDARD.encode(status.root.as_bytes()),
+                words: vault::prove::words::encode(&status.root),
+            },
+            last_full_verification: last.map(Into::into),
+            parity: Parity {
+                percent: status.parity.percent(),
+                bytes: status.parity_bytes,
+                stripes: status.parity_stripes,
             },
             safe_to_copy: status.safe_to_copy,
             last_verified: LastVerified {
@@ -496,4 +542,8 @@ pub(crate) struct Completed {
 #[derive(Debug, Serialize)]
 pub(crate) struct TicketUrl {
     pub(crate) url: String,
+    pub(crate) count: u64,
+    pub(crate) bytes: u64,
+    /// Whether paths in it have folders.
+    pub(crate) folders: bool,
 }

@@ -11,18 +11,28 @@ mod attacks;
 mod bench;
 #[path = "it/collections.rs"]
 mod collections;
+#[path = "it/content.rs"]
+mod content;
 #[path = "it/description.rs"]
 mod description;
 #[path = "it/downloads.rs"]
 mod downloads;
 #[path = "it/encrypted.rs"]
 mod encrypted;
+#[path = "it/looks.rs"]
+mod looks;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/previews.rs"]
+mod previews;
 #[path = "it/projects.rs"]
 mod projects;
+#[path = "it/proving.rs"]
+mod proving;
 #[path = "it/search.rs"]
 mod search;
+#[path = "it/selection.rs"]
+mod selection;
 #[path = "it/sockets.rs"]
 mod sockets;
 #[path = "it/status.rs"]

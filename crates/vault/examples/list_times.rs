@@ -11,8 +11,10 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use compactvault_vault::query::Query;
 use compactvault_vault::{
-    Access, CollectionId, ListQuery, MediaClass, OpenOptions, ReadError, SearchQuery, SortBy, Vault,
+    Access, CollectionId, ListQuery, MediaClass, OpenOptions, Question, ReadError, SearchQuery,
+    Selection, SortBy, Vault,
 };
 
 const ROUNDS: u64 = 100;
@@ -69,7 +71,83 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    texts(&vault, collection)
+    texts(&vault, collection)?;
+    Ok(queries(&vault)?)
+}
+
+/// Queries with several terms, each round another one; then deeper pages, ranks and selections of the same one.
+fn queries(vault: &Vault) -> Result<(), ReadError> {
+    let search = |text: &str, sort, offset| {
+        let query = SearchQuery {
+            query: Query::parse(text),
+            sort,
+            offset,
+            limit: 50,
+            ..SearchQuery::default()
+        };
+        vault.search(&query).map(|page| page.total)
+    };
+    for (what, text) in [
+        ("two words", "resume {d}{d}"),
+        ("two characters", "{a} {d}"),
+        ("a word, not another", "{a}port -photo{d}"),
+        ("type and extension", "type:image ext:png {d}{d}"),
+        ("a size", "size:>{d}{d}"),
+        ("an extension and a time", "ext:jpg modified:20{d}{d}"),
+        ("a place", "in:nowhere{d}"),
+        ("a content", "sha256:{d}{d}{d}{d}"),
+        ("versions", "is:versioned {d}"),
+        ("all but a word", "-resume{d}{d}"),
+    ] {
+        measure(&format!("query: {what}"), |round| {
+            search(&filled(text, round), SortBy::Name, 0)
+        })?;
+    }
+    measure("query: two words, by rank", |round| {
+        search(&filled("{a} {d}", round), SortBy::Rank, 0)
+    })?;
+    let total = search("-photo size:>1", SortBy::Size, 0)?.max(1);
+    measure("query: deeper pages of one", |round| {
+        search(
+            "-photo size:>1",
+            SortBy::Size,
+            round * 7_919_777_777 % total,
+        )
+    })?;
+    let of = Question {
+        query: Query::parse("-photo size:>1"),
+        sort: SortBy::Size,
+        ..Question::default()
+    };
+    let page = vault.search(&SearchQuery {
+        query: of.query.clone(),
+        sort: of.sort,
+        offset: total / 2,
+        limit: 200,
+        ..SearchQuery::default()
+    })?;
+    let ids: Vec<_> = page.hits.iter().map(|hit| hit.asset.id).collect();
+    measure("ranks of 200 and a prefix", |round| {
+        let prefix = filled("{a}{d}", round);
+        vault
+            .ranks(&of, &ids, Some(&prefix))
+            .map(|ranks| ranks.total)
+    })?;
+    measure("selecting all but 200", |_| {
+        let selection = Selection {
+            of: of.clone(),
+            all: true,
+            without: ids.clone(),
+            ..Selection::default()
+        };
+        vault
+            .select(&selection)
+            .map(|found| found.assets.len() as u64)
+    })?;
+    measure("places of a content", |round| {
+        let id = ids[usize::try_from(round).unwrap_or(0) % ids.len()];
+        vault.places(id, 200).map(|places| places.total)
+    })
 }
 
 /// Queries from one character to none that matches; each round asks for another text, so that nothing is remembered.

@@ -5,6 +5,8 @@
 //! there when it was filled is the *base*, in natural order of names, so that a name's position is its number. What
 //! came later is the *tail*: each item of it knows between which two of the base it belongs.
 
+mod filter;
+mod ranks;
 mod scan;
 mod view;
 
@@ -14,11 +16,13 @@ use std::collections::{HashMap, VecDeque};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
-use crate::relevance::{Ranker, Relevance};
+use crate::relevance::{self, Ranker, Relevance};
+pub(crate) use filter::{Filter, Test};
+pub(crate) use ranks::{Known, Picked};
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
 
-/// Items a catalog holds at most; about 70 bytes each.
+/// Items a catalog holds at most; about 90 bytes each.
 pub(crate) const ITEMS_MAX: usize = 16_000_000;
 /// Bytes of folded names at most: their ends are kept in 32 bits.
 pub(crate) const NAME_BYTES_MAX: usize = u32::MAX as usize;
@@ -39,6 +43,12 @@ pub(crate) struct Facts {
     /// Seconds and nanoseconds, counted from 1 so that an asset without a time comes first.
     pub(crate) modified: (i64, u32),
     pub(crate) class: MediaClass,
+    /// Unix milliseconds.
+    pub(crate) sealed_at: i64,
+    /// The first 8 bytes of its SHA-256.
+    pub(crate) content: u64,
+    /// Whether its name has older versions.
+    pub(crate) versioned: bool,
 }
 
 /// What every search looks at, so kept small and apart from the rest.
@@ -50,12 +60,17 @@ struct Item {
     class: u8,
     /// Not superseded.
     newest: bool,
+    /// Its name has older versions.
+    versioned: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Origin {
     seq: u64,
     modified: (i64, u32),
+    sealed_at: i64,
+    /// The first 8 bytes of its SHA-256.
+    content: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +100,8 @@ pub(crate) struct Catalog {
     /// For each place with assets: itself, and what it lies in, up to the project.
     places: Vec<Vec<u64>>,
     place_numbers: HashMap<u64, u32>,
+    /// The contents of what was superseded, with their entries: other places of a content are told of them as well.
+    superseded: Vec<(u64, u64)>,
     /// What happened since the base was made: an item came (`true`) or was superseded.
     changes: Vec<(u32, bool)>,
     views: VecDeque<View>,
@@ -147,6 +164,11 @@ impl Catalog {
         self.base += 1;
     }
 
+    /// Adds what a newer version replaced before the base was made.
+    pub(crate) fn push_superseded(&mut self, content: u64, seq: u64) {
+        self.superseded.push((content, seq));
+    }
+
     fn push_item(&mut self, facts: Facts, place: u64, key: &[u8]) {
         let name = String::from_utf8_lossy(natural_order::name_in_key(key));
         self.names
@@ -158,10 +180,13 @@ impl Catalog {
             place: self.place_numbers[&place],
             class: class_at(facts.class),
             newest: true,
+            versioned: facts.versioned,
         });
         self.origins.push(Origin {
             seq: facts.seq,
             modified: facts.modified,
+            sealed_at: facts.sealed_at,
+            content: facts.content,
         });
     }
 
@@ -179,6 +204,8 @@ impl Catalog {
         if let Some(gone) = before.and_then(|seq| self.find(seq, slot)) {
             self.items[gone].newest = false;
             self.changes.push((number(gone), false));
+            let origin = &self.origins[gone];
+            self.superseded.push((origin.content, origin.seq));
         }
         self.changes.push((number(self.items.len()), true));
         self.push_item(facts, place, key);
@@ -238,6 +265,20 @@ impl Catalog {
         &self.names[start..self.ends[at] as usize - 1]
     }
 
+    /// The entries whose SHA-256 begins with these 8 bytes, and whether each is the newest of its name.
+    pub(crate) fn alike(&self, content: u64) -> Vec<(u64, bool)> {
+        let items = self.items.iter().zip(&self.origins);
+        let newest = items
+            .filter(|(item, origin)| item.newest && origin.content == content)
+            .map(|(_, origin)| (origin.seq, true));
+        let superseded = self
+            .superseded
+            .iter()
+            .filter(|(head, _)| *head == content)
+            .map(|(_, seq)| (*seq, false));
+        newest.chain(superseded).collect()
+    }
+
     fn position(&self, id: u32) -> Position<'_> {
         let at = id as usize;
         match at.checked_sub(self.base) {
@@ -250,8 +291,14 @@ impl Catalog {
     }
 
     /// How two items stand in an order: by what is asked for, then by name.
-    /// `text` is folded.
-    fn compare(&self, (a, b): (u32, u32), text: &str, sort: SortBy, descending: bool) -> Ordering {
+    /// `texts` are folded.
+    fn compare(
+        &self,
+        (a, b): (u32, u32),
+        texts: &[String],
+        sort: SortBy,
+        descending: bool,
+    ) -> Ordering {
         let item = |id: u32| &self.items[id as usize];
         let origin = |id: u32| &self.origins[id as usize];
         let names = || self.position(a).cmp(&self.position(b));
@@ -261,18 +308,30 @@ impl Catalog {
             SortBy::Size => item(a).size.cmp(&item(b).size),
             SortBy::Modified => origin(a).modified.cmp(&origin(b).modified),
             SortBy::Type => item(a).class.cmp(&item(b).class),
-            SortBy::Rank => self.rank(a, text).cmp(&self.rank(b, text)),
+            SortBy::Rank => self.rank(a, texts).cmp(&self.rank(b, texts)),
         };
         let first = if descending { first.reverse() } else { first };
         first.then_with(names)
     }
 
-    fn rank(&self, id: u32, text: &str) -> Relevance {
-        Ranker::new(text).rank(self.name(id as usize))
+    fn rank(&self, id: u32, texts: &[String]) -> Relevance {
+        let name = self.name(id as usize);
+        relevance::of_all(texts.iter().map(|text| Ranker::new(text).rank(name)))
     }
 
     /// One page of what is wanted.
     pub(crate) fn page(&mut self, wanted: &Wanted, offset: u64, limit: u64) -> Page {
+        self.with_view(wanted, |catalog, view| Page {
+            seqs: view
+                .range(offset, limit)
+                .map(|id| catalog.origins[id as usize].seq)
+                .collect(),
+            by_class: view.by_class(),
+        })
+    }
+
+    /// Asks the order of what is wanted, which is made if there is none.
+    fn with_view<T>(&mut self, wanted: &Wanted, ask: impl FnOnce(&Self, &View) -> T) -> T {
         let key = ViewKey::new(wanted);
         let known = self.views.iter().position(|view| view.key() == &key);
         let mut views = std::mem::take(&mut self.views);
@@ -280,17 +339,11 @@ impl Catalog {
             .and_then(|at| views.remove(at))
             .unwrap_or_else(|| View::new(self, key));
         view.catch_up(self);
-        let page = Page {
-            seqs: view
-                .range(offset, limit)
-                .map(|id| self.origins[id as usize].seq)
-                .collect(),
-            by_class: view.by_class(),
-        };
+        let answer = ask(self, &view);
         views.truncate(VIEWS_MAX - 1);
         views.push_front(view);
         self.views = views;
-        page
+        answer
     }
 
     /// Makes base and tail one base, without what was superseded. Orders are made again when they are asked for.
@@ -300,6 +353,7 @@ impl Catalog {
         let mut merged = Self {
             log_size: self.log_size,
             places: std::mem::take(&mut self.places),
+            superseded: std::mem::take(&mut self.superseded),
             place_numbers: std::mem::take(&mut self.place_numbers),
             items: Vec::with_capacity(self.items.len()),
             origins: Vec::with_capacity(self.items.len()),
@@ -339,6 +393,12 @@ impl Catalog {
             self.base += 1;
         }
     }
+}
+
+/// One bit for each class, as the catalog numbers them.
+pub(crate) fn class_bits(classes: &[MediaClass]) -> u8 {
+    let bits = classes.iter().map(|class| 1 << class_at(*class));
+    bits.fold(0, |all, bit| all | bit)
 }
 
 fn class_at(class: MediaClass) -> u8 {

@@ -21,7 +21,7 @@ use crate::store::files::{self, OpenFile};
 use crate::store::log;
 use crate::store::open::FileMode;
 use crate::store::pool::Pool;
-use crate::verify::{VerifyLevel, VerifyReport, verify};
+use crate::verify::{VerifyLevel, VerifyProgress, VerifyReport, verify};
 
 /// How often a verification is asked how far it is, and whoever waits whether it should end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -277,10 +277,11 @@ fn verify_copy(
     let thread = {
         let (reading, far, level) = (Arc::clone(&reading), Arc::clone(&far), options.level);
         let verifying = move || {
-            verify(&reading, level, &|progress| {
+            let tell = |progress: VerifyProgress| {
                 far.0.store(progress.bytes_done, Ordering::Relaxed);
                 far.1.store(progress.bytes_total, Ordering::Relaxed);
-            })
+            };
+            verify(&reading, level, &tell, Arc::new(|| false))
         };
         std::thread::Builder::new()
             .name("verify copy".into())

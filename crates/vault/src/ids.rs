@@ -110,6 +110,12 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The first 8 bytes: enough to look for a digest by, not to believe that one is found.
+    pub(crate) const fn head(&self) -> u64 {
+        let (head, _) = self.0.split_first_chunk().expect("there are 32 bytes");
+        u64::from_be_bytes(*head)
+    }
 }
 
 impl TryFrom<&[u8]> for Digest {

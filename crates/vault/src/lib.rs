@@ -62,6 +62,7 @@ mod planted;
 pub mod planted;
 mod platform;
 pub mod prove;
+pub mod query;
 mod read;
 pub mod relevance;
 pub mod rescue;
@@ -83,8 +84,9 @@ pub use ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 pub use ingest::{ArchiveError, Ingest, NewAsset, NewLink, Sealed, SourceDigest, Ticket};
 pub use media::{Media, MediaClass};
 pub use model::{
-    Asset, AssetDetails, Collection, Hit, Link, ListPage, ListQuery, Node, Parity, PlaceId,
-    Project, SearchPage, SearchQuery, SortBy, Status, Timestamp, WalkItem, WalkNode,
+    Asset, AssetDetails, Collection, Hit, KnownBy, KnownFile, Link, ListPage, ListQuery, Node,
+    Parity, PlaceId, Placed, Places, Project, Question, Ranks, SearchPage, SearchQuery, Selected,
+    Selection, SortBy, Status, Timestamp, WalkItem, WalkNode,
 };
 pub use name::{Name, NameError};
 pub use platform::replace_private_file;
@@ -95,5 +97,8 @@ pub use uploads::{
     Completed, Completion, DrainReport, PartWriter, UploadError, UploadState, UploadStatus, Uploads,
 };
 pub use vault::{Access, Change, OpenOptions, Vault};
-pub use verify::{Finding, Severity, VerifyLevel, VerifyProgress, VerifyReport, WholeCheck};
+pub use verify::{
+    Finding, LastVerification, Severity, Stop, VerifyLevel, VerifyProgress, VerifyReport,
+    WholeCheck,
+};
 pub use walk::Walk;

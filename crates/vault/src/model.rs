@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::media::{Media, MediaClass};
 use crate::name::Name;
+use crate::query::{Query, ReadTerm};
 
 /// A moment with the resolution file systems have. `seconds` counts from the Unix epoch and may be negative;
 /// `nanoseconds` is 0 to 999,999,999 and always counts forward.
@@ -194,6 +195,8 @@ pub struct AssetDetails {
     pub chunks: u64,
     /// All assets of that name in that place, newest first, itself among them.
     pub versions: Vec<AssetId>,
+    /// The leaf of the log that commits to it.
+    pub leaf_hash: Digest,
 }
 
 /// What a listing is ordered by. Ties fall back to the natural order of names, then to age.
@@ -215,7 +218,7 @@ pub enum SortBy {
 }
 
 /// Which assets of a collection, and in what order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListQuery {
     /// Assets to skip.
     pub offset: u64,
@@ -223,6 +226,8 @@ pub struct ListQuery {
     pub limit: u64,
     /// A substring of the name, case-insensitive; empty matches all.
     pub text: String,
+    /// What else must hold. Finds newest versions alone, whatever `all_versions` says.
+    pub query: Query,
     /// Only these classes; empty means all.
     pub classes: Vec<MediaClass>,
     /// The order.
@@ -246,15 +251,19 @@ pub struct ListPage {
     pub counts: BTreeMap<MediaClass, u64>,
     /// The log's size that this page shows.
     pub log_size: u64,
+    /// How the query was read in this vault.
+    pub read: Vec<ReadTerm>,
 }
 
 /// Which assets of a place and all below it, or of the whole vault, by a part of their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchQuery {
     /// Where to look; `None` for the whole vault.
     pub within: Option<PlaceId>,
     /// A substring of the name of any length, without regard to case and accents; empty matches all.
     pub text: String,
+    /// What else must hold.
+    pub query: Query,
     /// Only these classes; empty means all.
     pub classes: Vec<MediaClass>,
     /// The order.
@@ -280,6 +289,68 @@ pub struct SearchPage {
     pub counts: BTreeMap<MediaClass, u64>,
     /// The log's size that this page shows.
     pub log_size: u64,
+    /// How the query was read in this vault.
+    pub read: Vec<ReadTerm>,
+}
+
+/// Some assets in some order, without saying which of them are looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    /// Where to look; `None` for the whole vault.
+    pub within: Option<PlaceId>,
+    /// Below a collection as well; a project is always looked at with all that is in it.
+    pub deep: bool,
+    /// A substring of the name; empty matches all.
+    pub text: String,
+    /// What else must hold.
+    pub query: Query,
+    /// Only these classes; empty means all.
+    pub classes: Vec<MediaClass>,
+    /// The order.
+    pub sort: SortBy,
+    /// Reversed.
+    pub descending: bool,
+}
+
+/// Where assets stand among others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranks {
+    /// Counted from 0, for each asset that was asked about; `None` for what is not among them.
+    pub ranks: Vec<Option<u64>>,
+    /// The first whose name begins with the text that was asked about, without regard to case and accents.
+    pub prefix: Option<u64>,
+    /// How many there are.
+    pub total: u64,
+    /// The log's size that this shows.
+    pub log_size: u64,
+}
+
+/// Which assets of an order somebody means, as a rule rather than as a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// The order.
+    pub of: Question,
+    /// All of them.
+    pub all: bool,
+    /// Those from one asset to another, both included. A version that has a newer one by now stands for that.
+    pub ranges: Vec<(AssetId, AssetId)>,
+    /// These as well, whether they are among the others or not.
+    pub with: Vec<AssetId>,
+    /// All but these, and the newest versions of their names.
+    pub without: Vec<AssetId>,
+}
+
+/// The assets that somebody means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selected {
+    /// In their order, then those that were named one by one.
+    pub assets: Vec<AssetId>,
+    /// Their sizes' sum.
+    pub bytes: u64,
+    /// Whether all lie in one collection.
+    pub one_place: bool,
+    /// The log's size that this shows.
+    pub log_size: u64,
 }
 
 /// An asset that a search found, and where.
@@ -293,6 +364,52 @@ pub struct Hit {
     pub project: ProjectId,
     /// Names from the project down to the asset itself.
     pub path: Vec<Name>,
+}
+
+/// Where a content lies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Some of them.
+    pub places: Vec<Placed>,
+    /// How many there are.
+    pub total: u64,
+}
+
+/// An asset and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The asset itself.
+    pub asset: Asset,
+    /// The project at the top of its branch.
+    pub project: ProjectId,
+    /// Names from the project down to the asset itself.
+    pub path: Vec<Name>,
+    /// Whether it is the newest version of its name.
+    pub newest: bool,
+}
+
+/// A file that somebody is about to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    /// The collections below the one that is asked about.
+    pub folders: Vec<Name>,
+    /// Its name.
+    pub name: Name,
+    /// Bytes.
+    pub size: u64,
+    /// When it was changed last.
+    pub modified_unix_ms: Option<i64>,
+    /// What it is, where that is known; then nothing else counts.
+    pub sha256: Option<Digest>,
+}
+
+/// What tells that a file is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// Its content.
+    Sha256,
+    /// Size and time, to the millisecond.
+    SizeAndTime,
 }
 
 /// One thing met while walking a place from the top down.
@@ -386,6 +503,12 @@ pub struct Status {
     pub repairs: u64,
     /// When scrubbing last found its parts good.
     pub verified: crate::scrub::LastVerified,
+    /// How much parity the vault was made with.
+    pub parity: Parity,
+    /// Bytes of parity that are there now.
+    pub parity_bytes: u64,
+    /// Stripes that they make up.
+    pub parity_stripes: u64,
 }
 
 /// How much Reed-Solomon parity a vault keeps over what it seals, chosen when it is made.

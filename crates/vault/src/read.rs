@@ -185,15 +185,17 @@ impl AssetReader {
     }
 
     /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
-    /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each.
-    pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize)) -> bool {
+    /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each, and says whether to go on.
+    pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize) -> bool) -> bool {
         let mut whole = sha2::Sha256::default();
         for record in self.open.records.chunks_exact(RECORD_BYTES) {
             let (digest, size) = (record_digest(record), record_size(record));
             let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
                 return false;
             };
-            on_read(bytes.len());
+            if !on_read(bytes.len()) {
+                return false;
+            }
             sha2::Digest::update(&mut whole, &bytes);
         }
         Digest::new(sha2::Digest::finalize(whole).into()) == self.open.asset.sha256

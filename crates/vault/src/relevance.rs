@@ -28,6 +28,11 @@ impl Relevance {
     ];
 }
 
+/// How well a name answers several texts, of which all are looked for: as well as the one it answers worst.
+pub fn of_all(each: impl Iterator<Item = Relevance>) -> Relevance {
+    each.max().unwrap_or(Relevance::Start)
+}
+
 /// Looks for one text in many names.
 pub struct Ranker<'t> {
     text: &'t [u8],

@@ -16,15 +16,19 @@ pub(crate) mod listing;
 pub(crate) mod log;
 pub(crate) mod open;
 pub(crate) mod parity;
+mod places;
 pub(crate) mod pool;
 pub(crate) mod prove;
+mod question;
 pub(crate) mod read;
 pub(crate) mod rebuild;
 pub(crate) mod remains;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod search;
+pub(crate) mod selection;
 pub(crate) mod wal;
+pub(crate) mod whereabouts;
 pub(crate) mod write;
 
 /// "CVLT" in the header's application id: what `file` and probing go by.

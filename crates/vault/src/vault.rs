@@ -11,10 +11,7 @@ use crate::error::{IngestError, OpenError, ReadError};
 use crate::ids::{AssetId, CollectionId, Digest, ProjectId, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::limits;
-use crate::model::{
-    Asset, AssetDetails, Collection, ListPage, ListQuery, Node, Parity, PlaceId, Project,
-    SearchPage, SearchQuery, Status,
-};
+use crate::model::{Asset, AssetDetails, Collection, Node, Parity, PlaceId, Project, Status};
 use crate::name::Name;
 use crate::natural_order;
 use crate::read::{AssetReader, Reading};
@@ -26,13 +23,14 @@ use crate::store::rows::{PlaceBody, VaultBody, asset_from_entry, link_from_entry
 use crate::store::scan::Watcher;
 use crate::store::wal::Elsewhere;
 use crate::store::write::{Protection, Reopen, Writer};
-use crate::store::{Fact, Section, listing, log, read, search};
+use crate::store::{Fact, Section, listing, log, parity, read};
 use crate::uploads::Uploads;
 use crate::walk::Walk;
 
 mod adding;
 mod copying;
 pub(crate) mod create;
+mod finding;
 mod proving;
 mod upkeep;
 
@@ -281,24 +279,6 @@ impl Vault {
         listing::collection(&*self.connection()?, id)
     }
 
-    /// A page of a collection's own assets.
-    pub fn list(&self, collection: CollectionId, query: &ListQuery) -> Result<ListPage, ReadError> {
-        let Reading { whole, catalog, .. } = &*self.inner.reading;
-        listing::page(&*self.connection()?, collection, query, whole, catalog)
-    }
-
-    /// A page of the assets whose names contain a text, in a place and all below it or in the whole vault. The first
-    /// search of a vault reads all of its names.
-    pub fn search(&self, query: &SearchQuery) -> Result<SearchPage, ReadError> {
-        search::search(&*self.connection()?, query, &self.inner.reading.catalog)
-    }
-
-    /// Reads all names now, so that the first search, or page far into a long list, need not. Does nothing where that was
-    /// done.
-    pub fn prepare_search(&self) -> Result<(), ReadError> {
-        search::prepare(&*self.connection()?, &self.inner.reading.catalog)
-    }
-
     /// One asset.
     pub fn asset(&self, id: AssetId) -> Result<Asset, ReadError> {
         let connection = self.connection()?;
@@ -328,6 +308,7 @@ impl Vault {
             path,
             chunks: reader.chunks(),
             versions: versions.into_iter().map(AssetId::new).collect(),
+            leaf_hash: read::entry(&connection, id.seq())?.leaf_hash(),
             asset,
         })
     }
@@ -415,6 +396,7 @@ impl Vault {
         let facts = read::facts(&connection)?;
         let fact = |fact: Fact| facts[fact as usize];
         let (entries, root) = log::last_root(&connection)?;
+        let parity = parity::extent(&connection)?;
         let size_of = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         let wal_bytes = size_of(&files::beside(&inner.path, "-wal"));
         // Who has it open for writing for long cannot go by who else had it open at the beginning.
@@ -444,6 +426,9 @@ impl Vault {
                 .saturating_sub(fact(Fact::Projects) + fact(Fact::Collections))
                 .saturating_sub(fact(Fact::Assets) + fact(Fact::Links)),
             verified: crate::scrub::last_verified(&connection, fact(Fact::Packs)),
+            parity: inner.body.parity,
+            parity_bytes: parity.0,
+            parity_stripes: parity.1,
         };
         transaction.finish().map_err(ReadError::from)?;
         Ok(status)

@@ -4,7 +4,7 @@
 //! which ran.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,20 +13,23 @@ use crate::error::ReadError;
 use crate::ids::{Digest, Seq};
 use crate::merkle::{Edge, Subtree};
 use crate::read::Reading;
-use crate::store::open;
-use crate::store::pool::Connection;
-use crate::store::scan;
+use crate::store::pool::{Connection, Pooled};
+use crate::store::{log, open, scan};
 
 mod assets;
 mod documents;
 mod packs;
 mod parity;
+pub(crate) mod record;
 mod whole;
 
+pub use record::LastVerification;
 pub use whole::WholeCheck;
 
 /// Findings kept in a report; further ones are counted.
 pub const FINDINGS_MAX: usize = 100_000;
+/// Entries compared between two words about progress.
+const ENTRIES_BETWEEN: u64 = 8192;
 /// Threads that check at once; with those that list what there is they have a reader each.
 const THREADS_MAX: usize = 5;
 
@@ -50,7 +53,14 @@ pub struct VerifyProgress {
     pub bytes_done: u64,
     /// Bytes to read in all, an estimate.
     pub bytes_total: u64,
+    /// Entries compared with their leaf hashes so far.
+    pub entries_done: u64,
+    /// Entries in the log when it began.
+    pub entries_total: u64,
 }
+
+/// Whether to stop. Asked from several threads, thousands of times a second.
+pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What a finding means for the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +104,8 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
     /// Findings beyond that.
     pub findings_left_out: u64,
+    /// It was asked to stop before its end: that nothing was found says nothing.
+    pub stopped: bool,
 }
 
 impl VerifyReport {
@@ -109,8 +121,13 @@ struct Pass<'p> {
     level: VerifyLevel,
     progress: &'p (dyn Fn(VerifyProgress) + Sync),
     report: Mutex<VerifyReport>,
+    stop: Stop,
+    /// It was asked to stop; what fails from then on is no finding.
+    stopped: Arc<AtomicBool>,
     bytes_done: AtomicU64,
     bytes_total: u64,
+    entries_done: AtomicU64,
+    entries_total: u64,
     chunks: AtomicU64,
     assets: AtomicU64,
     /// Chunks that are not what their digest says.
@@ -125,8 +142,10 @@ pub(crate) fn verify(
     reading: &Arc<Reading>,
     level: VerifyLevel,
     progress: &(dyn Fn(VerifyProgress) + Sync),
+    stop: Stop,
 ) -> Result<VerifyReport, ReadError> {
     let connection = reading.pool.get()?;
+    let entries_total = log::log_size(&connection)?;
     let stored = scan::stored_bytes(&connection);
     let deep_bytes = if level == VerifyLevel::Deep {
         scan::bytes_of_several_chunks(&connection)
@@ -142,7 +161,11 @@ pub(crate) fn verify(
             level,
             ..VerifyReport::default()
         }),
+        stop,
+        stopped: Arc::default(),
         bytes_done: AtomicU64::new(0),
+        entries_done: AtomicU64::new(0),
+        entries_total,
         bytes_total: if level == VerifyLevel::Quick {
             0
         } else {
@@ -154,22 +177,13 @@ pub(crate) fn verify(
         crcs: Mutex::default(),
         right: Mutex::default(),
     };
-    if level == VerifyLevel::Quick {
-        pass.structure()?;
-    } else {
-        std::thread::scope(|scope| {
-            let structure = scope.spawn(|| pass.structure());
-            pass.contents();
-            structure
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })?;
-        pass.noted("manifest", pass.manifests());
-        pass.noted("asset", pass.assets());
-        if let Err(error) = pass.parity() {
-            pass.repairable("parity", None, format!("parity cannot be checked: {error}"));
-        }
+    match pass.run() {
+        // Whatever it was interrupted in could not end well.
+        Err(_) if pass.is_stopped() => {}
+        outcome => outcome?,
     }
+    // Not asked again: what came to its end without noticing is whole.
+    let stopped = pass.stopped.load(Ordering::SeqCst);
     let mut report = pass
         .report
         .into_inner()
@@ -177,6 +191,7 @@ pub(crate) fn verify(
     report.bytes = pass.bytes_done.into_inner();
     report.chunks = pass.chunks.into_inner();
     report.assets = pass.assets.into_inner();
+    report.stopped = stopped;
     report
         .findings
         .sort_by_key(|finding| (finding.entry, finding.area));
@@ -184,7 +199,43 @@ pub(crate) fn verify(
 }
 
 impl Pass<'_> {
+    fn run(&self) -> Result<(), ReadError> {
+        if self.level == VerifyLevel::Quick {
+            return self.structure();
+        }
+        std::thread::scope(|scope| {
+            let structure = scope.spawn(|| self.structure());
+            self.contents();
+            structure
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        self.noted("manifest", self.manifests());
+        self.noted("asset", self.assets());
+        if let Err(error) = self.parity() {
+            self.repairable("parity", None, format!("parity cannot be checked: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Whether to stop; once it is so, it stays so.
+    fn is_stopped(&self) -> bool {
+        asked(&self.stop, &self.stopped)
+    }
+
+    /// A connection that is interrupted when it is time to stop.
+    fn connection(&self) -> Result<Pooled<'_>, ReadError> {
+        let (stop, stopped) = (Arc::clone(&self.stop), Arc::clone(&self.stopped));
+        self.reading
+            .pool
+            .get()?
+            .until(move || asked(&stop, &stopped))
+    }
+
     fn find(&self, finding: Finding) {
+        if self.stopped.load(Ordering::SeqCst) {
+            return;
+        }
         let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         if report.findings.len() < FINDINGS_MAX {
             report.findings.push(finding);
@@ -222,16 +273,22 @@ impl Pass<'_> {
     }
 
     fn advance(&self, bytes: usize) {
-        let bytes_done = self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        self.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.tell();
+    }
+
+    fn tell(&self) {
         (self.progress)(VerifyProgress {
-            bytes_done,
+            bytes_done: self.bytes_done.load(Ordering::Relaxed),
             bytes_total: self.bytes_total,
+            entries_done: self.entries_done.load(Ordering::Relaxed),
+            entries_total: self.entries_total,
         });
     }
 
     /// Schema, `SQLite`'s own check, the log, the lists.
     fn structure(&self) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
+        let connection = self.connection()?;
         // One snapshot: others may be adding meanwhile.
         let _snapshot = connection.unchecked_transaction()?;
         if let Some(why) = open::why_read_only(&connection)? {
@@ -283,6 +340,10 @@ impl Pass<'_> {
             for subtree in edge.push(leaf) {
                 self.subtree(&subtree, subtrees.remove(&subtree_id(&subtree)).as_ref());
             }
+            self.entries_done.store(edge.size(), Ordering::Relaxed);
+            if edge.size().is_multiple_of(ENTRIES_BETWEEN) {
+                self.tell();
+            }
             if let Some(root) = roots.get(&edge.size()) {
                 if root == edge.root().as_bytes() {
                     last_good_root = edge.size();
@@ -301,6 +362,7 @@ impl Pass<'_> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entries = edge.size();
+        self.tell();
         let covered = roots.keys().max().copied().unwrap_or(0);
         if covered != edge.size() {
             let detail = format!(
@@ -384,7 +446,7 @@ impl Pass<'_> {
 
     /// Every manifest against its hash, whether an asset refers to it or not.
     fn manifests(&self) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
+        let connection = self.connection()?;
         scan::manifests(&connection, |id, sha256, records| {
             if Digest::of(records).as_bytes() != sha256 {
                 let detail = format!("manifest {id} differs from its hash");
@@ -411,6 +473,17 @@ impl Pass<'_> {
         );
         self.noted("pack", packs);
         self.noted("asset", assets);
+    }
+}
+
+/// Whether it is time to stop, which is remembered.
+fn asked(stop: &Stop, stopped: &AtomicBool) -> bool {
+    stopped.load(Ordering::SeqCst) || {
+        let stop = stop();
+        if stop {
+            stopped.store(true, Ordering::SeqCst);
+        }
+        stop
     }
 }
 

@@ -20,15 +20,18 @@ mod it {
     mod log;
     mod matrix;
     mod processes;
+    mod query;
     #[cfg(unix)]
     mod recovery;
     mod refusals;
     mod round_trip;
     mod scrub;
     mod search;
+    mod selection;
     mod support;
     mod uploads;
     mod varied;
+    mod verified;
     mod wal;
     mod worm;
 }

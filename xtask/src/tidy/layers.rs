@@ -84,7 +84,22 @@ const BANS: &[Ban] = &[
         reason: "crates/vault/src/store/open.rs sets and reads back what keeps a vault safe",
     },
     Ban {
-        places: &["crates/vault", "crates/server"],
+        places: &["crates/preview/src"],
+        except: &[],
+        words: &[
+            "compactvault_vault",
+            "axum",
+            "hyper",
+            "tokio",
+            "std::fs",
+            "File::",
+            "std::net",
+            "Command::",
+        ],
+        reason: "what decodes hostile content gets bytes and gives values; it opens nothing",
+    },
+    Ban {
+        places: &["crates/vault", "crates/preview", "crates/server"],
         except: &[],
         words: &["anyhow"],
         reason: "libraries have typed errors; anyhow belongs to crates/cli and xtask",
@@ -102,6 +117,8 @@ const BANS: &[Ban] = &[
             "crates/vault/src/merkle.rs",
             "crates/vault/src/natural_order.rs",
             "crates/vault/src/relevance.rs",
+            "crates/vault/src/query.rs",
+            "crates/vault/src/query",
             "crates/vault/src/name.rs",
             "crates/vault/src/media.rs",
             "crates/vault/src/media",
@@ -208,6 +225,11 @@ const DEPENDENCY_BANS: &[(&str, &[&str], &str)] = &[
         "the vault is a synchronous library without HTTP, command line or untyped errors",
     ),
     (
+        "crates/preview/Cargo.toml",
+        &["compactvault-vault", "axum", "hyper", "tokio", "anyhow"],
+        "what decodes hostile content knows neither vaults nor HTTP",
+    ),
+    (
         "crates/server/Cargo.toml",
         &["rusqlite", "anyhow", "clap"],
         "the server knows the vault's public API, not its store",
@@ -300,6 +322,10 @@ mod tests {
             ),
             ("crates/vault/src/export.rs", "tokio::spawn(x);"),
             ("crates/vault/src/export.rs", "let sql = \"SELECT 1\";"),
+            (
+                "crates/preview/src/sound.rs",
+                "let bytes = std::fs::read(path);",
+            ),
             ("crates/server/src/wire.rs", "let sql = \"SELECT 1\";"),
             ("crates/cli/src/main.rs", "use rusqlite::Row;"),
             (

@@ -139,7 +139,7 @@ fn in_web(files: &[SourceFile]) -> impl Iterator<Item = &SourceFile> {
     files.iter().filter(|file| file.is_under("web"))
 }
 
-fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_comment = |line: &str| {
         ["//", "/*", "*", "<!--"]
             .iter()
@@ -177,7 +177,7 @@ fn references(file: &SourceFile) -> Vec<(usize, String)> {
 }
 
 /// The content of the string that starts here; empty and templated ones are of no use.
-fn quoted(text: &str) -> Option<&str> {
+pub(super) fn quoted(text: &str) -> Option<&str> {
     let quote = text
         .chars()
         .next()
@@ -208,7 +208,7 @@ fn named_files(file: &SourceFile) -> Vec<String> {
 }
 
 /// The path a specifier means, seen from a file; `None` if it leaves the repository.
-fn resolve(from: &str, specifier: &str) -> Option<String> {
+pub(super) fn resolve(from: &str, specifier: &str) -> Option<String> {
     if let Some(absolute) = specifier.strip_prefix('/') {
         return Some(format!("web/{absolute}"));
     }

@@ -1,5 +1,6 @@
-//! `reindex`: the derived data again, from what is sealed.
+//! `reindex`: the derived data again, from what is sealed. Thumbnails and facts are removed, and made by `serve`.
 
+use anyhow::Context as _;
 use compactvault_vault::Access;
 use serde_json::json;
 
@@ -14,9 +15,11 @@ pub(crate) fn run(args: &Reindex, global: &Global, output: &Output) -> anyhow::R
     let path = vault.path().to_path_buf();
     let rebuilt = vault.rebuild_derived();
     let entries = vault.log_size();
+    let forgotten = compactvault_server::previews::forget(&vault);
     vault.close()?;
     rebuilt?;
     let entries = entries?;
+    forgotten.context("cannot remove the thumbnails and facts")?;
     output.line(format_args!(
         "{}: made the lists, counts and orders of {entries} entries again",
         shown_path(&path)

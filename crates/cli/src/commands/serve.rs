@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use compactvault_server::previews::WorkerCommand;
 use compactvault_server::{Place, ServerOptions, ServerReport, Tls};
 use compactvault_vault::Access;
 use serde_json::json;
@@ -51,6 +52,7 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
         assets_dir: args.assets,
         checkpoint_dir: args.checkpoint_dir,
         scrub: (!args.no_scrub && !args.read_only).then_some(args.scrub_budget),
+        preview_worker: preview_worker(),
         vault: vault_choice::options(global, access),
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -106,6 +108,19 @@ pub(crate) fn run(args: Serve, global: &Global, output: &Output) -> anyhow::Resu
     drop(runtime);
     tell(&report, output)?;
     Ok(Exit::Done)
+}
+
+/// This program again, as the process that decodes. On Linux it is found even if it was replaced meanwhile.
+fn preview_worker() -> Option<WorkerCommand> {
+    let program = if cfg!(target_os = "linux") {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe().ok()?
+    };
+    Some(WorkerCommand {
+        program,
+        arguments: vec!["preview-worker".into()],
+    })
 }
 
 /// A server that is broken into gives away what its user may do.

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
             bar.set_total(progress.bytes_total);
             bar.set(progress.bytes_done, || "reading".into());
         })?;
+        note(vault, &report, output);
         Ok((report, comparison, vault.path().to_path_buf()))
     });
     let (mut report, comparison, path) = match looked {
@@ -118,6 +119,15 @@ pub(crate) fn run(args: &Verify, global: &Global, output: &Output) -> anyhow::Re
         })
     })?;
     Ok(exit)
+}
+
+/// Remembers that the file was verified, where that can be kept; the verification counts all the same.
+fn note(vault: &Vault, report: &VerifyReport, output: &Output) {
+    if let Err(error) = vault.note_verification(report, "verify") {
+        output.remark(format_args!(
+            "that it was verified could not be noted: {error}"
+        ));
+    }
 }
 
 /// A vault that cannot even be opened may still be rescued whole.

@@ -25,7 +25,7 @@ use crate::text::{PREVIEW_BYTES_MAX, decode};
 use crate::wire;
 
 /// For ever: an asset's bytes never change.
-const CACHE: &str = "private, max-age=31536000, immutable";
+pub(super) const CACHE: &str = "private, max-age=31536000, immutable";
 
 /// An answer as far as blocking threads have to make it.
 struct Prepared {
@@ -178,7 +178,7 @@ fn describe(headers: &mut HeaderMap, asset: &Asset) {
 
 /// What archived bytes may do when they are opened by themselves: show, and nothing else. They run no script, have no
 /// origin, and can neither send nor fetch; a player's document may load the one file it plays.
-fn content_policy(media_type: &str) -> &'static str {
+pub(super) fn content_policy(media_type: &str) -> &'static str {
     match media_type.split('/').next() {
         // A browser plays these in a document of its own that fetches them once more, which an opaque origin could not.
         Some("audio" | "video") => {
@@ -248,7 +248,7 @@ fn last_modified(asset: &Asset) -> Option<(String, i64)> {
     Some((Civil::from_unix_seconds(seconds).http()?, seconds))
 }
 
-fn header_value(text: String) -> HeaderValue {
+pub(super) fn header_value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("media types, digits and hex are visible ASCII")
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use compactvault_vault::query::Query;
 use compactvault_vault::{
     CollectionId, ListPage, ListQuery, MediaClass, Name, PlaceId, ProjectId, SortBy, Vault,
 };
@@ -12,7 +13,7 @@ use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::extract::{EntryId, JsonId, Params, json, json_body};
-use crate::limits::JSON_BYTES_MAX;
+use crate::limits::{JSON_BYTES_MAX, Q_BYTES_MAX};
 use crate::wire;
 
 /// Assets in one answer, unless asked for otherwise, and at most.
@@ -102,13 +103,15 @@ pub(crate) async fn assets(
             vault.collection(CollectionId::new(id))?;
             return Ok(ListPage {
                 log_size: vault.log_size()?,
+                read: query.query.read.clone(),
                 ..ListPage::default()
             });
         }
         Ok(vault.list(CollectionId::new(id), &query)?)
     };
     let page = app.ask(Lane::Read, list).await?;
-    Ok(json(StatusCode::OK, &wire::AssetPage::from(&page)))
+    let q = params.get("q").unwrap_or_default();
+    Ok(json(StatusCode::OK, &wire::AssetPage::new(&page, q)))
 }
 
 /// Which assets a list or a search asks for.
@@ -122,19 +125,60 @@ pub(super) fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
             "limit must be 1 or more",
         ));
     }
-    let classes = params.get("type").map_or(Ok(Vec::new()), |words| {
-        words
-            .split(',')
-            .map(|word| MediaClass::from_word(word.trim()).ok_or(word))
-            .collect()
-    });
-    let classes = classes.map_err(|word| {
-        let message = format!(
-            "there is no type “{word}”; the types are text, image, audio, video, 3d and binary"
-        );
-        ApiError::bad_request("bad_type", message)
-    })?;
-    let sort = match params.get("sort").unwrap_or("name") {
+    let classes = classes(
+        params
+            .get("type")
+            .map_or(Vec::new(), |words| words.split(',').collect()),
+    )?;
+    let sort = sort(params.get("sort"))?;
+    let query = query(params.get("q"))?;
+    let all_versions = is_second(params.get("versions"), ("newest", "all"), "versions")?;
+    if all_versions && !query.is_empty() {
+        let message =
+            "q finds newest versions alone; leave versions=all out, or ask for them with query";
+        return Err(ApiError::bad_request("bad_versions", message));
+    }
+    Ok(ListQuery {
+        offset: params
+            .number("offset", "bad_offset")?
+            .unwrap_or(0)
+            .min(i64::MAX.unsigned_abs()),
+        limit: limit.min(LIMIT_MAX),
+        text: params.get("query").unwrap_or_default().to_owned(),
+        classes,
+        sort,
+        descending: descending(params.get("order"))?,
+        query,
+        all_versions,
+    })
+}
+
+/// A query in the query language.
+pub(super) fn query(text: Option<&str>) -> Result<Query, ApiError> {
+    let text = text.unwrap_or_default();
+    if text.len() <= Q_BYTES_MAX {
+        return Ok(Query::parse(text));
+    }
+    let message = format!("q can have at most {Q_BYTES_MAX} bytes");
+    Err(ApiError::bad_request("q_too_long", message))
+}
+
+/// Types by their words.
+pub(super) fn classes(words: Vec<&str>) -> Result<Vec<MediaClass>, ApiError> {
+    let class = |word: &str| {
+        MediaClass::from_word(word.trim()).ok_or_else(|| {
+            let message = format!(
+                "there is no type “{word}”; the types are text, image, audio, video, 3d and binary"
+            );
+            ApiError::bad_request("bad_type", message)
+        })
+    };
+    words.into_iter().map(class).collect()
+}
+
+/// An order by its word.
+pub(super) fn sort(word: Option<&str>) -> Result<SortBy, ApiError> {
+    Ok(match word.unwrap_or("name") {
         "name" => SortBy::Name,
         "size" => SortBy::Size,
         "added" => SortBy::Added,
@@ -145,35 +189,32 @@ pub(super) fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
             let message = "sort must be name, size, added, modified, type or rank";
             return Err(ApiError::bad_request("bad_sort", message));
         }
-    };
-    Ok(ListQuery {
-        offset: params
-            .number("offset", "bad_offset")?
-            .unwrap_or(0)
-            .min(i64::MAX.unsigned_abs()),
-        limit: limit.min(LIMIT_MAX),
-        text: params.get("query").unwrap_or_default().to_owned(),
-        classes,
-        sort,
-        descending: one_of(params, "order", ("asc", "desc"), "bad_order")?,
-        all_versions: one_of(params, "versions", ("newest", "all"), "bad_versions")?,
     })
 }
 
+/// Whether an order runs backwards.
+pub(super) fn descending(word: Option<&str>) -> Result<bool, ApiError> {
+    is_second(word, ("asc", "desc"), "order")
+}
+
 /// Whether a parameter has the second of its two words; absent means the first.
-fn one_of(
-    params: &Params,
-    name: &str,
+fn is_second(
+    word: Option<&str>,
     (first, second): (&str, &str),
-    code: &'static str,
+    name: &'static str,
 ) -> Result<bool, ApiError> {
-    match params.get(name) {
+    match word {
         None => Ok(false),
         Some(word) if word == first => Ok(false),
         Some(word) if word == second => Ok(true),
-        Some(_) => Err(ApiError::bad_request(
-            code,
-            format!("{name} must be {first} or {second}"),
-        )),
+        Some(_) => {
+            let code = if name == "order" {
+                "bad_order"
+            } else {
+                "bad_versions"
+            };
+            let message = format!("{name} must be {first} or {second}");
+            Err(ApiError::bad_request(code, message))
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! ZIPs: of a project, of a collection, of a selection, and of a selection that was left here before.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::time::Instant;
 
 use axum::extract::{Request, State};
@@ -9,6 +9,7 @@ use axum::response::Response;
 use compactvault_vault::{AssetId, CollectionId, PlaceId, ProjectId, ReadError, Vault};
 use serde::Deserialize;
 
+use super::selection::{Selection, selected};
 use crate::app::App;
 use crate::archive::Archive;
 use crate::blocking::Lane;
@@ -17,6 +18,7 @@ use crate::error::ApiError;
 use crate::extract::{EntryId, JsonId, Segment, json, json_body};
 use crate::limits::{IDS_MAX, JSON_IDS_BYTES_MAX};
 use crate::pieces::Pieces;
+use crate::tickets::{Layout, Waiting};
 use crate::wire;
 
 const SELECTION_NAME: &[u8] = b"selected_assets.zip";
@@ -61,13 +63,19 @@ async fn place(
 }
 
 #[derive(Deserialize)]
-struct Selection {
+struct Ids {
     ids: Vec<JsonId>,
 }
 
-/// The assets that a body names, each of which must exist.
-async fn read_selection(app: &App, request: Request) -> Result<Vec<AssetId>, ApiError> {
-    let Selection { ids } = json_body(request, JSON_IDS_BYTES_MAX).await?;
+/// What `POST /api/downloads` takes.
+#[derive(Deserialize)]
+struct Wanted {
+    ids: Option<Vec<JsonId>>,
+    selection: Option<Selection>,
+}
+
+/// The assets that a body names, each of which must exist, and their bytes.
+async fn require_all(app: &App, ids: Vec<JsonId>) -> Result<(Vec<AssetId>, u64), ApiError> {
     if ids.is_empty() {
         return Err(ApiError::bad_request(
             "no_ids",
@@ -84,8 +92,14 @@ async fn read_selection(app: &App, request: Request) -> Result<Vec<AssetId>, Api
         .map(|id| id.seq().map(AssetId::new))
         .collect::<Result<Vec<_>, _>>()?;
     app.ask(Lane::Read, move |vault| {
-        ids.iter().try_for_each(|id| vault.asset(*id).map(drop))?;
-        Ok::<_, ReadError>(ids)
+        let mut seen = HashSet::new();
+        let mut bytes = 0;
+        for id in &ids {
+            let size = vault.asset(*id)?.size;
+            bytes += if seen.insert(*id) { size } else { 0 };
+        }
+        let ids = ids.into_iter().filter(|id| seen.remove(id)).collect();
+        Ok::<_, ReadError>((ids, bytes))
     })
     .await
 }
@@ -101,19 +115,63 @@ pub(crate) async fn selection(
         vault.collection(CollectionId::new(id))
     })
     .await?;
-    let ids = read_selection(&app, request).await?;
-    send_selection(&app, &method, ids.into()).await
+    let Ids { ids } = json_body(request, JSON_IDS_BYTES_MAX).await?;
+    let (ids, _) = require_all(&app, ids).await?;
+    let waiting = Waiting {
+        ids: ids.into(),
+        layout: Layout::Flat,
+    };
+    send_selection(&app, &method, waiting).await
 }
 
 /// `POST /api/downloads`.
 pub(crate) async fn issue(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     app.shelf.vault()?;
-    let ids = read_selection(&app, request).await?;
-    let ticket = app.tickets.issue(ids, Instant::now());
+    let wanted: Wanted = json_body(request, JSON_IDS_BYTES_MAX).await?;
+    let (ids, bytes, layout) = match wanted {
+        Wanted {
+            ids: Some(ids),
+            selection: None,
+        } => {
+            let (ids, bytes) = require_all(&app, ids).await?;
+            (ids, bytes, Layout::Flat)
+        }
+        Wanted {
+            ids: None,
+            selection: Some(selection),
+        } => {
+            let rule = selection.rule()?;
+            let base = rule.of.within;
+            let selected = selected(&app, rule).await?;
+            let layout = if selected.one_place {
+                Layout::Flat
+            } else {
+                Layout::Folders(base)
+            };
+            (selected.assets, selected.bytes, layout)
+        }
+        _ => {
+            let message = "the body must have either ids or a selection";
+            return Err(ApiError::bad_request("bad_json", message));
+        }
+    };
+    if ids.is_empty() {
+        let message = "nothing is selected, so there is nothing to download";
+        return Err(ApiError::bad_request("nothing_selected", message));
+    }
+    let count = ids.len() as u64;
+    let waiting = Waiting {
+        ids: ids.into(),
+        layout,
+    };
+    let ticket = app.tickets.issue(waiting, Instant::now());
     Ok(json(
         StatusCode::CREATED,
         &wire::TicketUrl {
             url: format!("/api/downloads/{ticket}"),
+            count,
+            bytes,
+            folders: layout != Layout::Flat,
         },
     ))
 }
@@ -125,23 +183,27 @@ pub(crate) async fn ticket(
     Segment(ticket): Segment,
 ) -> Result<Response, ApiError> {
     app.shelf.vault()?;
-    let ids = app
+    let waiting = app
         .tickets
         .look_up(&ticket, Instant::now())
         .ok_or_else(|| {
             let message = "this download has expired; select the files again";
             ApiError::new(StatusCode::NOT_FOUND, "unknown_ticket", message)
         })?;
-    send_selection(&app, &method, ids).await
+    send_selection(&app, &method, waiting).await
 }
 
 async fn send_selection(
     app: &App,
     method: &Method,
-    ids: Arc<[AssetId]>,
+    Waiting { ids, layout }: Waiting,
 ) -> Result<Response, ApiError> {
     send(app, method, move |vault| {
-        Ok((Archive::of_assets(vault, &ids)?, SELECTION_NAME.to_vec()))
+        let archive = match layout {
+            Layout::Flat => Archive::of_assets(vault, ids)?,
+            Layout::Folders(base) => Archive::of_assets_in_folders(vault, ids, base)?,
+        };
+        Ok((archive, SELECTION_NAME.to_vec()))
     })
     .await
 }

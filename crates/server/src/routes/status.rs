@@ -20,7 +20,8 @@ pub(crate) async fn status(State(app): State<App>) -> Result<Response, ApiError>
     let name = app.shelf.chosen_name().unwrap_or_default();
     let ask = move |vault: &Vault| -> Result<_, ApiError> {
         let unfinished = super::uploads::unfinished_count(vault)?;
-        Ok(wire::Status::new(vault.status()?, name, unfinished))
+        let last = vault.last_verification();
+        Ok(wire::Status::new(vault.status()?, name, unfinished, last))
     };
     Ok(json(StatusCode::OK, &app.ask(Lane::Read, ask).await?))
 }

@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compactvault_server::previews::WorkerCommand;
 use compactvault_server::{Peer, Place, Server, ServerOptions};
 use compactvault_vault::{Name, NewAsset, OpenOptions, PlaceId, Ticket, Timestamp, Vault};
 use serde_json::Value;
@@ -70,7 +71,16 @@ pub(crate) fn options(folder: &Path) -> ServerOptions {
         assets_dir: None,
         checkpoint_dir: None,
         scrub: None,
+        preview_worker: Some(worker()),
         vault: vault_options(folder),
+    }
+}
+
+/// The worker with jobs that misbehave besides the others.
+pub(crate) fn worker() -> WorkerCommand {
+    WorkerCommand {
+        program: env!("CARGO_BIN_EXE_compactvault-test-worker").into(),
+        arguments: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::filter::Prepared;
 use super::view::ViewKey;
 use super::{ByClass, Catalog, Scope};
 
@@ -26,16 +27,32 @@ impl Catalog {
             .iter()
             .map(|chain| holds(key.scope, chain))
             .collect();
+        // The longest is in the fewest names, mostly.
+        let main = (0..key.texts.len()).max_by_key(|at| key.texts[*at].len());
+        let main_text = main.map_or(&[][..], |at| key.texts[at].as_bytes());
+        let others: Vec<Finder<'_>> = (0..key.texts.len())
+            .filter(|at| Some(*at) != main)
+            .map(|at| Finder::new(key.texts[at].as_bytes()))
+            .collect();
+        let prepared = Prepared::new(&key.filter, &self.places);
         let tasks = self.items.len().div_ceil(TASK);
         let find = |task: usize| {
             let range = task * TASK..self.items.len().min((task + 1) * TASK);
             let mut found = Found {
-                ids: self.containing(range, key.text.as_bytes()),
+                ids: self.containing(range, main_text),
                 by_class: ByClass::default(),
             };
             found.ids.retain(|id| {
                 let item = &self.items[*id as usize];
                 if !item.newest || !places[item.place as usize] {
+                    return false;
+                }
+                let id = *id as usize;
+                let has_all = others.is_empty() || {
+                    let name = self.name(id);
+                    others.iter().all(|finder| finder.find(name).is_some())
+                };
+                if !has_all || !prepared.holds(self, id) {
                     return false;
                 }
                 let (items, bytes) = &mut found.by_class[usize::from(item.class)];
@@ -48,11 +65,13 @@ impl Catalog {
         (0..tasks).into_par_iter().map(find).collect()
     }
 
-    /// Whether an item, newest or not, lies in a scope and contains `text`.
-    pub(super) fn matches(&self, id: u32, scope: Scope, text: &str) -> bool {
-        let chain = &self.places[self.items[id as usize].place as usize];
-        holds(scope, chain)
-            && memchr::memmem::find(self.name(id as usize), text.as_bytes()).is_some()
+    /// Whether an item, newest or not and of any class, is what `key` wants.
+    pub(super) fn matches(&self, id: u32, key: &ViewKey) -> bool {
+        let at = id as usize;
+        let chain = &self.places[self.items[at].place as usize];
+        let contains =
+            |text: &String| memchr::memmem::find(self.name(at), text.as_bytes()).is_some();
+        holds(key.scope, chain) && key.texts.iter().all(contains) && key.filter.holds(self, at)
     }
 
     fn containing(&self, range: Range<usize>, text: &[u8]) -> Vec<u32> {

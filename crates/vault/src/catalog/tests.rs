@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::natural_order::{fold, sort_key};
+use crate::query::{Bounds, Period};
 use crate::relevance::Ranker;
 
 const COLLECTIONS: u64 = 5;
@@ -43,6 +46,9 @@ fn asset(seq: u64, random: u64) -> Known {
             size: random % 7,
             modified,
             class: MediaClass::ALL[small(random >> 3) % 6],
+            sealed_at: (random % 11).cast_signed() * 700 - 2000,
+            content: (random % 5) << 56,
+            versioned: false,
         },
         place: 11 + (random >> 6) % COLLECTIONS,
         name: format!("{}{}{}{}", part(9), part(14), part(19), part(24)),
@@ -50,13 +56,90 @@ fn asset(seq: u64, random: u64) -> Known {
 }
 
 /// Takes out the version that `new` replaces, and gives its entry.
-fn supersede(model: &mut Vec<Known>, new: &Known) -> Option<u64> {
+fn supersede(model: &mut Vec<Known>, new: &mut Known) -> Option<u64> {
     let same = |old: &Known| old.place == new.place && old.name == new.name;
     let at = model.iter().position(same)?;
+    new.facts.versioned = true;
     Some(model.swap_remove(at).facts.seq)
 }
 
-fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6]) {
+/// What is asked besides, each with what it says of an asset.
+type Asked = (Filter, fn(&Known) -> bool);
+
+fn filters() -> Vec<Asked> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| fold(text)).collect();
+    let is = |test: Test| Filter {
+        texts: Vec::new(),
+        tests: vec![(false, test)],
+    };
+    let all = |tests: Vec<(bool, Test)>, words: &[&str]| Filter {
+        texts: texts(words),
+        tests,
+    };
+    vec![
+        (Filter::default(), |_| true),
+        (is(Test::Size(Bounds { min: 2, max: 4 })), |known| {
+            (2..=4).contains(&known.facts.size)
+        }),
+        (is(Test::Added(Period { from: -1, until: 3 })), |known| {
+            (-1000..3000).contains(&known.facts.sealed_at)
+        }),
+        (is(Test::Modified(Period { from: -1, until: 2 })), |known| {
+            known.facts.modified.1 > 0 && (-1..2).contains(&known.facts.modified.0)
+        }),
+        (is(Test::Versioned), |known| known.facts.versioned),
+        (is(Test::Ends(vec!["10".into(), "a".into()])), |known| {
+            let name = fold(&known.name);
+            name.len() > 2 && name.ends_with("10") || name.len() > 1 && name.ends_with('a')
+        }),
+        (
+            all(
+                vec![
+                    (true, Test::Name(fold("img"))),
+                    (false, Test::Places(vec![2, 12])),
+                ],
+                &["e", "A"],
+            ),
+            |known| {
+                let name = fold(&known.name);
+                let chain = chain(known.place);
+                name.contains('e')
+                    && name.contains('a')
+                    && !name.contains("img")
+                    && (chain.contains(&2) || chain.contains(&12))
+            },
+        ),
+        (
+            all(
+                vec![
+                    (
+                        false,
+                        Test::Content {
+                            value: 3 << 56,
+                            mask: u64::MAX << 56,
+                            except: vec![21, 22, 23],
+                        },
+                    ),
+                    (true, Test::Classes(0b11)),
+                    (true, Test::Modified(Period { from: 0, until: 1 })),
+                ],
+                &[],
+            ),
+            |known| {
+                known.facts.content == 3 << 56
+                    && !(21..=23).contains(&known.facts.seq)
+                    && !MediaClass::ALL[..2].contains(&known.facts.class)
+                    && (known.facts.modified.1 == 0 || known.facts.modified.0 != 0)
+            },
+        ),
+    ]
+}
+
+fn expected(
+    model: &[Known],
+    wanted: &Wanted<'_>,
+    holds: fn(&Known) -> bool,
+) -> (Vec<u64>, [(u64, u64); 6]) {
     let mut by_class = [(0, 0); 6];
     let mut found = Vec::new();
     for known in model {
@@ -66,7 +149,7 @@ fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6])
             Scope::Below(place) => chain.contains(&place),
             Scope::Own(place) => known.place == place,
         };
-        if inside && fold(&known.name).contains(&fold(wanted.text)) {
+        if inside && fold(&known.name).contains(&fold(wanted.text)) && holds(known) {
             let at = MediaClass::ALL
                 .iter()
                 .position(|class| *class == known.facts.class);
@@ -79,7 +162,12 @@ fn expected(model: &[Known], wanted: &Wanted<'_>) -> (Vec<u64>, [(u64, u64); 6])
         }
     }
     let name = |known: &Known| (sort_key(known.name.as_bytes()), known.facts.seq);
-    let rank = |known: &Known| Ranker::new(&fold(wanted.text)).rank(fold(&known.name).as_bytes());
+    let rank = |known: &Known| {
+        let texts = wanted.filter.texts.iter().map(String::as_str);
+        let texts = texts.chain([wanted.text]).filter(|text| !text.is_empty());
+        let ranks = texts.map(|text| Ranker::new(&fold(text)).rank(fold(&known.name).as_bytes()));
+        ranks.max()
+    };
     found.sort_by(|a, b| {
         let (f, g) = (&a.facts, &b.facts);
         let first = match wanted.sort {
@@ -116,6 +204,65 @@ fn filled(model: &mut [Known]) -> Catalog {
     catalog
 }
 
+/// Where each asset stands, and what lies between two of them.
+fn check_ranks(
+    catalog: &mut Catalog,
+    (wanted, all): (&Wanted<'_>, &[u64]),
+    model: &[Known],
+    random: u64,
+) {
+    let seqs: Vec<u64> = model
+        .iter()
+        .map(|known| known.facts.seq)
+        .chain([7])
+        .collect();
+    let prefix = ["a", "img", "東", "2e", "nothing"][small(random) % 5];
+    let found = catalog.ranks(wanted, &seqs, Some(prefix));
+    for (seq, rank) in seqs.iter().zip(&found.each) {
+        let due = all
+            .iter()
+            .position(|other| other == seq)
+            .map(|at| at as u64);
+        assert_eq!(*rank, due, "{seq} in {wanted:?}");
+    }
+    let name = |seq: &u64| model.iter().find(|known| known.facts.seq == *seq);
+    let begins = |seq: &u64| name(seq).is_some_and(|known| fold(&known.name).starts_with(prefix));
+    let due = all.iter().position(begins).map(|at| at as u64);
+    assert_eq!(found.prefix, due, "{prefix} in {wanted:?}");
+
+    let at = |n: u64| {
+        seqs.get(small(random.wrapping_mul(n)) % seqs.len())
+            .copied()
+    };
+    let ends: Vec<u64> = (3..9).filter_map(at).filter(|seq| *seq != 7).collect();
+    let &[first, last, from, to, one, other] = &ends[..] else {
+        return;
+    };
+    let known = catalog.known(&ends);
+    let item = |seq: u64| known[&seq].item;
+    let picked = Picked {
+        all: false,
+        spans: vec![(item(first), item(last)), (item(from), item(to))],
+        with: vec![item(one), item(one), item(other)],
+        without: HashSet::from([last, other]),
+    };
+    // What is not in the order stands somewhere in it all the same; here only spans between what is.
+    let rank = |seq: u64| all.iter().position(|other| *other == seq);
+    let span = |from, to| Some(rank(from)?.min(rank(to)?)..=rank(from)?.max(rank(to)?));
+    let (Some(early), Some(late)) = (span(first, last), span(from, to)) else {
+        return;
+    };
+    let mut due: Vec<u64> = (0..all.len())
+        .filter(|at| early.contains(at) || late.contains(at))
+        .map(|at| all[at])
+        .filter(|seq| *seq != last && *seq != other)
+        .collect();
+    if !due.contains(&one) && one != last && one != other {
+        due.push(one);
+    }
+    assert_eq!(catalog.select(wanted, &picked).seqs, due, "{wanted:?}");
+}
+
 fn check_all(catalog: &mut Catalog, model: &[Known], texts: &[&str], offset: u64) {
     let scopes = [
         Scope::Vault,
@@ -132,21 +279,25 @@ fn check_all(catalog: &mut Catalog, model: &[Known], texts: &[&str], offset: u64
         SortBy::Type,
         SortBy::Rank,
     ];
+    let filters = filters();
     for (n, text) in texts.iter().enumerate() {
         for (m, scope) in scopes.into_iter().enumerate() {
+            let (filter, holds) = &filters[(n + m * 3 + small(offset)) % filters.len()];
             let classes = &MediaClass::ALL[..(n + m) % 4];
             let sort = sorts[(n * 2 + m) % sorts.len()];
             let descending = (n + m / 2) % 2 == 1;
             let wanted = Wanted {
                 scope,
                 text,
+                filter,
                 classes,
                 sort,
                 descending,
             };
-            let (all, by_class) = expected(model, &wanted);
+            let (all, by_class) = expected(model, &wanted, *holds);
             let page = catalog.page(&wanted, offset, 7);
-            let due: Vec<u64> = all.into_iter().skip(small(offset)).take(7).collect();
+            check_ranks(catalog, (&wanted, &all), model, offset);
+            let due: Vec<u64> = all.iter().copied().skip(small(offset)).take(7).collect();
             assert_eq!(
                 page,
                 Page {
@@ -173,8 +324,8 @@ proptest! {
         let mut model: Vec<Known> = Vec::new();
         let mut seq = 20;
         for random in first {
-            let new = asset(seq, random);
-            supersede(&mut model, &new);
+            let mut new = asset(seq, random);
+            supersede(&mut model, &mut new);
             model.push(new);
             seq += 1;
         }
@@ -184,8 +335,8 @@ proptest! {
         let texts = ["", "a", "E", "é1", "mg", "10", "ss", "東", "aaaaaa", "a\u{301}"];
         check_all(&mut catalog, &model, &texts, offset);
         for (n, random) in later.into_iter().enumerate() {
-            let new = asset(seq, random);
-            let before = supersede(&mut model, &new);
+            let mut new = asset(seq, random);
+            let before = supersede(&mut model, &mut new);
             let key = sort_key(new.name.as_bytes());
             let added = catalog.add(new.facts, new.place, &key, before, |seq| {
                 names.get(&seq).map(|name| sort_key(name.as_bytes())).ok_or(seq)
@@ -227,12 +378,13 @@ fn far_pages_of_long_lists_are_found() {
         let wanted = Wanted {
             scope: Scope::Own(11),
             text: if n % 2 == 0 { "" } else { "7" },
+            filter: &Filter::default(),
             classes: &[],
             sort: SortBy::Size,
             descending: n % 4 == 0,
         };
         let random = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let new = Known {
+        let mut new = Known {
             name: format!("{}.txt", random % 12_000),
             place: 11,
             ..asset(10_000 + n, random)
@@ -242,7 +394,7 @@ fn far_pages_of_long_lists_are_found() {
             .find(|known| known.name == new.name)
             .map(|known| known.facts.seq);
         if n % 300 == 0 {
-            let (all, by_class) = expected(&model, &wanted);
+            let (all, by_class) = expected(&model, &wanted, |_| true);
             for offset in [0, 511, 512, 4000, all.len() as u64 - 1, all.len() as u64] {
                 let due = all.iter().copied().skip(small(offset)).take(50);
                 let page = catalog.page(&wanted, offset, 50);
@@ -260,7 +412,7 @@ fn far_pages_of_long_lists_are_found() {
             })
             .expect("all names are known");
         names.insert(new.facts.seq, new.name.clone());
-        supersede(&mut model, &new);
+        supersede(&mut model, &mut new);
         model.push(new);
     }
 }

@@ -3,15 +3,15 @@
 
 use std::cmp::Ordering;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::scan::Found;
-use super::{ByClass, Catalog, class_at};
+use super::{ByClass, Catalog, Filter, class_bits};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
-use crate::relevance::{Ranker, Relevance};
+use crate::relevance::{self, Ranker, Relevance};
 
 /// Items of a block when an order is made; one of twice as many is cut in two.
 const BLOCK: usize = 512;
@@ -33,6 +33,8 @@ pub(crate) struct Wanted<'q> {
     pub(crate) scope: Scope,
     /// A part of the name, as typed; empty matches all.
     pub(crate) text: &'q str,
+    /// What else must hold.
+    pub(crate) filter: &'q Filter,
     /// Only these; empty means all.
     pub(crate) classes: &'q [MediaClass],
     pub(crate) sort: SortBy,
@@ -40,11 +42,12 @@ pub(crate) struct Wanted<'q> {
 }
 
 /// The same, owned and in one spelling.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct ViewKey {
     pub(super) scope: Scope,
-    /// Folded.
-    pub(super) text: String,
+    /// Folded, none of them empty: all must be in a name.
+    pub(super) texts: Vec<String>,
+    pub(super) filter: Filter,
     /// One bit a class.
     pub(super) classes: u8,
     sort: SortBy,
@@ -53,11 +56,21 @@ pub(super) struct ViewKey {
 
 impl ViewKey {
     pub(super) fn new(wanted: &Wanted<'_>) -> Self {
-        let bits = wanted.classes.iter().map(|class| 1 << class_at(*class));
+        let mut filter = wanted.filter.clone();
+        let mut texts = std::mem::take(&mut filter.texts);
+        texts.push(natural_order::fold(wanted.text));
+        texts.retain(|text| !text.is_empty());
+        // The same question, whatever the order of its words.
+        texts.sort_unstable();
+        texts.dedup();
         Self {
             scope: wanted.scope,
-            text: natural_order::fold(wanted.text),
-            classes: bits.reduce(|all, bit| all | bit).unwrap_or(u8::MAX),
+            texts,
+            filter,
+            classes: match wanted.classes {
+                [] => u8::MAX,
+                classes => class_bits(classes),
+            },
             sort: wanted.sort,
             descending: wanted.descending,
         }
@@ -113,13 +126,14 @@ impl View {
 
     /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
     fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
-        let ranker = Ranker::new(&self.key.text);
+        let rankers: Vec<Ranker<'_>> = self.key.texts.iter().map(|t| Ranker::new(t)).collect();
         let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
             .par_iter()
             .map(|part| {
                 let mut ranks = Relevance::ALL.map(|_| Vec::new());
                 for id in &part.ids {
-                    let rank = ranker.rank(catalog.name(*id as usize));
+                    let name = catalog.name(*id as usize);
+                    let rank = relevance::of_all(rankers.iter().map(|ranker| ranker.rank(name)));
                     ranks[rank as usize].push(*id);
                 }
                 ranks
@@ -151,9 +165,7 @@ impl View {
     /// Applies what changed since the last call.
     pub(super) fn catch_up(&mut self, catalog: &Catalog) {
         for (id, came) in &catalog.changes[self.applied..] {
-            if catalog.matches(*id, self.key.scope, &self.key.text)
-                && self.count(catalog, *id, *came)
-            {
+            if catalog.matches(*id, &self.key) && self.count(catalog, *id, *came) {
                 if *came {
                     self.insert(catalog, *id);
                 } else {
@@ -195,12 +207,12 @@ impl View {
 
     fn compare(&self, catalog: &Catalog, a: u32, b: u32) -> Ordering {
         let ViewKey {
-            text,
+            texts,
             sort,
             descending,
             ..
         } = &self.key;
-        catalog.compare((a, b), text, *sort, *descending)
+        catalog.compare((a, b), texts, *sort, *descending)
     }
 
     /// The block an item belongs in, and where in it.
@@ -217,6 +229,37 @@ impl View {
             .get(block)
             .map_or(0, |block| block.partition_point(before));
         (block, within)
+    }
+
+    /// Items before the block `at`.
+    fn before_block(&self, at: usize) -> u64 {
+        let blocks = &self.blocks[..at.min(self.blocks.len())];
+        blocks.iter().map(|block| block.len() as u64).sum()
+    }
+
+    /// Where an item stands, counted from 0; `None` if it is not in the order.
+    pub(super) fn rank_of(&self, catalog: &Catalog, id: u32) -> Option<u64> {
+        let (from, to) = self.span_of(catalog, id);
+        (from < to).then_some(from)
+    }
+
+    /// The ranks that an item takes up: one, or where it would stand none.
+    pub(super) fn span_of(&self, catalog: &Catalog, id: u32) -> (u64, u64) {
+        let (at, within) = self.place_of(catalog, id);
+        let rank = self.before_block(at) + within as u64;
+        let is_there = self.blocks.get(at).and_then(|block| block.get(within)) == Some(&id);
+        (rank, rank + u64::from(is_there))
+    }
+
+    /// The first whose name begins with `prefix`, which is folded.
+    pub(super) fn first_with(&self, catalog: &Catalog, prefix: &[u8]) -> Option<u64> {
+        let begins = |id: &u32| catalog.name(*id as usize).starts_with(prefix);
+        let at = self
+            .blocks
+            .par_iter()
+            .position_first(|block| block.iter().any(begins))?;
+        let within = self.blocks[at].iter().position(begins)?;
+        Some(self.before_block(at) + within as u64)
     }
 
     fn is_after(&self, catalog: &Catalog, a: u32, b: u32) -> bool {

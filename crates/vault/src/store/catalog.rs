@@ -4,35 +4,56 @@
 //! It lives in memory alone: opening a vault and archiving cost nothing for it, and it cannot outlive what it was made
 //! from. Filling it takes about two seconds for a million assets.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::slice::ParallelSliceMut;
 use rusqlite::{Connection, Row};
 
 use super::derived::{self, LISTED_COLUMNS, Listed};
+use super::places::PlaceNames;
 use super::rows::{ENTRY_COLUMNS, damaged, unchecked_entry};
 use super::{listing, log, read};
 use crate::catalog::{Catalog, Facts, ITEMS_MAX, NAME_BYTES_MAX};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
 use crate::ids::Seq;
+use crate::query::FactSource;
 
 /// Entries that are added one by one, whatever the catalog holds already; for more it may be filled anew.
 const CATCH_UP_MIN: u64 = 20_000;
 
-/// The catalog as readers share it.
+/// The catalog as readers share it, and what places are called.
 #[derive(Default)]
-pub(crate) struct Shared(Mutex<Option<Catalog>>);
+pub(crate) struct Shared {
+    catalog: Mutex<Option<Catalog>>,
+    names: Mutex<PlaceNames>,
+    facts: OnceLock<Arc<dyn FactSource>>,
+}
 
 impl Shared {
     /// Whoever holds it must begin its transaction after that: then its snapshot is never older than the catalog.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Catalog>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has it filled anew when it is next asked, because what it was made from may have changed.
     pub(crate) fn forget(&self) {
         *self.lock() = None;
+        *self.names() = PlaceNames::default();
+    }
+
+    /// What places are called. Whoever holds the catalog may hold this as well, not the other way round.
+    pub(super) fn names(&self) -> MutexGuard<'_, PlaceNames> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who knows what contents say; only the first to be named counts.
+    pub(crate) fn set_facts(&self, source: Arc<dyn FactSource>) {
+        let _ = self.facts.set(source);
+    }
+
+    pub(super) fn facts(&self) -> Option<&dyn FactSource> {
+        self.facts.get().map(AsRef::as_ref)
     }
 }
 
@@ -72,7 +93,11 @@ fn fill(connection: &Connection, log_size: u64) -> Result<Option<Catalog>, ReadE
     if due > ITEMS_MAX as u64 {
         return Ok(None);
     }
-    let (mut found, keys) = read_all(connection)?;
+    let All {
+        mut found,
+        keys,
+        superseded,
+    } = read_all(connection)?;
     if found.len() as u64 != due {
         let detail = format!("the vault counts {due} assets but lists {}", found.len());
         return Err(ReadError::Derived { detail });
@@ -84,6 +109,9 @@ fn fill(connection: &Connection, log_size: u64) -> Result<Option<Catalog>, ReadE
     let key = |found: &Found| &keys[found.key.0..found.key.1];
     found.par_sort_unstable_by(|a, b| (key(a), a.facts.seq).cmp(&(key(b), b.facts.seq)));
     let mut catalog = Catalog::new(log_size);
+    for (content, seq) in superseded {
+        catalog.push_superseded(content, seq);
+    }
     for found in &found {
         know(connection, &mut catalog, found.place)?;
         catalog.push(found.facts, found.place, key(found));
@@ -91,23 +119,47 @@ fn fill(connection: &Connection, log_size: u64) -> Result<Option<Catalog>, ReadE
     Ok(Some(catalog))
 }
 
-/// All newest assets, and the buffer of their keys. Both tables are read in the order they lie in.
-fn read_all(connection: &Connection) -> Result<(Vec<Found>, Vec<u8>), ReadError> {
+struct All {
+    /// The newest assets.
+    found: Vec<Found>,
+    /// Their keys.
+    keys: Vec<u8>,
+    /// Contents and entries of the others.
+    superseded: Vec<(u64, u64)>,
+}
+
+/// All assets. Both tables are read in the order they lie in.
+fn read_all(connection: &Connection) -> Result<All, ReadError> {
     let columns: Vec<String> = ENTRY_COLUMNS
         .split(", ")
         .map(|column| format!("e.{}", column.trim()))
         .collect();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {LISTED_COLUMNS}, {} FROM derived_listing l NOT INDEXED CROSS JOIN entry e ON e.seq = l.seq \
-         WHERE l.section = 1 AND l.newest = 1",
+         WHERE l.section = 1",
         columns.join(", ")
     ))?;
     let mut rows = statement.query([])?;
-    let (mut found, mut keys) = (Vec::new(), Vec::new());
+    let mut all = All {
+        found: Vec::new(),
+        keys: Vec::new(),
+        superseded: Vec::new(),
+    };
+    let All {
+        found,
+        keys,
+        superseded,
+    } = &mut all;
     while let Some(row) = rows.next()? {
         let listed = Listed::from_row(row)?;
         let entry = joined_entry(row)?;
         listing::require_listed(&entry, &listed, Kind::Asset)?;
+        if !listed.newest {
+            if superseded.len() < ITEMS_MAX {
+                superseded.push((content(&entry), entry.seq));
+            }
+            continue;
+        }
         let start = keys.len();
         keys.extend_from_slice(&listed.sort_key);
         found.push(Found {
@@ -116,7 +168,12 @@ fn read_all(connection: &Connection) -> Result<(Vec<Found>, Vec<u8>), ReadError>
             key: (start, keys.len()),
         });
     }
-    Ok((found, keys))
+    Ok(all)
+}
+
+/// The first 8 bytes of an asset's SHA-256.
+fn content(entry: &Entry) -> u64 {
+    entry.sha256.map_or(0, |sha256| sha256.head())
 }
 
 fn joined_entry(row: &Row<'_>) -> Result<Entry, ReadError> {
@@ -137,6 +194,9 @@ fn facts(entry: &Entry, listed: &Listed) -> Result<Facts, ReadError> {
         size: entry.size.unwrap_or(0),
         modified: (seconds, nanoseconds),
         class: listed.media()?.class,
+        sealed_at: entry.sealed_at,
+        content: content(entry),
+        versioned: listed.version > 1,
     })
 }
 

@@ -79,6 +79,9 @@ pub(crate) fn page(
     {
         return Ok(page);
     }
+    if !query.query.is_empty() {
+        return Err(search::too_large());
+    }
     near_page(connection, collection, query, whole)
 }
 
@@ -133,6 +136,7 @@ fn near_page(
         bytes,
         counts,
         log_size,
+        read: query.query.read.clone(),
     })
 }
 
@@ -389,7 +393,11 @@ pub(crate) fn collections(
 }
 
 /// The places directly in `place`, in natural order.
-fn children(connection: &Connection, place: Seq, kind: Kind) -> Result<Vec<Entry>, ReadError> {
+pub(super) fn children(
+    connection: &Connection,
+    place: Seq,
+    kind: Kind,
+) -> Result<Vec<Entry>, ReadError> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {LISTED_COLUMNS} FROM {LISTING} \
          WHERE l.parent = ?1 AND l.section = 0 AND l.newest = 1 ORDER BY l.sort_key"

@@ -150,6 +150,15 @@ pub(crate) fn stripe_numbers(connection: &Connection) -> Result<Vec<u64>, ReadEr
     Ok(rows.into_iter().map(|(stripe, _)| stripe).collect())
 }
 
+/// Bytes of parity, and the stripes they make up.
+pub(crate) fn extent(connection: &Connection) -> Result<(u64, u64), ReadError> {
+    // A blob's length stands in its row's head: nothing of it is read.
+    let bytes: i64 = connection
+        .prepare_cached("SELECT coalesce(sum(length(data)), 0) FROM derived_parity")?
+        .query_row([], |row| row.get(0))?;
+    Ok((bytes.cast_unsigned(), first_rows(connection)?.len() as u64))
+}
+
 /// The first row of each stripe, found by one step down the tree each.
 fn first_rows(connection: &Connection) -> Result<Vec<(u64, i64)>, ReadError> {
     let mut statement =

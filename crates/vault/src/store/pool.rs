@@ -29,10 +29,28 @@ struct State {
     closed: bool,
 }
 
+/// Steps of `SQLite`'s machine between two questions whether to stop: some microseconds.
+const STEPS_BETWEEN: std::ffi::c_int = 10_000;
+
 /// A connection on loan; dropping it gives it back.
 pub(crate) struct Pooled<'a> {
     pool: &'a Pool,
     connection: Option<Connection>,
+    /// It asks somebody whether to go on.
+    asks: bool,
+}
+
+impl Pooled<'_> {
+    /// Until it is given back, whatever runs on it ends with an error soon after `stop` says so.
+    pub(crate) fn until(
+        mut self,
+        stop: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<Self, ReadError> {
+        let connection = self.connection.as_mut().expect("only drop takes it");
+        connection.progress_handler(STEPS_BETWEEN, Some(stop))?;
+        self.asks = true;
+        Ok(self)
+    }
 }
 
 impl Pool {
@@ -61,6 +79,7 @@ impl Pool {
                 return Ok(Pooled {
                     pool: self,
                     connection: Some(connection),
+                    asks: false,
                 });
             }
             if state.lent < READERS_MAX {
@@ -77,6 +96,7 @@ impl Pool {
             Ok(connection) => Ok(Pooled {
                 pool: self,
                 connection: Some(connection),
+                asks: false,
             }),
             Err(error) => {
                 self.give_back(None);
@@ -145,10 +165,13 @@ impl Deref for Pooled<'_> {
 impl Drop for Pooled<'_> {
     fn drop(&mut self) {
         // A connection that is still inside a transaction would show an old snapshot to its next borrower.
-        let connection = self
-            .connection
-            .take()
-            .filter(|c| c.is_autocommit() || c.execute_batch("ROLLBACK").is_ok());
+        let mut connection = self.connection.take();
+        if self.asks {
+            let quiet = |c: &mut Connection| c.progress_handler(0, None::<fn() -> bool>).is_ok();
+            connection = connection.and_then(|mut c| quiet(&mut c).then_some(c));
+        }
+        let connection =
+            connection.filter(|c| c.is_autocommit() || c.execute_batch("ROLLBACK").is_ok());
         self.pool.give_back(connection);
     }
 }

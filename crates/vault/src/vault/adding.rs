@@ -16,8 +16,8 @@ impl Vault {
         self.inner.reading.pool.rest();
     }
 
-    /// The folder for what may be lost.
-    pub(crate) fn cache_dir(&self) -> &std::path::Path {
+    /// The folder for what may be lost, which need not be there yet.
+    pub fn cache_dir(&self) -> &std::path::Path {
         &self.inner.cache_dir
     }
 

@@ -19,11 +19,18 @@ const ASSETS_AT_ONCE: usize = 256;
 impl Pass<'_> {
     /// Notes an asset of several chunks whose SHA-256 is the sealed one.
     pub(super) fn asset_sha256(&self, seq: Seq) {
+        if self.is_stopped() {
+            return;
+        }
         // An asset that cannot be opened is met again, and named, when its manifest is checked.
         let Ok(reader) = self.reading.open_asset(AssetId::new(seq)) else {
             return;
         };
-        if reader.has_sealed_sha256(|bytes| self.advance(bytes)) {
+        let go_on = |bytes| {
+            self.advance(bytes);
+            !self.is_stopped()
+        };
+        if reader.has_sealed_sha256(go_on) {
             self.right
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -38,7 +45,7 @@ impl Pass<'_> {
         at_once: usize,
         send: &SyncSender<Vec<Seq>>,
     ) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
+        let connection = self.connection()?;
         let mut seqs = Vec::new();
         scan::asset_seqs(&connection, which, |seq| {
             seqs.push(seq);
@@ -64,6 +71,9 @@ impl Pass<'_> {
     }
 
     fn some_assets(&self, seqs: &[Seq]) {
+        if self.is_stopped() {
+            return;
+        }
         let outcomes: Vec<_> = match self.reading.pool.get() {
             Ok(connection) => seqs
                 .iter()
@@ -146,6 +156,9 @@ impl Pass<'_> {
         let mut check = WholeCheck::default();
         for piece in reader.range(0..reader.size()) {
             let piece = piece?;
+            if self.is_stopped() {
+                return Ok(());
+            }
             self.advance(piece.len());
             check.update(&piece);
         }

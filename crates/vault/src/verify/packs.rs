@@ -16,7 +16,7 @@ impl Pass<'_> {
         &self,
         send: &SyncSender<(u64, Vec<ChunkRow>)>,
     ) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
+        let connection = self.connection()?;
         scan::packs_with_chunks(
             &connection,
             |pack, chunks| {
@@ -35,6 +35,9 @@ impl Pass<'_> {
 
     /// One pack and every chunk in it.
     pub(super) fn pack_and_chunks(&self, pack: u64, chunks: &[ChunkRow]) {
+        if self.is_stopped() {
+            return;
+        }
         if let Err(error) = self.pack(pack, chunks) {
             self.lost("pack", None, format!("pack {pack} cannot be read: {error}"));
             self.mark_bad(chunks.iter().map(|chunk| chunk.digest));

@@ -8,7 +8,7 @@ use crate::store::{parity, read};
 impl Pass<'_> {
     /// Every stripe's capsules against their checksums, and whether every sealed row is in a stripe.
     pub(super) fn parity(&self) -> Result<(), ReadError> {
-        let connection = self.reading.pool.get()?;
+        let connection = self.connection()?;
         // One snapshot: others may be adding meanwhile.
         let _snapshot = connection.unchecked_transaction()?;
         let body = read::vault_body(&connection)?;
@@ -18,6 +18,9 @@ impl Pass<'_> {
         }
         let (mut entries, mut manifests, mut packs) = (0, 0, 0);
         for stripe in stripes {
+            if self.is_stopped() {
+                return Ok(());
+            }
             let gathered = parity::gather(&connection, stripe).unwrap_or_default();
             let Some(descriptor) = gathered.descriptor() else {
                 let detail = format!("stripe {stripe} cannot be read and protects nothing");

@@ -25,12 +25,12 @@ const TEXTS: [&str; 14] = [
 ];
 
 /// Projects P and Q; collections A and A/B in P, C in Q.
-struct Places {
-    projects: [ProjectId; 2],
-    collections: [CollectionId; 3],
+pub(super) struct Places {
+    pub(super) projects: [ProjectId; 2],
+    pub(super) collections: [CollectionId; 3],
 }
 
-fn places(vault: &Vault) -> Places {
+pub(super) fn places(vault: &Vault) -> Places {
     let project = |text| {
         let made = vault.create_project(name(text), "project", "");
         made.expect("a project can be created").0.id
@@ -50,7 +50,7 @@ fn places(vault: &Vault) -> Places {
 }
 
 impl Places {
-    fn holds(&self, within: Option<PlaceId>, collection: CollectionId) -> bool {
+    pub(super) fn holds(&self, within: Option<PlaceId>, collection: CollectionId) -> bool {
         let [a, b, c] = self.collections;
         match within {
             None => true,
@@ -61,7 +61,7 @@ impl Places {
         }
     }
 
-    fn all(&self) -> [Option<PlaceId>; 5] {
+    pub(super) fn all(&self) -> [Option<PlaceId>; 5] {
         let [a, b, _] = self.collections.map(PlaceId::Collection);
         let [p, q] = self.projects.map(PlaceId::Project);
         [None, Some(p), Some(q), Some(a), Some(b)]
@@ -92,7 +92,7 @@ fn odd_name(n: u64) -> String {
 }
 
 /// Archives the names numbered `range`, spread over the collections, most in the first.
-fn fill(vault: &Vault, places: &Places, range: std::ops::Range<u64>) {
+pub(super) fn fill(vault: &Vault, places: &Places, range: std::ops::Range<u64>) {
     let ingest = vault.ingest().expect("it takes things in");
     ingest.set_bulk(true);
     let mut tickets = Vec::new();
@@ -116,7 +116,7 @@ fn fill(vault: &Vault, places: &Places, range: std::ops::Range<u64>) {
 }
 
 /// All newest assets, by way of a walk, which asks no index of what this module tests.
-fn everything(vault: &Vault) -> Vec<Asset> {
+pub(super) fn everything(vault: &Vault) -> Vec<Asset> {
     let walk = vault.walk(None, false).expect("it can be walked");
     walk.filter_map(|item| match item.expect("it is intact").node {
         compactvault_vault::WalkNode::Asset(asset) => Some(*asset),
@@ -125,7 +125,7 @@ fn everything(vault: &Vault) -> Vec<Asset> {
     .collect()
 }
 
-fn by_name(a: &Asset, b: &Asset) -> Ordering {
+pub(super) fn by_name(a: &Asset, b: &Asset) -> Ordering {
     let key = |asset: &Asset| (sort_key(asset.name.as_bytes()), asset.id);
     key(a).cmp(&key(b))
 }
@@ -189,6 +189,7 @@ fn compare(vault: &Vault, places: &Places, round: usize) {
                 descending,
                 offset,
                 limit: 50,
+                ..SearchQuery::default()
             };
             let page = vault.search(&query).expect("it can be searched");
             let found: Vec<&Asset> = page.hits.iter().map(|hit| &hit.asset).collect();
@@ -212,7 +213,7 @@ fn compare(vault: &Vault, places: &Places, round: usize) {
                     classes: classes.clone(),
                     sort,
                     descending,
-                    all_versions: false,
+                    ..ListQuery::default()
                 };
                 let matching = all
                     .iter()

@@ -1,0 +1,149 @@
+// Every screen of the page, each shown as a person would come to it. One list for those who look at the pictures and for those
+// who hold the screens against rules.
+
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { temporaryFolder } from './server.js';
+
+/**
+ * @typedef {{archive: import('./page.js').ArchivePage, page: import('playwright-core').Page, places: Map<string, any>, origin: string,
+ *   phone: boolean, name: string}} Stage name: of the theme or device, and of a collection below Travel
+ * @typedef {{name: string, show: (stage: Stage) => Promise<void>, leave?: (stage: Stage) => Promise<void>, wide?: boolean}} Screen wide:
+ *   there is no such screen on a telephone
+ */
+
+const escape = async (/** @type {Stage} */ { page }) => page.keyboard.press('Escape');
+
+/** @type {Screen[]} */
+export const SCREENS = [
+  { name: 'projects', show: async (stage) => {
+    await stage.archive.goto('/');
+    await stage.archive.settled();
+  } },
+  { name: 'grid', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring', 'as=grid');
+    if (!stage.phone) await stage.archive.assets.nth(2).click();
+    await pictures(stage);
+  } },
+  { name: 'list', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring/Papers', 'as=list');
+  } },
+  { name: 'names', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring/Names', 'as=list');
+  } },
+  { name: 'selection', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring', 'as=grid');
+    await stage.page.keyboard.press('Control+a');
+    await stage.archive.actionBar.getByText(/selected ·/).waitFor();
+    await pictures(stage);
+  }, leave: escape },
+  { name: 'search', show: async (stage) => {
+    await stage.archive.goto('/?as=list&q=dun+type:image+size:>14kb');
+    await stage.archive.settled();
+    await stage.page.getByTestId('read-term').first().waitFor();
+  } },
+  { name: 'search-help', show: async (stage) => {
+    await stage.archive.goto('/');
+    await stage.page.getByTestId('search').fill('?');
+    await stage.page.getByTestId('search-list').waitFor();
+  }, leave: escape },
+  { name: 'no-match', show: async (stage) => {
+    await collection(stage, 'Studio/Posters', 'q=dunes+typ:image');
+    await stage.page.getByTestId('no-match').waitFor();
+  } },
+  { name: 'empty', show: async (stage) => {
+    await collection(stage, 'Travel/Empty');
+    await stage.page.getByTestId('empty-add-files').waitFor();
+  } },
+  { name: 'not-found', show: async (stage) => {
+    await stage.page.goto(`${stage.origin}/c/999999`);
+    await stage.page.getByTestId('listing-retry').waitFor();
+  } },
+  { name: 'palette', show: async (stage) => {
+    await stage.archive.goto('/');
+    await stage.archive.settled();
+    await stage.page.keyboard.press('Control+k');
+    await stage.page.getByTestId('palette-field').fill('s');
+    await stage.page.locator('[role="group"][aria-label="Assets"]').waitFor();
+  }, leave: escape },
+  { name: 'keys', show: async (stage) => {
+    await stage.archive.goto('/');
+    await stage.archive.settled();
+    await stage.page.keyboard.press('?');
+    await stage.page.locator('#shortcuts[open]').waitFor();
+  }, leave: escape, wide: true },
+  { name: 'menu', show: async (stage) => {
+    await stage.page.getByTestId('more-menu').click();
+    await stage.page.getByTestId('theme-system').waitFor();
+  }, leave: escape },
+  { name: 'places', show: async (stage) => {
+    await stage.archive.goto('/');
+    if (stage.phone) await stage.page.getByTestId('open-places').click();
+    await stage.page.getByTestId('new-project').click();
+    await stage.page.getByTestId('name-field').last().fill('Textures');
+  }, leave: escape },
+  { name: 'viewer', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring', 'as=grid');
+    const id = (await stage.archive.assetsOf(stage.places.get('Field notes/Spring').id)).find((/** @type {any} */ { type }) => type === 'image').id;
+    await stage.page.goto(`${stage.origin}/c/${stage.places.get('Field notes/Spring').id}?v=${id}`);
+    await stage.page.locator('dialog[data-testid="viewer"][open]').waitFor();
+    await stage.page.waitForFunction(() => {
+      const image = /** @type {HTMLImageElement | null} */ (document.querySelector('[data-testid="viewer-image"]'));
+      return image?.complete && image.naturalWidth > 0;
+    });
+  }, leave: escape },
+  { name: 'add', show: async (stage) => {
+    await collection(stage, 'Travel/Empty');
+    await stage.archive.drop(dropped());
+    await stage.page.getByTestId('drop-start').waitFor();
+  }, leave: async ({ page }) => page.getByTestId('drop-cancel').click() },
+  { name: 'account', show: async (stage) => {
+    await collection(stage, `Travel/${stage.name}`);
+    await stage.archive.add(dropped());
+    await stage.page.locator('[data-testid="upload-summary"][data-finished="true"]').waitFor();
+    await stage.archive.settled();
+  } },
+  { name: 'uploads', show: async (stage) => {
+    // By the menu: another page would begin without an account.
+    await stage.page.getByTestId('more-menu').click();
+    await stage.page.getByTestId('menu-uploads').click();
+    await stage.page.getByTestId('uploads').waitFor();
+  }, leave: async ({ page }) => page.getByTestId('uploads-close').click() },
+  { name: 'trust', show: async (stage) => {
+    await stage.page.goto(`${stage.origin}/trust`);
+    await stage.page.getByTestId('checkpoint').getByText('compactvault/').waitFor();
+    await stage.page.getByTestId('verify-now').click();
+    await stage.page.getByTestId('verify-words').getByText(/Ended/).waitFor();
+    await stage.page.getByTestId('compare').fill(String(await stage.page.getByTestId('checkpoint').textContent()));
+    await stage.page.getByTestId('trust-verdict').getByText(/as sealed/).waitFor();
+    await stage.page.locator('#page-view').evaluate((view) => view.scrollTo(0, 0));
+  } },
+];
+
+/** @type {string | null} */
+let folder = null;
+/** A few files as a person would drop them, the same each time. */
+function dropped() {
+  folder ??= temporaryFolder('dropped');
+  return Array.from({ length: 6 }, (_, i) => {
+    const file = path.join(/** @type {string} */ (folder), `sketch ${i + 1}.txt`);
+    writeFileSync(file, `sketch number ${i + 1}\n`.repeat(400 * (i + 1)));
+    return file;
+  });
+}
+
+/** @param {Stage} stage @param {string} place @param {string} [query] */
+async function collection({ archive, places }, place, query = '') {
+  await archive.goto(`/c/${places.get(place).id}${query ? `?${query}` : ''}`);
+  await archive.settled();
+}
+
+/** Every thumbnail that is asked for is there. @param {Stage} stage */
+async function pictures({ page }) {
+  await page.waitForFunction(() => {
+    const images = /** @type {HTMLImageElement[]} */ ([...document.querySelectorAll('[data-testid="listing"] img, [data-testid="details"] img')]);
+    const shown = images.filter((image) => image.getAttribute('src') && image.checkVisibility());
+    return shown.length > 2 && shown.every((image) => image.complete && image.classList.contains('picture') === image.classList.contains('ready'));
+  });
+}

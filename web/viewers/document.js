@@ -1,0 +1,75 @@
+// Markdown as the server took it apart: a tree of known tags, made into elements one by one. Alone, or beside its source.
+
+import { api } from '../api.js';
+import { visibleName } from '../lib/format.js';
+import { h } from '../lib/html.js';
+import { open as openText } from './text.js';
+
+const TAGS = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'p', 'ul', 'ol', 'li', 'blockquote', 'pre', 'code', 'em', 'strong', 'del', 'a', 'hr', 'br', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'input', 'sup']);
+const DEPTH_MAX = 100;
+
+/** @param {import('../components/viewer.js').Stage} stage */
+export async function open(stage) {
+  const page = await drawn(stage);
+  stage.box.append(page);
+  if (document.activeElement === page.closest('dialog')) page.focus({ preventScroll: true });
+}
+
+/** @param {import('../components/viewer.js').Stage} stage */
+export async function openBeside(stage) {
+  const page = await drawn(stage);
+  const source = h('div', { class: 'half' });
+  stage.box.append(h('div', { class: 'halves' }, h('div', { class: 'half' }, page), source));
+  return openText({ ...stage, box: source });
+}
+
+/** @param {import('../components/viewer.js').Stage} stage */
+async function drawn({ asset, signal, notice }) {
+  const { nodes, complete, message } = await api.document(asset.id, signal);
+  if (complete === false) notice(message ?? 'Only the beginning of this document is rendered; its text has all of it.');
+  const page = h('article', { class: 'reading scrolls', tabindex: '0', 'aria-label': visibleName(asset.filename), 'data-testid': 'document-content' }, ...nodes.map((node) => build(node, 0)));
+  for (const heading of page.querySelectorAll('h1, h2, h3, h4, h5, h6')) heading.dataset.slug = slug(heading.textContent);
+  page.addEventListener('click', (/** @type {MouseEvent} */ event) => {
+    const href = /** @type {HTMLElement} */ (event.target).closest('a')?.getAttribute('href') ?? '';
+    if (!href.startsWith('#')) return;
+    event.preventDefault();
+    const wanted = slug(decodeURIComponent(href.slice(1)));
+    for (const heading of page.querySelectorAll('[data-slug]')) {
+      if (heading.dataset.slug !== wanted) continue;
+      heading.scrollIntoView({ block: 'start' });
+      return;
+    }
+  });
+  return page;
+}
+
+/** @param {string} text */
+function slug(text) {
+  return text.trim().toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '');
+}
+
+/** @param {import('../api.js').DocumentNode} node @param {number} depth @returns {Node | string} */
+function build(node, depth) {
+  if (typeof node === 'string') return node;
+  const [tag, attributes, children] = node;
+  const inside = depth < DEPTH_MAX ? children.map((child) => build(child, depth + 1)) : [];
+  if (!TAGS.has(tag)) return h('span', {}, ...inside);
+  if (tag === 'input') return h('input', { type: 'checkbox', disabled: true, checked: attributes.checked === true || attributes.checked === '', 'aria-label': 'Done' });
+  const element = h(tag, {}, ...inside);
+  if (tag === 'a') link(element, attributes.href);
+  if (tag === 'ol' && Number.isInteger(attributes.start)) element.start = attributes.start;
+  if (/^t[hd]$/.test(tag) && /^(left|right|center)$/.test(attributes.align)) element.style.textAlign = attributes.align;
+  // Wide tables and code scroll in a box of their own.
+  if (tag === 'table' || tag === 'pre') return h('div', { class: 'wide', tabindex: '0', role: 'group', 'aria-label': tag === 'table' ? 'Table' : 'Code' }, element);
+  return element;
+}
+
+/** The server sends only these; a page that believes it without looking has one fence less. @param {HTMLAnchorElement} element @param {unknown} href */
+function link(element, href) {
+  if (typeof href !== 'string' || !/^(?:https?:|mailto:|#)/i.test(href)) return;
+  element.setAttribute('href', href);
+  if (href.startsWith('#')) return;
+  element.target = '_blank';
+  element.rel = 'noopener noreferrer';
+  element.title = href;
+}

@@ -1,0 +1,175 @@
+//! The page loads quickly: its code stays small, and everything the first screen imports is asked for
+//! at once instead of level by level.
+//!
+//! What counts is code: comments and indentation are there for people, and compress to next to
+//! nothing. No bundler keeps the list of preloads, so this holds it against the real imports.
+
+use std::collections::BTreeSet;
+
+use super::Finding;
+use super::files::SourceFile;
+use super::web::{code_lines, quoted, resolve};
+
+/// What the first screen fetches, in bytes of code: the page, its sheets, `app.js` and all it imports.
+const FIRST_BYTES_MAX: usize = 304_000;
+/// All of it, with the viewers and places that are fetched when somebody goes there.
+const ALL_BYTES_MAX: usize = 420_000;
+const PAGE: &str = "web/index.html";
+const BEGIN: &str = "web/app.js";
+
+pub(super) fn page_is_small(files: &[SourceFile]) -> Vec<Finding> {
+    let at_once = imported(files);
+    let (mut first, mut all) = (0, 0);
+    for file in files.iter().filter(|file| file.is_under("web")) {
+        if file.is_under("web/tests") || !file.has_extension(&["js", "css", "html", "svg"]) {
+            continue;
+        }
+        let bytes = code_bytes(&file.text);
+        all += bytes;
+        let is_first = file.path == PAGE || file.path == BEGIN || file.has_extension(&["css"]);
+        if is_first || at_once.contains(&file.path) {
+            first += bytes;
+        }
+    }
+    let mut findings = Vec::new();
+    for (what, bytes, most) in [
+        ("first screen fetches", first, FIRST_BYTES_MAX),
+        ("whole page has", all, ALL_BYTES_MAX),
+    ] {
+        if bytes > most {
+            let message = format!("the {what} {bytes} bytes of code, more than {most}");
+            findings.push(Finding::whole(PAGE, message));
+        }
+    }
+    findings
+}
+
+pub(super) fn preloads_match(files: &[SourceFile]) -> Vec<Finding> {
+    let Some(page) = files.iter().find(|file| file.path == PAGE) else {
+        return Vec::new();
+    };
+    let needed = imported(files);
+    let mut findings = Vec::new();
+    let mut there = BTreeSet::new();
+    for (line, text) in code_lines(&page.text) {
+        if !text.contains("rel=\"modulepreload\"") {
+            continue;
+        }
+        let address = text.split("href=").nth(1).and_then(quoted);
+        let path = address.map(|address| address.replace("{{prefix}}/", "web/"));
+        let Some(path) = path.filter(|path| needed.contains(path)) else {
+            let message = "preloads what app.js does not import: remove the line";
+            findings.push(Finding::at(PAGE, line, message));
+            continue;
+        };
+        there.insert(path);
+    }
+    for path in needed.difference(&there) {
+        let message =
+            format!("app.js imports {path}, but no <link rel=\"modulepreload\"> asks for it early");
+        findings.push(Finding::whole(PAGE, message));
+    }
+    findings
+}
+
+/// What loads before the page can do anything: the static imports of `app.js`, theirs, and so on.
+fn imported(files: &[SourceFile]) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut waiting = vec![BEGIN.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let Some(file) = files.iter().find(|file| file.path == path) else {
+            continue;
+        };
+        for (_, line) in code_lines(&file.text) {
+            let is_static = line.starts_with("import ") || line.starts_with("export ");
+            let specifier = line
+                .rsplit_once(" from ")
+                .map(|(_, rest)| rest)
+                .or_else(|| line.strip_prefix("import "));
+            let target = specifier
+                .filter(|_| is_static || line.starts_with("} from "))
+                .and_then(quoted)
+                .and_then(|specifier| resolve(&path, specifier));
+            if let Some(target) = target
+                && reached.insert(target.clone())
+            {
+                waiting.push(target);
+            }
+        }
+    }
+    reached
+}
+
+fn code_bytes(text: &str) -> usize {
+    let mut in_comment = false;
+    let mut bytes = 0;
+    for line in text.lines().map(str::trim) {
+        let opens = line.starts_with("/*");
+        let comment = in_comment || opens || line.starts_with("//") || line.is_empty();
+        in_comment = (in_comment || opens) && !line.ends_with("*/");
+        if !comment {
+            bytes += line.len() + 1;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::made_up;
+    use super::*;
+
+    #[test]
+    fn comments_and_indentation_weigh_nothing() {
+        let text = "// why\n/**\n * @param {x} y\n */\n  a();\n\n/* one */\nb();\n";
+        assert_eq!(code_bytes(text), "a();\nb();\n".len());
+    }
+
+    #[test]
+    fn a_page_that_grew_is_found() {
+        let long = "a".repeat(FIRST_BYTES_MAX);
+        let check = |path| {
+            page_is_small(&made_up(&[
+                ("web/app.js", "import './b.js';"),
+                (path, &long),
+            ]))
+        };
+        assert_eq!(check("web/b.js").len(), 1, "what app.js imports");
+        assert_eq!(check("web/styles/a.css").len(), 1);
+        assert_eq!(check("web/later.js"), [], "fetched by few");
+        assert_eq!(check("web/tests/b.test.js"), []);
+        let longer = "a".repeat(ALL_BYTES_MAX);
+        assert_eq!(
+            page_is_small(&made_up(&[("web/later.js", &longer)])).len(),
+            1
+        );
+    }
+
+    #[test]
+    fn preloads_are_held_against_imports() {
+        let script = "import { a } from './lib/a.js';\nimport './b.js';\nimport {\n  c,\n} from './c.js';\n\
+                      const later = () => import('./later.js');\n";
+        let page = |links: &[&str]| -> String {
+            let line = |name: &&str| {
+                format!("<link rel=\"modulepreload\" href=\"{{{{prefix}}}}/{name}\">\n")
+            };
+            links.iter().map(line).collect()
+        };
+        let check = |links: &[&str]| {
+            let page = page(links);
+            let files = made_up(&[
+                ("web/index.html", &page),
+                ("web/app.js", script),
+                ("web/lib/a.js", "export { d } from '../d.js';"),
+                ("web/b.js", ""),
+                ("web/c.js", ""),
+                ("web/d.js", ""),
+                ("web/later.js", ""),
+            ]);
+            preloads_match(&files).len()
+        };
+        assert_eq!(check(&["lib/a.js", "b.js", "c.js", "d.js"]), 0);
+        assert_eq!(check(&["lib/a.js", "b.js", "c.js"]), 1, "one is missing");
+        assert_eq!(check(&["lib/a.js", "b.js", "c.js", "d.js", "later.js"]), 1);
+    }
+}
