@@ -55,11 +55,9 @@ pub(crate) fn run(cli: Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(args, global, output),
         Command::Passwd(args) => passwd::run(&args, global, output),
         Command::Token(command) => token::run(&command, global, output),
-        Command::PreviewWorker => Ok(
-            match compactvault_preview::worker::run(compactvault_preview::JOBS) {
-                true => Exit::Done,
-                false => Exit::Error,
-            },
-        ),
+        Command::PreviewWorker => {
+            let good = compactvault_preview::worker::run(compactvault_preview::JOBS);
+            Ok(if good { Exit::Done } else { Exit::Error })
+        }
     }
 }

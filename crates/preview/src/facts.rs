@@ -2,6 +2,8 @@
 
 mod exif;
 mod media;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Map, Value, json};
 
@@ -97,54 +99,4 @@ fn gather(work: &mut Work) -> Result<Output, Failure> {
         header: json!({ "facts": facts.0 }),
         bytes: Vec::new(),
     })
-}
-
-/// The facts of some bytes, for tests.
-#[cfg(test)]
-pub(crate) fn of(bytes: Vec<u8>, media_type: &str) -> Result<Map<String, Value>, Failure> {
-    let length = bytes.len() as u64;
-    let (content, files) = crate::Content::from_bytes(bytes);
-    let request = crate::Request {
-        job: "facts".into(),
-        parameters: Value::Null,
-        length,
-        filename: String::new(),
-        media_type: media_type.into(),
-    };
-    let output = gather(&mut Work {
-        request,
-        content,
-        files,
-    })?;
-    Ok(output.header["facts"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_one_short_line_and_numbers_are_numbers() {
-        let mut facts = Facts::default();
-        facts.text("title", "  a\n\tb\u{0}c ");
-        facts.text("artist", &"é".repeat(500));
-        facts.text("comment", " \n ");
-        facts.number("width", 12_u32);
-        facts.number("width", 13_u32);
-        facts.number("aperture", 2.8_f64);
-        facts.number("iso", f64::NAN);
-        assert_eq!(facts.get("title"), Some(&json!("a b c")));
-        assert_eq!(facts.get("artist"), Some(&json!("é".repeat(TEXT_MAX))));
-        assert_eq!(facts.get("comment"), None);
-        assert_eq!(facts.get("width"), Some(&json!(12)));
-        assert_eq!(facts.get("aperture"), Some(&json!(2.8)));
-        assert_eq!(facts.get("iso"), None);
-        for key in 0..100 {
-            facts.number(&key.to_string(), key);
-        }
-        assert_eq!(facts.0.len(), KEYS_MAX);
-    }
 }

@@ -31,7 +31,7 @@ pub use pool::{Ask, Keep, Pool, Priority, Siblings};
 pub use worker::WorkerCommand;
 
 /// How long a request waits for its picture, before it is asked to come again: others may have come first.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The pool, and what is kept of what it made.
 pub(crate) struct Previews {
@@ -121,21 +121,20 @@ pub(crate) async fn thumbnail(
         move || Ok::<_, ApiError>(cache.get(&THUMBNAIL, &parameters, &asset))
     };
     let kept = app.lanes.run(Lane::Read, look).await?;
-    let made = match kept {
-        Some(made) => made,
-        None => {
-            let asset = asset.clone();
-            let ask = Ask {
-                job: &THUMBNAIL,
-                parameters: json!({ "size": size }),
-                reader,
-                siblings: None,
-                keep: Some(Box::new(move |made| {
-                    cache.put(&THUMBNAIL, &parameters, &asset, made);
-                })),
-            };
-            app.previews.soon(ask).await
-        }
+    let made = if let Some(made) = kept {
+        made
+    } else {
+        let asset = asset.clone();
+        let ask = Ask {
+            job: &THUMBNAIL,
+            parameters: json!({ "size": size }),
+            reader,
+            siblings: None,
+            keep: Some(Box::new(move |made| {
+                cache.put(&THUMBNAIL, &parameters, &asset, made);
+            })),
+        };
+        app.previews.soon(ask).await
     };
     made.map_err(|error| match error {
         PreviewError::Failed(failure) => {

@@ -12,7 +12,7 @@ const LIMITS: Limits = Limits {
     output_bytes: 1 << 20,
     memory_bytes: 256 << 20,
     cpu: Duration::from_secs(1),
-    time: Duration::from_secs(120),
+    time: Duration::from_mins(2),
 };
 
 const fn job(name: &'static str, run: fn(&mut Work) -> Result<Output, Failure>) -> Job {

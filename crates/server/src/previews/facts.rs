@@ -278,11 +278,11 @@ mod tests {
 
     use super::*;
 
-    fn told(facts: Value) -> Made {
-        Ok(Arc::new(Output {
+    fn told(facts: &Value) -> Arc<Output> {
+        Arc::new(Output {
             header: json!({ "facts": facts }),
             bytes: Vec::new(),
-        }))
+        })
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let store = FactStore::new(dir.path());
         let facts = json!({"width": 6000, "title": "x \"width\":1 y"});
-        store.put(&a, &told(facts.clone()));
+        store.put(&a, &Ok(told(&facts)));
         store.put(&b, &Err(PreviewError::Failed(Failure::malformed("no"))));
         store.put(&Digest::of(b"d"), &Err(PreviewError::Busy));
         store.looked_at(7);
@@ -299,7 +299,7 @@ mod tests {
         bytes.extend(b"\n0123456789abcdef {\"upto\":99}\n0123");
         fs::write(file(dir.path()), bytes).unwrap();
         let c = Digest::of(b"c");
-        FactStore::new(dir.path()).put(&c, &told(json!({})));
+        FactStore::new(dir.path()).put(&c, &Ok(told(&json!({}))));
 
         let again = FactStore::new(dir.path());
         let Some(Known::Facts(found)) = again.get(&a) else {

@@ -8,7 +8,7 @@ use compactvault_preview::kind::has_facts;
 use compactvault_vault::{AssetReader, Node, ReadError, Seq, Vault};
 use tokio::time::Instant;
 
-use super::{FactStore, Priority, facts_ask};
+use super::{FactStore, PreviewError, Priority, facts_ask};
 use crate::app::App;
 use crate::blocking::Lane;
 use crate::error::ApiError;
@@ -49,19 +49,19 @@ async fn round(app: &App, store: &Arc<FactStore>) -> Result<(), ApiError> {
         let Some(upto) = upto else { return Ok(()) };
         for reader in readers {
             let began = Instant::now();
-            match app
-                .previews
-                .run(facts_ask(reader, store), Priority::Background)
-                .await
-            {
-                // Others come first, or the server stops; damage is for verification to report.
-                Err(super::PreviewError::Busy) => return Ok(()),
-                Ok(_) | Err(_) => {}
+            let ask = facts_ask(reader, store);
+            let made = app.previews.run(ask, Priority::Background).await;
+            // Others come first, or the server stops. Damage is for verification to report.
+            if matches!(made, Err(PreviewError::Busy)) {
+                return Ok(());
             }
             tokio::time::sleep(began.elapsed().max(PAUSE)).await;
         }
         let store = Arc::clone(store);
-        let looked_at = move || Ok::<_, ApiError>(store.looked_at(upto));
+        let looked_at = move || {
+            store.looked_at(upto);
+            Ok::<_, ApiError>(())
+        };
         app.lanes.run(Lane::Read, looked_at).await?;
     }
 }

@@ -42,7 +42,7 @@ impl FactSource for FactStore {
         }
         let holds = |value: &Value| match value {
             Value::Number(number) => number.as_f64().is_some_and(|it| test.holds_number(it)),
-            Value::String(text) => test.holds_text(text),
+            Value::String(words) => test.holds_text(words),
             _ => false,
         };
         let set = FactSet::new(generation, self.which(test.key, holds));
