@@ -427,7 +427,8 @@ describe('looking at assets', () => {
   it('says of damaged content that it is damaged', async () => {
     opened.trouble.expect(/damaged|answer 500|status of (?:500|404)/);
     await look('pictures', damaged.name);
-    assert.equal(await archive.viewer.getAttribute('data-state'), 'damaged');
+    // A picture is on the screen before all of it has come, so the damage may be said a moment later.
+    await page.locator('dialog[data-testid="viewer"][data-state="damaged"]').waitFor();
     await content('viewer-facts').locator('.problem').getByText(/is damaged: chunk/).waitFor();
     await archive.closeViewer();
   });

@@ -12,6 +12,7 @@ mod conform;
 mod corpus;
 mod damage;
 mod hammer;
+mod lighthouse;
 mod process;
 mod random;
 mod soak;
@@ -54,6 +55,8 @@ enum Task {
     Hammer(HammerOptions),
     /// Hold a real server against its `OpenAPI` description, by schemathesis with every check it has
     Conform(ConformOptions),
+    /// Judge every screen of the page by Lighthouse, as on a desktop: speed, accessibility, good practice
+    Lighthouse(LighthouseOptions),
     /// Put a real server under everything at once for a while, kill it on the way, and see that nothing is lost
     Soak(SoakOptions),
     /// Break vaults on purpose in every way there is: kills, losses of power, failing disks, damage, planted bugs
@@ -132,6 +135,13 @@ struct ConformOptions {
 }
 
 #[derive(Args)]
+struct LighthouseOptions {
+    /// The files to show, those directly in it
+    #[arg(long, default_value = "docs/screens", value_name = "DIR")]
+    folder: PathBuf,
+}
+
+#[derive(Args)]
 struct HammerOptions {
     /// How many requests
     #[arg(long, default_value_t = 100_000, value_name = "N")]
@@ -204,6 +214,10 @@ fn main() -> anyhow::Result<ExitCode> {
             let binary = corpus::build(&root)?;
             let plan = conform::Plan { examples, seed };
             exit_code(conform::run(&binary, &plan, &conform::tools(&root))?)
+        }
+        Task::Lighthouse(LighthouseOptions { folder }) => {
+            let binary = corpus::build(&root)?;
+            exit_code(lighthouse::run(&binary, &folder, &conform::tools(&root))?)
         }
         Task::Hammer(HammerOptions { requests, seed }) => {
             let binary = corpus::build(&root)?;

@@ -72,11 +72,11 @@ impl Options {
     fn amounts(&self) -> Amounts {
         if self.quick {
             Amounts {
-                kills: 100,
+                kills: 54,
                 states: 1_000,
-                faults: 400,
-                recoveries: 100,
-                damages: 200,
+                faults: 200,
+                recoveries: 60,
+                damages: 120,
                 requests: 2_000,
                 sequences: 24,
                 executions: 20_000,
@@ -111,19 +111,30 @@ const OUTSIDE: [&str; 4] = ["kills", "full disk", "requests", "concurrency"];
 
 fn build(root: &Path, options: &Options) -> Result<Programs> {
     let quick = options.quick;
-    let profile: &[&str] = if quick { &[] } else { &["--release"] };
-    let build = |package: &[&str]| -> Result<()> {
-        let arguments = [&["build", "--package"], package, profile].concat();
+    let build = |arguments: &str| -> Result<()> {
+        let arguments = ["build"].into_iter().chain(arguments.split(' '));
         ensure!(
             process::run(process::cargo(root, arguments))?,
             "the programs could not be built, so there is nothing to break"
         );
         Ok(())
     };
-    build(&["compactvault"])?;
+    // The quick form takes what the tests are built with, features included; the example stands for those of tests.
+    let (binary, inside) = if quick {
+        (
+            "--workspace --all-targets",
+            "--workspace --example list_times --bin compactvault-torture --features compactvault-torture/inside",
+        )
+    } else {
+        (
+            "--release --package compactvault",
+            "--release --package compactvault-torture --features inside",
+        )
+    };
+    build(binary)?;
     let outside = |part: &String| OUTSIDE.contains(&part.as_str());
     if options.only.is_empty() || !options.only.iter().all(outside) {
-        build(&["compactvault-torture", "--features", "inside"])?;
+        build(inside)?;
     }
     let folder = corpus::target(root).join(if quick { "debug" } else { "release" });
     Ok(Programs {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use compactvault_preview::{Failure, Job, Output};
 use compactvault_vault::{AssetId, AssetReader, Name, Node, ReadError, Vault};
 use serde_json::Value;
@@ -61,11 +60,7 @@ pub(crate) fn not_shown(failure: &Failure) -> ApiError {
     ];
     let code = CODES.into_iter().find(|code| *code == failure.code);
     let message = failure.message.clone();
-    ApiError::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        code.unwrap_or("malformed"),
-        message,
-    )
+    ApiError::impossible(code.unwrap_or("malformed"), message)
 }
 
 /// The same for what a process made and should not have.

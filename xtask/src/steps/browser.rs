@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-use super::{Report, web};
+use super::{Report, rust, web};
 use crate::process;
 use crate::tools::{BROWSER, NPM, Toolbox, UNZIP};
 
@@ -30,10 +30,7 @@ pub(super) fn test(root: &Path, toolbox: &mut Toolbox) -> Result<Report> {
             ..Report::default()
         });
     };
-    ensure!(
-        process::run(process::cargo(root, ["build", "--workspace"]))?,
-        "the program could not be built, so there is nothing to test"
-    );
+    rust::build(root)?;
     let folder = root.join("tests-browser");
     install_driver(npm, &folder)?;
     // Two cores drive a server and a browser: one test file at a time keeps timings honest.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::Report;
 use crate::process;
@@ -26,6 +26,19 @@ pub(super) fn lint(root: &Path) -> Result<Report> {
         "warnings",
     ];
     Ok(Report::one(process::run(process::cargo(root, words))?))
+}
+
+/// Every target, which after the tests of Rust costs nothing: naming one package would have cargo choose other features of
+/// what all depend on, and build it again.
+pub(super) fn build(root: &Path) -> Result<()> {
+    ensure!(
+        process::run(process::cargo(
+            root,
+            ["build", "--workspace", "--all-targets"]
+        ))?,
+        "the program could not be built, so there is nothing to test"
+    );
+    Ok(())
 }
 
 /// The stock tools serve a few tests out of many, so their absence is told and the rest runs.

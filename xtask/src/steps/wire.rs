@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::{Report, browser};
-use crate::{conform, hammer, process};
+use super::{Report, browser, rust};
+use crate::{conform, hammer};
 
 /// Enough for every template and every way of breaking it.
 const HAMMER: hammer::Plan = hammer::Plan {
@@ -18,10 +18,7 @@ const CONFORM: conform::Plan = conform::Plan {
 };
 
 pub(super) fn test(root: &Path) -> Result<Report> {
-    ensure!(
-        process::run(process::cargo(root, ["build", "--package", "compactvault"]))?,
-        "the program could not be built, so there is nothing to test"
-    );
+    rust::build(root)?;
     let binary = browser::program(root);
     let mut report = Report::default();
     let hammered = hammer::run(&binary, &HAMMER).map(|()| true);

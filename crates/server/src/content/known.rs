@@ -111,5 +111,5 @@ fn extend<I: Indexing>(
 
 fn not_text() -> ApiError {
     let message = "the content is not text; its bytes can be shown or downloaded";
-    ApiError::bad_request("not_text", message)
+    ApiError::impossible("not_text", message)
 }

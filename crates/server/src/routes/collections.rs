@@ -136,7 +136,7 @@ pub(super) fn list_query(params: &Params) -> Result<ListQuery, ApiError> {
     if all_versions && !query.is_empty() {
         let message =
             "q finds newest versions alone; leave versions=all out, or ask for them with query";
-        return Err(ApiError::bad_request("bad_versions", message));
+        return Err(ApiError::impossible("bad_versions", message));
     }
     Ok(ListQuery {
         offset: params

@@ -52,7 +52,7 @@ async fn answer(
     } = list_query(params)?;
     if all_versions {
         let message = "ranks are those of newest versions; leave versions=all out";
-        return Err(ApiError::bad_request("bad_versions", message));
+        return Err(ApiError::impossible("bad_versions", message));
     }
     let question = Question {
         within,

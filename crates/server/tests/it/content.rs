@@ -126,7 +126,7 @@ async fn what_is_not_text_is_said_to_be_none() {
     for path in &paths[..2] {
         for tail in ["text", "text/search?query=x", "table"] {
             let answer = bench.get(&format!("{path}/{tail}")).await;
-            assert_eq!(answer.outcome(), (400, "not_text".into()), "{tail}");
+            assert_eq!(answer.outcome(), (422, "not_text".into()), "{tail}");
         }
     }
     let empty = bench.get(&format!("{}/text", paths[2])).await.json();

@@ -85,11 +85,30 @@ fn wav() -> Vec<u8> {
     bytes
 }
 
-const PDF: &[u8] = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
-    2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
-    3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 400]/Contents 4 0 R/Resources<<>>>>endobj\n\
-    4 0 obj<</Length 34>>stream\n1 0 0 rg 0 200 200 200 re f       \nendstream endobj\n\
-    5 0 obj<</Title(Ice)/Author(Ann)>>endobj\ntrailer<</Root 1 0 R/Info 5 0 R/Size 6>>\n%%EOF\n";
+/// One page of 200 by 400 points, red above and white below, with its cross-reference table.
+fn pdf() -> Vec<u8> {
+    let objects = [
+        "<</Type/Catalog/Pages 2 0 R>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 400]/Contents 4 0 R/Resources<<>>>>",
+        "<</Length 34>>stream\n1 0 0 rg 0 200 200 200 re f       \nendstream",
+        "<</Title(Ice)/Author(Ann)>>",
+    ];
+    let mut file = "%PDF-1.4\n".to_owned();
+    let mut table = "0000000000 65535 f \n".to_owned();
+    for (number, object) in (1..).zip(objects) {
+        writeln!(table, "{:010} 00000 n ", file.len()).unwrap();
+        writeln!(file, "{number} 0 obj{object}endobj").unwrap();
+    }
+    let start = file.len();
+    let trailer = "trailer<</Root 1 0 R/Info 5 0 R/Size 6>>";
+    write!(
+        file,
+        "xref\n0 6\n{table}{trailer}\nstartxref\n{start}\n%%EOF\n"
+    )
+    .unwrap();
+    file.into_bytes()
+}
 
 const SVG: &[u8] = b"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"20\" height=\"10\">\
     <rect width=\"10\" height=\"10\" fill=\"#00f\"/></svg>";
@@ -208,7 +227,7 @@ async fn transparent_stays_transparent_and_small_stays_small() {
 #[tokio::test]
 async fn sound_text_and_documents_can_be_seen() {
     let text = b"fn main() {\n    println!(\"hello\");\n}\n".repeat(20);
-    let files = vec![("a.wav", wav()), ("a.rs", text), ("a.pdf", PDF.to_vec())];
+    let files = vec![("a.wav", wav()), ("a.rs", text), ("a.pdf", pdf())];
     let (bench, paths) = with(files).await;
     let wave = picture(&thumbnail(&bench, &paths[0], 256).await);
     assert_eq!(wave.dimensions(), (256, 128));
@@ -322,7 +341,7 @@ async fn bombs_and_broken_files_hurt_nobody() {
         ("deep.svg", deep.into_bytes()),
         ("garbage.ttf", font),
         ("cut.wav", wav()[..30].to_vec()),
-        ("cut.pdf", PDF[..60].to_vec()),
+        ("cut.pdf", pdf()[..60].to_vec()),
         ("itself.svg", itself.as_bytes().to_vec()),
         ("outside.svg", outside.as_bytes().to_vec()),
         ("last.png", png),
@@ -385,7 +404,7 @@ async fn facts_are_found_by_what_they_are() {
         ("a.png", wide),
         ("b.jpg", turned_jpeg()),
         ("c.wav", wav()),
-        ("d.pdf", PDF.to_vec()),
+        ("d.pdf", pdf()),
     ];
     let (bench, paths) = with(files).await;
     for path in &paths {

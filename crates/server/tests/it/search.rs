@@ -175,7 +175,7 @@ async fn a_query_filters_and_is_explained() {
         (
             list.as_str(),
             &[("q", "x"), ("versions", "all")][..],
-            (400, "bad_versions"),
+            (422, "bad_versions"),
         ),
         (
             "/api/search",

@@ -287,7 +287,7 @@ async fn ranks_are_where_the_list_shows_them() {
             format!("{list}?ids={}", vec!["1"; 201].join(",")),
             (400, "too_many_ids"),
         ),
-        (format!("{list}?ids=1&versions=all"), (400, "bad_versions")),
+        (format!("{list}?ids=1&versions=all"), (422, "bad_versions")),
         ("/api/collections/99/rank".into(), (404, "not_found")),
         (
             format!("/api/search/rank?project={project}&collection=99"),

@@ -221,6 +221,14 @@ pub(crate) fn with_pack<T>(
     })))
 }
 
+/// How far the log goes, to measure progress by.
+pub(crate) fn entries_there(connection: &Connection) -> u64 {
+    let end = connection.query_row("SELECT ifnull(max(seq) + 1, 0) FROM entry", [], |row| {
+        row.get::<_, i64>(0)
+    });
+    end.map_or(0, i64::cast_unsigned)
+}
+
 /// Stored bytes of all packs, to measure progress by; cheap only because it is kept.
 pub(crate) fn stored_bytes(connection: &Connection) -> u64 {
     connection

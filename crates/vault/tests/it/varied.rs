@@ -9,7 +9,7 @@ use std::path::Path;
 
 use compactvault_vault::{
     Access, AssetId, CollectionId, Digest, ListQuery, MediaClass, Name, Node, OpenOptions, PlaceId,
-    ProjectId, ReadError, Seq, SortBy, Vault, VerifyLevel,
+    ProjectId, ReadError, Seq, SortBy, Status, Vault, VerifyLevel,
 };
 
 use super::support::{Failing, Home, add, add_link, name, new_asset, noise, prose, read_all};
@@ -205,7 +205,13 @@ impl Questions {
 
 fn ask_figures(vault: &Vault, answers: &mut Answers) {
     let mut ask = Asking(answers);
-    ask.note("status", vault.status());
+    // Parity that damage took is not there any more: these two figures are about the file, not about what is sealed.
+    let status = vault.status().map(|status| Status {
+        parity_bytes: 0,
+        parity_stripes: 0,
+        ..status
+    });
+    ask.note("status", status);
     ask.note("log size", vault.log_size());
     ask.note("checkpoint", vault.checkpoint());
     ask.note("changes", vault.poll_changes());
