@@ -4,8 +4,9 @@
 /**
  * @typedef {'home' | 'project' | 'collection' | 'uploads' | 'trust'} PlaceKind
  * @typedef {{kind: PlaceKind, id: number, as: '' | 'grid' | 'list', sort: string, types: string[], q: string,
- *   details: number, viewing: number, at: {id: number, px: number} | null}} Route id, details and viewing are 0 where there
- *   is none; as is '' for the habit; at is the first entry seen and how far it is scrolled out, null at the top
+ *   details: number, viewing: number, mode: string, at: {id: number, px: number} | null}} Route id, details and viewing are 0 where there
+ *   is none; as is '' for the habit, mode '' for the usual way to
+ *   look at what is viewed; at is the first entry seen and how far it is scrolled out, null at the top
  */
 
 const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type', 'rank'];
@@ -13,7 +14,7 @@ const TYPE_KEYS = ['image', 'video', 'audio', 'text', '3d', 'binary'];
 
 /** @param {Partial<Route>} [from] @returns {Route} */
 export function route(from = {}) {
-  return { kind: 'home', id: 0, as: '', sort: 'name', types: [], q: '', details: 0, viewing: 0, at: null, ...from };
+  return { kind: 'home', id: 0, as: '', sort: 'name', types: [], q: '', details: 0, viewing: 0, mode: '', at: null, ...from };
 }
 
 /** @param {string} address path with query @returns {Route} */
@@ -30,6 +31,7 @@ export function parse(address) {
     q: params.get('q') ?? '',
     details: idOf(params.get('i')),
     viewing: idOf(params.get('v')),
+    mode: idOf(params.get('v')) ? /^[a-z]{1,12}$/.exec(params.get('m') ?? '')?.[0] ?? '' : '',
     at: spotOf(params.get('at')),
   });
 }
@@ -59,6 +61,7 @@ function changed(from, change) {
   const next = route({ ...from, ...change });
   if (change.sort === undefined && next.q !== from.q && from.sort === usualSort(from.q)) next.sort = usualSort(next.q);
   next.sort = validSort(next.sort, next.q);
+  if (next.viewing !== from.viewing && change.mode === undefined) next.mode = '';
   // Among other rows a spot means nothing.
   if (change.at === undefined && !sameListing(from, next)) next.at = null;
   return next;
@@ -85,6 +88,7 @@ export function format(to) {
   if (to.q) params.set('q', to.q);
   if (to.details) params.set('i', String(to.details));
   if (to.viewing) params.set('v', String(to.viewing));
+  if (to.viewing && to.mode) params.set('m', to.mode);
   if (to.at) params.set('at', `${to.at.id}~${to.at.px}`);
   // These are legal in a query and far easier to read than their codes.
   const query = params.toString().replaceAll('%2C', ',').replaceAll('%7E', '~').replaceAll('%3A', ':');

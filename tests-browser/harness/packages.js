@@ -9,17 +9,24 @@ import { fileURLToPath } from 'node:url';
 
 const KEPT = fileURLToPath(new URL('../../target/test-packages/', import.meta.url));
 
-/** The packages of each kind, a few MB in all, and which of their files. @type {Record<string, {packages: string[], files: RegExp}>} */
+/** The packages of each kind, some 100 MB in all, and which of their files. @type {Record<string, {packages: string[], files: RegExp}>} */
 const KINDS = {
   pictures: { packages: ['gnome-user-docs'], files: /\/C\/gnome-help\/figures\/[^/]+\.(?:png|jpe?g)$/ },
   drawings: { packages: ['tango-icon-theme'], files: /\/scalable\/(?:status|places)\/[^/]+\.svg$/ },
   sounds: { packages: ['sound-icons', 'sound-theme-freedesktop'], files: /\.(?:wav|oga)$/ },
-  videos: { packages: ['gnome-user-docs'], files: /\/C\/gnome-help\/figures\/[^/]+\.webm$/ },
+  videos: {
+    packages: ['gnome-user-docs', 'forensics-samples-files', 'openboard-common'],
+    files: /(?:\/C\/gnome-help\/figures\/[^/]+\.webm|\/original-files\/movie\d\/[^/]+\.(?:mp4|avi)|\/library\/videos\/[^/]+\.mp4)$/,
+  },
   papers: { packages: ['glpk-doc'], files: /\.pdf$/ },
   markdown: { packages: ['librust-regex-dev'], files: /\.md$/ },
   tables: { packages: ['ieee-data', 'distro-info-data'], files: /\.csv$/ },
   archives: { packages: ['junit4', 'libhamcrest-java', 'libcommons-cli-java', 'bash-doc'], files: /\.(?:jar|tar\.gz)$/ },
   models: { packages: ['openscad', 'admesh', 'minetest-mod-basic-materials'], files: /\.(?:stl|obj)$/ },
+  scenes: {
+    packages: ['assimp-testmodels'],
+    files: /\/glTF2\/(?:2CylinderEngine-glTF-Binary|BoxTextured-glTF-(?:Binary|Embedded)|BoxBadNormals-glTF-Binary|simple_skin|issue_3269)\/[^/]+\.gl(?:b|tf)$/,
+  },
   fonts: { packages: ['fonts-font-awesome', 'fonts-dejavu-core'], files: /\.(?:ttf|otf|woff2?)$/ },
   texts: { packages: ['librust-regex-dev', 'openscad'], files: /\.(?:rs|toml|scad)$/ },
 };

@@ -46,7 +46,7 @@ const styled = new Promise((resolve) => {
   document.head.append(sheet);
 });
 
-/** Fires `step` {by}, `end` {last}, `close`. The view answers with `show`. */
+/** Fires `step` {by}, `end` {last}, `mode` {mode} ('' for the usual one), `close`. The view answers with `show`. */
 export class Viewer extends EventTarget {
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
@@ -63,6 +63,8 @@ export class Viewer extends EventTarget {
     this.shown = null;
     /** @type {import('../lib/modes.js').Mode} */
     this.mode = 'empty';
+    /** The mode that the address asks for. */
+    this.asked = '';
     /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
     this.chosen = new Map();
     const button = (/** @type {string} */ label, /** @type {string} */ key, /** @type {string} */ glyph, /** @type {() => void} */ act, /** @type {Record<string, any>} */ more = {}) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: `${label} (${key})`, onclick: act, ...more }, icon(glyph));
@@ -133,10 +135,10 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * @param {{id: number, asset: import('../api.js').Asset | null, index: number, total: number}} what index is -1 where the
-   *   asset's place in the listing is not known
+   * @param {{id: number, asset: import('../api.js').Asset | null, mode: string, index: number, total: number}} what mode is what
+   *   the address asks for, '' for the usual one; index is -1 where the asset's place in the listing is not known
    */
-  show({ id, asset, index, total }) {
+  show({ id, asset, mode, index, total }) {
     this.position.textContent = index >= 0 ? `${count(index + 1)} of ${count(total)}` : '';
     this.back.hidden = index <= 0;
     this.on.hidden = index < 0 || index >= total - 1;
@@ -144,7 +146,12 @@ export class Viewer extends EventTarget {
       this.dialog.showModal();
       this.dialog.focus();
     }
-    if (id === this.id) return;
+    const asked = mode !== this.asked;
+    this.asked = mode;
+    if (id === this.id) {
+      if (asked && this.asset && this.asset.id === id && this.modeAsked() !== this.mode) this.look(this.modeAsked());
+      return;
+    }
     this.id = id;
     this.asking.abort();
     this.asking = new AbortController();
@@ -193,14 +200,37 @@ export class Viewer extends EventTarget {
     const modes = modesOf(asset);
     this.modes.replaceChildren(...(modes.length > 1 ? modes : []).map((mode) => h('button', {
       type: 'button', class: 'plain', 'data-mode': mode, 'data-testid': `mode-${mode}`, title: mode === 'bytes' ? 'Bytes (B)' : MODE_WORDS[mode],
-      onclick: () => {
-        if (mode !== 'bytes') this.chosen.set(modes[0], mode);
-        this.look(mode);
-      },
+      onclick: () => this.choose(mode),
     }, MODE_WORDS[mode])));
-    const wanted = this.chosen.get(modes[0]) ?? (modes[1] === 'beside' && innerWidth >= 1000 ? 'beside' : modes[0]);
-    this.look(modes.includes(wanted) ? wanted : modes[0]);
+    this.look(this.modeAsked());
     this.drawInfo();
+    this.tellMode();
+  }
+
+  /** What is usual on this screen for what is shown. @returns {import('../lib/modes.js').Mode} */
+  usualMode() {
+    const modes = modesOf(/** @type {import('../api.js').Asset} */ (this.asset));
+    return modes[1] === 'beside' && innerWidth >= 1000 ? 'beside' : modes[0];
+  }
+
+  /** What the address asks for, or what was chosen for others of the kind, or what is usual. @returns {import('../lib/modes.js').Mode} */
+  modeAsked() {
+    const modes = modesOf(/** @type {import('../api.js').Asset} */ (this.asset));
+    const asked = modes.find((mode) => mode === this.asked);
+    return asked ?? this.chosen.get(modes[0]) ?? this.usualMode();
+  }
+
+  /** @param {import('../lib/modes.js').Mode} mode */
+  choose(mode) {
+    if (mode !== 'bytes') this.chosen.set(modesOf(/** @type {import('../api.js').Asset} */ (this.asset))[0], mode);
+    this.look(mode);
+    this.tellMode();
+  }
+
+  /** The address says what is seen, so that it leads there. */
+  tellMode() {
+    this.asked = this.mode === this.usualMode() ? '' : this.mode;
+    this.dispatchEvent(new CustomEvent('mode', { detail: { mode: this.asked } }));
   }
 
   /** Shows the asset in one of its ways. @param {import('../lib/modes.js').Mode} mode @param {string} [why] it is not another @param {number} [tries] */
@@ -294,7 +324,7 @@ export class Viewer extends EventTarget {
     this.content.append(h('div', { class: `facts-card${problem ? ' damaged' : ''}`, 'data-testid': 'viewer-facts' }, glyph, h('h3', {}, fullNameNode(asset.filename)),
       h('p', { class: problem ? 'problem' : 'meta' }, why),
       h('p', { class: 'meta' }, `${asset.media_type} · ${plural(asset.size_original, 'byte')}`),
-      problem && this.mode !== 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'See the bytes that can be read'),
+      problem && this.mode !== 'bytes' && h('button', { type: 'button', onclick: () => this.choose('bytes') }, 'See the bytes that can be read'),
       problem && this.mode === 'bytes' && h('button', { type: 'button', onclick: () => this.look('bytes') }, 'Try again'),
       !problem && h('a', { class: 'button solid', href: addressOf.download(asset.id), download: '', 'data-testid': 'viewer-facts-download' }, icon('download'), `Download ${bytes(asset.size_original)}`)));
   }
@@ -354,7 +384,7 @@ export class Viewer extends EventTarget {
       End: () => this.dispatchEvent(new CustomEvent('end', { detail: { last: true } })),
       F: () => this.fullScreen(),
       I: () => this.toggleInfo(),
-      B: () => modes.length > 1 && this.look(this.mode === 'bytes' ? modes[0] : 'bytes'),
+      B: () => modes.length > 1 && this.choose(this.mode === 'bytes' ? this.chosen.get(modes[0]) ?? this.usualMode() : 'bytes'),
       Space: () => !onButton && !target.closest('.scrolls') && this.close(),
     };
     if (!acts[key] || (key === 'Space' && (onButton || target.closest('.scrolls')))) return;

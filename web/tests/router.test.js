@@ -8,7 +8,7 @@ describe('addresses', () => {
   it('come back as they went', () => {
     const routes = [
       route(), route({ kind: 'project', id: 7 }), route({ kind: 'uploads' }), route({ kind: 'trust' }),
-      route({ kind: 'collection', id: 12, as: 'list', sort: '-added', types: ['image', '3d'], q: 'a&b=c #ü% size:>10mb', details: 99, viewing: 100, at: { id: 7, px: 41 } }),
+      route({ kind: 'collection', id: 12, as: 'list', sort: '-added', types: ['image', '3d'], q: 'a&b=c #ü% size:>10mb', details: 99, viewing: 100, mode: 'bytes', at: { id: 7, px: 41 } }),
     ];
     for (const one of routes) assert.deepEqual(parse(format(one)), one);
   });
@@ -31,6 +31,13 @@ describe('addresses', () => {
     assert.deepEqual(parse('/c/4?at=81').at, { id: 81, px: 0 });
     for (const odd of ['0~1', 'x', '5~-1', '~', '5~1e9']) assert.equal(parse(`/c/4?at=${odd}`).at, null);
     assert.equal(format(route({ kind: 'collection', id: 4, at: { id: 81, px: 12 } })), '/c/4?at=81~12');
+  });
+
+  it('say in which way an asset is looked at, while it is', () => {
+    assert.equal(format(route({ kind: 'collection', id: 4, viewing: 9, mode: 'text' })), '/c/4?v=9&m=text');
+    assert.equal(format(route({ kind: 'collection', id: 4, mode: 'text' })), '/c/4');
+    assert.equal(parse('/c/4?m=text').mode, '');
+    assert.equal(parse('/c/4?v=9&m=%3Cb%3E').mode, '');
   });
 
   it('ignore what they do not know', () => {

@@ -143,7 +143,7 @@ export function viewerOverlay({ router, view }) {
     if (hint !== undefined && source.get(hint)?.asset?.id === id) index = hint;
     else if (source.get(index)?.asset?.id !== id) index = -1;
     const total = source.assets;
-    viewer.show({ id, asset: known(view, id), index: index < 0 ? -1 : index - source.folders.length, total });
+    viewer.show({ id, asset: known(view, id), mode: router.current.mode, index: index < 0 ? -1 : index - source.folders.length, total });
     if (index < 0) seek(id);
     else preload(index);
   }
@@ -157,7 +157,7 @@ export function viewerOverlay({ router, view }) {
     const at = found?.at.get(id) ?? null;
     if (at === null || mine !== turn || router.current.viewing !== id) return;
     index = source.folders.length + at;
-    viewer?.show({ id, asset: null, index: at, total: source.assets });
+    viewer?.show({ id, asset: null, mode: router.current.mode, index: at, total: source.assets });
     source.want(index - 3, index + 3);
   }
 
@@ -196,6 +196,12 @@ export function viewerOverlay({ router, view }) {
   function wire(made) {
     made.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
     made.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
+    made.addEventListener('mode', (event) => {
+      const { mode } = /** @type {CustomEvent} */ (event).detail;
+      const { id } = /** @type {import('../components/viewer.js').Viewer} */ (made);
+      // Afterwards: this may be said while others are still told of the address before.
+      queueMicrotask(() => router.current.viewing === id && router.replace({ mode }));
+    });
     made.addEventListener('close', () => {
       if (router.current.viewing === 0) return;
       if (pushed) history.back();

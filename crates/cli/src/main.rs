@@ -19,10 +19,6 @@ use clap::Parser;
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// Memory that one of many threads gave back serves the others, so that a server that runs for weeks stays small.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let output = Output::new(&cli);

@@ -19,6 +19,9 @@ pub const CHUNK_BYTES_MIN: usize = 64 * 1024;
 pub const CHUNK_BYTES_AVG: usize = 256 * 1024;
 /// Largest chunk. A range read decodes whole chunks, and `SQLite` walks a row's overflow chain from its start.
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+/// From here on a chunk that does not compress is stored alone. The end of a row's last page stays empty, 8 KiB on average,
+/// which is too much for smaller ones; sharing a pack costs a second digest.
+pub const ALONE_BYTES_MIN: usize = 160 * 1024;
 /// Raw size at which a pack of small chunks is closed.
 pub const PACK_BYTES_TARGET: usize = 2 * 1024 * 1024;
 /// Largest raw size of a pack: the target, plus one chunk that was added below it.

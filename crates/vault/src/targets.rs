@@ -10,6 +10,7 @@ use crate::parity::builder::parse_head;
 use crate::parity::capsule::Capsule;
 use crate::parity::descriptor::Descriptor;
 use crate::prove::{KeptCheckpoint, Proof};
+use crate::query::{Query, TERMS_MAX};
 
 /// Bytes a compressed frame may claim to hold here.
 const RAW_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -18,7 +19,7 @@ const RAW_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub type Target = fn(&[u8]);
 
 /// All targets by their names, which are those of the folders in `fuzz/corpus`.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("checkpoint", checkpoint),
     ("proof", proof),
     ("name", name),
@@ -27,6 +28,7 @@ pub const ALL: [(&str, Target); 8] = [
     ("descriptor", descriptor),
     ("wal", wal),
     ("media", media),
+    ("query", query),
 ];
 
 /// A note or words that somebody kept.
@@ -112,6 +114,21 @@ pub fn wal(bytes: &[u8]) {
 pub fn media(bytes: &[u8]) {
     let cut = bytes.len().min(12);
     let _ = Media::detect(&bytes[..cut], &bytes[cut..]);
+}
+
+/// What somebody typed into the search box: every character that is no space was read as part of exactly one term.
+pub fn query(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let query = Query::parse(&text);
+    assert!(query.terms.len() <= TERMS_MAX, "terms have a bound");
+    let mut end = 0;
+    for read in &query.read {
+        let before = &text[end..read.range.start];
+        assert!(before.trim().is_empty(), "{before:?} was not read");
+        assert!(!text[read.range.clone()].is_empty(), "a term has a text");
+        end = read.range.end;
+    }
+    assert!(text[end..].trim().is_empty(), "the end was not read");
 }
 
 #[cfg(test)]

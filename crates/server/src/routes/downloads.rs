@@ -157,7 +157,7 @@ pub(crate) async fn issue(State(app): State<App>, request: Request) -> Result<Re
     };
     if ids.is_empty() {
         let message = "nothing is selected, so there is nothing to download";
-        return Err(ApiError::bad_request("nothing_selected", message));
+        return Err(ApiError::impossible("nothing_selected", message));
     }
     let count = ids.len() as u64;
     let waiting = Waiting {

@@ -222,17 +222,18 @@ async fn a_rule_that_is_none_says_so() {
         bench.post("/api/selection", &nothing).await.json()["count"],
         0
     );
-    for (body, code) in [
-        (json!({ "selection": nothing }), "nothing_selected"),
-        (json!({}), "bad_json"),
+    for (body, status, code) in [
+        (json!({ "selection": nothing }), 422, "nothing_selected"),
+        (json!({}), 400, "bad_json"),
         (
             json!({ "ids": [ids[0]], "selection": { "place": place, "all": true } }),
+            400,
             "bad_json",
         ),
-        (json!({ "ids": [] }), "no_ids"),
+        (json!({ "ids": [] }), 400, "no_ids"),
     ] {
         let answer = bench.post("/api/downloads", &body).await;
-        assert_eq!(answer.outcome(), (400, code.into()), "{body}");
+        assert_eq!(answer.outcome(), (status, code.into()), "{body}");
     }
 }
 

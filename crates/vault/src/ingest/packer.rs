@@ -10,7 +10,7 @@ use super::batch::{Batch, Chunk, Entry, EntryKind, Manifest};
 use crate::codec::{self, Codec};
 use crate::error::IngestError;
 use crate::ids::Digest;
-use crate::limits::{CHUNK_BYTES_MIN, PACK_BYTES_TARGET};
+use crate::limits::{ALONE_BYTES_MIN, PACK_BYTES_TARGET};
 use crate::store::write::{EncodedPack, KnownChunks, Transaction, Writer};
 
 /// Chunks that are packed and not committed yet, those that the vault has, and what happened meanwhile.
@@ -192,7 +192,7 @@ impl Packer {
             }
             let compress = !codec::looks_incompressible(&chunk.bytes);
             let bytes = chunk.bytes.len();
-            if !compress && bytes >= CHUNK_BYTES_MIN {
+            if !compress && bytes >= ALONE_BYTES_MIN {
                 packs.push(Pack {
                     chunks: vec![(digest, chunk.bytes)],
                     bytes,
