@@ -13,7 +13,7 @@ import { ArchivePage } from './harness/page.js';
 import { assertOneVaultAlone, run, startServer, temporaryFolder } from './harness/server.js';
 
 /** For what a page would do by itself after it was drawn. */
-const PAUSE_MS = 150;
+const PAUSE_MS = 100;
 
 describe('hostile content', () => {
   /** @type {import('playwright-core').Browser} */
@@ -97,11 +97,15 @@ describe('hostile content', () => {
     });
   }
 
-  it('does nothing in the details and in the viewer', async () => {
+  it('does nothing in the details and in the viewer, in whichever way it is shown', async () => {
     for (const { id, filename } of assets) {
       await archive.goto(`/c/${collection.id}?as=grid&i=${id}&v=${id}`);
       await archive.viewer.getByTestId('viewer-content').locator(':scope > *').first().waitFor();
-      await opened.page.waitForTimeout(PAUSE_MS);
+      for (const mode of ['', ...await archive.viewer.locator('[data-mode]:is(button)').evaluateAll((buttons) => buttons.map((button) => button.getAttribute('data-mode') ?? ''))]) {
+        if (mode) await archive.viewer.getByTestId(`mode-${mode}`).click();
+        await archive.viewer.getByTestId('viewer-content').locator(':scope > *').first().waitFor();
+        await opened.page.waitForTimeout(PAUSE_MS);
+      }
       await assertQuiet(`${filename} in the viewer`);
     }
   });
@@ -143,6 +147,21 @@ describe('hostile content', () => {
       assert.ok((details.highlight ?? []).length <= 60_000, filename);
       assert.ok(Date.now() - begun < 10_000, `${filename} took ${Date.now() - begun} ms`);
     }
+  });
+
+  it('is answered or refused with a reason by whatever looks into it, soon', async () => {
+    const { request } = opened.context;
+    for (const { id, filename } of assets) {
+      for (const look of ['thumbnail?size=512', 'facts', 'text', 'text/search?query=a', 'table', 'members', 'document', 'model']) {
+        const begun = Date.now();
+        const answer = await request.get(`${server.origin}/api/assets/${id}/${look}`);
+        const took = Date.now() - begun;
+        assert.ok([200, 404, 422].includes(answer.status()), `${filename}, ${look}: ${answer.status()} ${(await answer.text()).slice(0, 200)}`);
+        if (answer.status() !== 200) assert.match((await answer.json()).message, /\S/, `${filename}, ${look}: a reason`);
+        assert.ok(took < 20_000, `${filename}, ${look}: ${took} ms`);
+      }
+    }
+    await assertQuiet('looking into everything');
   });
 
   it('leaves one file behind', async () => {

@@ -131,10 +131,11 @@ export class Details extends EventTarget {
     this.fill('Details', parts.preview,
       h('h2', { 'data-testid': 'details-name' }, fullNameNode(asset.filename)),
       h('p', { class: 'sealed' }, icon('seal'), `Sealed ${day(asset.created_at_unix_ms)}`),
-      parts.place, facts(rows), parts.facts,
+      // Above all that comes later, so that they never move away under the pointer.
       h('div', { class: 'buttons' },
         h('button', { type: 'button', class: 'solid', 'data-testid': 'details-open', onclick: () => this.view(asset.id) }, 'Open'),
         h('a', { class: 'button', href: addressOf.download(asset.id), download: '', 'data-testid': 'download' }, icon('download'), 'Download')),
+      parts.place, facts(rows), parts.facts,
       h('section', {}, h('h3', {}, 'Proof'), parts.proved, h('div', { class: 'buttons' },
         h('a', { class: 'button', href: addressOf.proof(asset.id), download: '', title: 'The inclusion proof, for `compactvault check-proof`', 'data-testid': 'details-proof' }, icon('seal'), 'Download proof'))),
       parts.versions, parts.places);

@@ -72,7 +72,7 @@ impl Options {
     fn amounts(&self) -> Amounts {
         if self.quick {
             Amounts {
-                kills: 54,
+                kills: 27,
                 states: 1_000,
                 faults: 200,
                 recoveries: 60,

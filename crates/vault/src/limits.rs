@@ -51,7 +51,7 @@ pub const UPLOAD_ID_BYTES_MAX: usize = 200;
 /// How long an upload without a new part is kept, and how long one that ended can be asked for.
 pub const UPLOAD_KEPT: Duration = Duration::from_hours(7 * 24);
 /// Ended uploads remembered at most; the oldest are forgotten first.
-pub const UPLOADS_ENDED_MAX: usize = 200_000;
+pub const UPLOADS_ENDED_MAX: usize = 50_000;
 
 /// How long a writing transaction waits for another process by default.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(30);

@@ -149,7 +149,7 @@ impl Entries {
     fn insert(&mut self, key: Key, ended: Ended) {
         self.order.push_back((key, ended.at_unix_ms));
         self.by_key.insert(key, ended);
-        while self.by_key.len() > UPLOADS_ENDED_MAX {
+        while self.order.len() > UPLOADS_ENDED_MAX {
             self.forget_oldest();
         }
     }

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use super::support::{Home, Numbers, plain};
 use super::varied::{Answers, Questions, fill, verifies};
 
-const CASES: u64 = 150;
+const CASES: u64 = 100;
 const PAGE: usize = 16 * 1024;
 
 /// A vault as bytes, with what it answers when it is intact.
@@ -217,7 +217,7 @@ fn one_flipped_bit_in_the_head_of_a_page_never_makes_a_wrong_answer() {
 #[test]
 fn one_flipped_bit_in_the_file_header_never_makes_a_wrong_answer() {
     let intact = Intact::new();
-    let bits: Vec<usize> = (0..100).map(|byte| byte * 8 + byte % 8).collect();
+    let bits: Vec<usize> = (0..100).step_by(2).map(|byte| byte * 8 + byte % 8).collect();
     intact.survive("file header", &bits);
 }
 
