@@ -16,7 +16,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use compactvault_vault::{Digest, replace_private_file};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::random_token;
+use crate::random::random_token;
 
 /// What every token begins with, so that people and scanners for leaked secrets know it for what it is.
 pub(crate) const TOKEN_PREFIX: &str = "cvt_";

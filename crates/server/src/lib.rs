@@ -32,6 +32,7 @@ mod openings;
 mod pieces;
 pub mod previews;
 mod proxies;
+mod random;
 mod range;
 mod receive;
 mod requests;

@@ -13,9 +13,9 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use crate::app::{App, Peer};
-use crate::auth::random_id;
 use crate::error::Refusal;
 use crate::meters::Meters;
+use crate::random::random_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Refusals that are logged in [`WINDOW`]; the rest is counted and told as a number.

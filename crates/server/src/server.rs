@@ -10,7 +10,7 @@ use compactvault_vault::{OpenError, OpenOptions, Vault};
 
 use crate::app::App;
 use crate::assets::Web;
-use crate::auth::{Auth, random_id};
+use crate::auth::Auth;
 use crate::blocking::Lane;
 use crate::checkpoints;
 use crate::error::ApiError;
@@ -19,6 +19,7 @@ use crate::grants::{Grants, GrantsError, Kept};
 use crate::host::Hosts;
 use crate::previews::{self, WorkerCommand};
 use crate::proxies::Proxies;
+use crate::random::random_id;
 use crate::routes::uploads::{drain as drain_uploads, tell_events};
 use crate::shelf::{Place, Shelf};
 use crate::tls::{Encryption, Tls, TlsError};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use compactvault_vault::{AssetId, PlaceId};
 
-use crate::auth::random_token;
+use crate::random::random_token;
 
 /// How long a ticket is valid.
 const VALID: Duration = Duration::from_mins(10);

@@ -201,7 +201,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 /// A new file that begins with a dot.
 fn tempfile_in(folder: &Path) -> io::Result<(PathBuf, fs::File)> {
-    let path = folder.join(format!(".{}", crate::auth::random_id()));
+    let path = folder.join(format!(".{}", crate::random::random_id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 use compactvault_vault::{Asset, AssetId, AssetReader, MediaClass, ReadError, Vault};
 
 use crate::app::App;
-use crate::auth::random_id;
 use crate::blocking::Lane;
 use crate::clock::{Civil, now_unix_seconds};
 use crate::disposition::Disposition;
@@ -20,6 +19,7 @@ use crate::error::ApiError;
 use crate::extract::{EntryId, Params, json};
 use crate::highlight::highlight;
 use crate::pieces::{Pieces, Source};
+use crate::random::random_id;
 use crate::range::{Multipart, Reply, Representation, content_range, evaluate};
 use crate::text::{PREVIEW_BYTES_MAX, decode};
 use crate::wire;
