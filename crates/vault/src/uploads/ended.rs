@@ -341,6 +341,27 @@ mod tests {
         }
     }
 
+    /// Guards: a client that ends one upload again and again takes no more memory than one that ends many.
+    #[test]
+    fn what_is_remembered_has_a_bound_whether_uploads_differ_or_not() {
+        let mut entries = Entries::default();
+        let many = UPLOADS_ENDED_MAX as u64 + 10;
+        for at in 0..many {
+            entries.insert(key("again"), sealed(at, at));
+        }
+        assert!(entries.order.len() <= UPLOADS_ENDED_MAX);
+        assert_eq!(entries.by_key[&key("again")], sealed(many - 1, many - 1));
+        for at in 0..many {
+            entries.insert(key(&at.to_string()), sealed(at, many + at));
+        }
+        assert!(entries.order.len() <= UPLOADS_ENDED_MAX);
+        assert_eq!(entries.by_key.len(), UPLOADS_ENDED_MAX);
+        assert!(
+            !entries.by_key.contains_key(&key("0")),
+            "the oldest go first"
+        );
+    }
+
     #[test]
     fn endings_are_remembered_across_restarts() {
         let dir = tempfile::tempdir().unwrap();
