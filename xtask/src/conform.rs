@@ -68,7 +68,8 @@ pub(crate) fn run(binary: &Path, plan: &Plan, tools: &Path) -> Result<bool> {
 }
 
 /// What its checks are told of this API. 422 says that what is in an asset cannot be shown in the way that was asked for, or
-/// that parameters exclude each other, which a description has no words for: the request was well-formed.
+/// that parameters exclude each other, which a description has no words for: the request was well-formed. Where the
+/// description does not name it, it is a failure all the same.
 const CONFIG: &str = r#"
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
