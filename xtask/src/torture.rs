@@ -72,11 +72,11 @@ impl Options {
     fn amounts(&self) -> Amounts {
         if self.quick {
             Amounts {
-                kills: 27,
+                kills: 108,
                 states: 1_000,
                 faults: 200,
                 recoveries: 60,
-                damages: 120,
+                damages: 200,
                 requests: 2_000,
                 sequences: 24,
                 executions: 20_000,

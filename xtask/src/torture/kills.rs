@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::victim::{Lengths, Victim};
+use super::victim::{End, Lengths, Victim};
 use crate::corpus::client::Client;
 use crate::corpus::server::{self, PASSWORD};
 use crate::corpus::tree::hex;
@@ -196,25 +196,26 @@ fn hunt(
             }
         };
         *suffered += 1;
-        let caught = den.kill(phase, &mut random, &mut lengths)?;
+        let end = den.kill(phase, &mut random, &mut lengths)?;
         let started = Instant::now();
-        if caught.is_none() && phase.scene != Scene::Repair {
+        let caught = matches!(end, End::Caught(_));
+        if !caught && phase.scene != Scene::Repair {
             // Nothing was being written; what was promised is compared after the next that hits.
             lock(outcome).missed += 1;
-            lengths.was_late();
             continue;
         }
         let checked = den.check();
         let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if std::env::var_os("TORTURE_PROGRESS").is_some() {
             println!(
-                "{} try {tries}: {caught:?}, checked in {took} ms",
-                phase.name
+                "{} try {tries}: {}, checked in {took} ms",
+                phase.name,
+                end.text()
             );
         }
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         outcome.reopened_ms.push(took);
-        if caught.is_some() {
+        if caught {
             counted += 1;
             *outcome.by_phase.entry(phase.name).or_default() += 1;
         } else {
@@ -326,21 +327,21 @@ impl Den {
         Ok(())
     }
 
-    /// Brings the program to the phase and kills it there; what it says before that is believed. Gives what it was in
-    /// the middle of, if it was.
-    fn kill(
-        &mut self,
-        phase: &Phase,
-        random: &mut Random,
-        lengths: &mut Lengths,
-    ) -> Result<Option<String>> {
+    /// Brings the program to the phase and kills it there; what it says before that is believed.
+    fn kill(&mut self, phase: &Phase, random: &mut Random, lengths: &mut Lengths) -> Result<End> {
         match phase.scene {
             Scene::Import => {
                 // Enough to take a while, and too little for writing alone.
                 let count = 10 + random.below(40);
-                self.kill_add(phase, count, 120_000, random, lengths)
+                self.kill_add(phase, 0, (count, 120_000), random, lengths)
             }
-            Scene::Bulk => self.kill_add(phase, 24, 900_000, random, lengths),
+            // More than the stations of an import hold at once: what is read to its end before the first commit does not
+            // ask to write alone.
+            Scene::Bulk => {
+                // The first switch or the one back; the first commit or one after others.
+                let number = random.below(2);
+                self.kill_add(phase, number, (24, 4_000_000), random, lengths)
+            }
             Scene::Server | Scene::Stop => self.kill_server(phase, random, lengths),
             Scene::Repair => self.kill_scrub(phase, random, lengths),
         }
@@ -349,23 +350,20 @@ impl Den {
     fn kill_add(
         &mut self,
         phase: &Phase,
-        count: u64,
-        largest: usize,
+        number: u64,
+        (count, largest): (u64, usize),
         random: &mut Random,
         lengths: &mut Lengths,
-    ) -> Result<Option<String>> {
+    ) -> Result<End> {
         let (folder, promise) = self.files(random, count, largest)?;
         let mut victim = Victim::start(self.add(&folder))?;
-        match victim.kill_in(phase.whats, 0, random, lengths)? {
-            Ok(caught) => Ok(caught),
-            Err(status) => {
-                // It was done before it came to that a second time.
-                ensure!(status.success(), "add ended with {status}");
-                let printed = victim.printed()?;
-                self.believe(printed.as_bytes(), promise)?;
-                Ok(None)
-            }
+        let end = victim.kill_in(phase.whats, number, random, lengths)?;
+        if let End::Itself(status) = end {
+            ensure!(status.success(), "add ended with {status}");
+            let printed = victim.printed()?;
+            self.believe(printed.as_bytes(), promise)?;
         }
+        Ok(end)
     }
 
     fn kill_scrub(
@@ -373,7 +371,7 @@ impl Den {
         phase: &Phase,
         random: &mut Random,
         lengths: &mut Lengths,
-    ) -> Result<Option<String>> {
+    ) -> Result<End> {
         self.damage(random)?;
         let mut command = self.command();
         command
@@ -382,13 +380,11 @@ impl Den {
             .stdout(Stdio::piped());
         let mut victim = Victim::start(command)?;
         let number = random.below(2);
-        match victim.kill_in(phase.whats, number, random, lengths)? {
-            Ok(caught) => Ok(caught),
-            Err(status) => {
-                ensure!(status.success(), "scrub ended with {status}");
-                Ok(None)
-            }
+        let end = victim.kill_in(phase.whats, number, random, lengths)?;
+        if let End::Itself(status) = end {
+            ensure!(status.success(), "scrub ended with {status}");
         }
+        Ok(end)
     }
 
     /// Overwrites a few blocks behind page 1 in the vault, within what parity restores in place: the promise of `scrub`
@@ -418,7 +414,7 @@ impl Den {
         phase: &Phase,
         random: &mut Random,
         lengths: &mut Lengths,
-    ) -> Result<Option<String>> {
+    ) -> Result<End> {
         let mut command = server::command(
             &self.binary,
             &self.at("served"),
@@ -435,7 +431,7 @@ impl Den {
         let seed = random.next();
         let number = random.below(6);
         let promised = &self.promised;
-        let caught = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             for client in 0..CLIENTS {
                 let (address, done) = (&address, &done);
                 let mut random = Random::new(seed ^ client);
@@ -476,11 +472,10 @@ impl Den {
             } else {
                 number
             };
-            let caught = victim.kill_in(phase.whats, number, random, lengths);
+            let end = victim.kill_in(phase.whats, number, random, lengths);
             done.store(true, Ordering::Relaxed);
-            caught
-        })?;
-        Ok(caught.ok().flatten())
+            end
+        })
     }
 
     /// Opens the vault as anybody would, and compares everything; gives how many promises were kept.

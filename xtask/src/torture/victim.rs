@@ -29,17 +29,33 @@ impl Lengths {
         *known = (*known * 3 + took) / 4;
     }
 
-    /// The last kill came too late: the next one comes earlier.
-    pub(super) fn was_late(&mut self) {
-        self.late += 1;
-    }
-
     /// Some moment within it.
     fn moment(&self, what: &str, random: &mut Random) -> Duration {
         let length = self.of.get(what).copied().unwrap_or(FIRST_GUESS);
         let share = f64::from(u32::try_from(random.below(1000)).unwrap_or(0)) / 1000.0;
         // Hearing of it took a moment already, so rather early than late.
         length.mul_f64(share * share) / (1 + self.late)
+    }
+}
+
+/// How a child ended.
+pub(super) enum End {
+    /// Killed in the middle of this.
+    Caught(String),
+    /// Killed when that was over already; the next kill comes earlier.
+    Late,
+    /// By itself, before it came to what it was to be killed in.
+    Itself(ExitStatus),
+}
+
+impl End {
+    /// For those who watch.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Caught(what) => format!("killed in “{what}”"),
+            Self::Late => "killed too late".to_owned(),
+            Self::Itself(status) => status.to_string(),
+        }
     }
 }
 
@@ -99,15 +115,14 @@ impl Victim {
         }
     }
 
-    /// Kills it at some moment of the `number`-th time (from 0) that it does one of `whats`. Gives which of them it was
-    /// in the middle of when it died, if it was; `Err` with its exit if it ended by itself before.
+    /// Kills it at some moment of the `number`-th time (from 0) that it does one of `whats`.
     pub(super) fn kill_in(
         &mut self,
         whats: &[&str],
         number: u64,
         random: &mut Random,
         lengths: &mut Lengths,
-    ) -> Result<std::result::Result<Option<String>, ExitStatus>> {
+    ) -> Result<End> {
         let mut left = number;
         loop {
             match self.events.recv_timeout(SILENCE_MAX) {
@@ -121,7 +136,7 @@ impl Victim {
                     }
                     left -= u64::from(is_it);
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(Err(self.child.wait()?)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(End::Itself(self.child.wait()?)),
                 Err(RecvTimeoutError::Timeout) => anyhow::bail!("it hangs"),
             }
         }
@@ -136,10 +151,16 @@ impl Victim {
             .iter()
             .rev()
             .find(|(what, _)| whats.contains(&what.as_str()));
-        if caught.is_some() {
-            lengths.late = 0;
+        match caught {
+            Some((what, _)) => {
+                lengths.late = 0;
+                Ok(End::Caught(what.clone()))
+            }
+            None => {
+                lengths.late += 1;
+                Ok(End::Late)
+            }
         }
-        Ok(Ok(caught.map(|(what, _)| what.clone())))
     }
 
     /// All that it prints, once it has ended.
