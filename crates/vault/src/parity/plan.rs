@@ -130,7 +130,8 @@ pub(crate) fn merges(stripes: &[Stripe]) -> Vec<Vec<Stripe>> {
 }
 
 /// Small stripes that should be merged in passing, before there are too many; none if there are few. Sizes go up in
-/// steps, so that no byte is merged more than a few times.
+/// steps, so that no byte is merged more than a few times. They make no larger stripe than a bulk import does, which
+/// bounds the memory of a server that goes on for years.
 pub(crate) fn crowded(stripes: &[Stripe]) -> Vec<Stripe> {
     /// Below 2 MiB and what may stay, with how many there may be.
     const STEPS: [(usize, usize); 2] = [(512, 128), (SETTLED_SHARDS, 48)];
@@ -150,15 +151,15 @@ fn of(stripes: &[Stripe], size: impl Fn(usize) -> bool) -> Vec<Stripe> {
     stripes.iter().filter(wanted).copied().collect()
 }
 
+/// Those, oldest first, that fit into one stripe of a bulk import's size.
 fn bounded(stripes: Vec<Stripe>) -> Vec<Stripe> {
     let mut sum = 0;
-    stripes
-        .into_iter()
-        .take_while(|stripe| {
-            sum += stripe.shards;
-            sum <= DATA_SHARDS_MAX
-        })
-        .collect()
+    let mut fits = |stripe: &Stripe| {
+        let fits = sum + stripe.shards <= BULK_SHARDS;
+        sum += if fits { stripe.shards } else { 0 };
+        fits
+    };
+    stripes.into_iter().filter(|stripe| fits(stripe)).collect()
 }
 
 #[cfg(test)]
@@ -272,5 +273,35 @@ mod tests {
                 "{case:?} {after:?}"
             );
         }
+    }
+
+    #[test]
+    fn merging_in_passing_takes_all_that_is_small_and_no_more_memory_than_a_bulk_import() {
+        let mut there: Vec<Stripe> = Vec::new();
+        let mut merged = 0;
+        for id in 0..20_000 {
+            // Commits of 64 KiB to 3 MiB, as uploads make them.
+            there.push(Stripe {
+                id,
+                shards: 16 + usize::try_from(id * 7919 % 750).expect("it is small"),
+                settled: false,
+            });
+            let group = crowded(&there);
+            if group.len() < 2 {
+                continue;
+            }
+            merged += 1;
+            let shards = group.iter().map(|stripe| stripe.shards).sum();
+            assert!(shards <= BULK_SHARDS, "{shards}");
+            there.retain(|stripe| !group.contains(stripe));
+            there.push(Stripe {
+                id: 1_000_000 + id,
+                shards,
+                settled: shards >= SETTLED_SHARDS,
+            });
+            let left = there.iter().filter(|stripe| !stripe.settled).count();
+            assert!(left < 128 + 48 + 1, "{left} small stripes after {id}");
+        }
+        assert!(merged > 100, "{merged}");
     }
 }

@@ -8,6 +8,7 @@ use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::VaultId;
 use crate::model::Parity;
+use crate::parity::builder::Builder;
 use crate::parity::plan::{self, Stripe};
 use crate::store::{files, parity};
 
@@ -54,6 +55,8 @@ impl Writer {
         for group in plan::merges(&stripes) {
             self.merge(&group, true)?;
         }
+        // An import has come to its end, or nothing has come for a while.
+        self.parity = Builder::default();
         Ok(())
     }
 
@@ -90,6 +93,8 @@ impl Writer {
         } else {
             Ok(None)
         };
+        // What a merge takes is not held until the next one, which may be hours away.
+        self.parity = Builder::default();
         match merged {
             Ok(Some(stripe)) => {
                 self.connection.execute_batch("COMMIT")?;
@@ -101,7 +106,6 @@ impl Writer {
             }
             other => {
                 self.connection.execute_batch("ROLLBACK")?;
-                self.parity.clear();
                 self.stripes = None;
                 other.map(|_| ())
             }
