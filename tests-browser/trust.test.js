@@ -67,6 +67,18 @@ describe('the checkpoint on the page', () => {
     await page.getByTestId('status-trust').getByText('Verified just now').waitFor();
   });
 
+  it('is printed as a sheet of words to compare, and nothing else', async () => {
+    const { page } = opened;
+    const words = await page.getByTestId('log-words').locator('li').allInnerTexts();
+    await page.emulateMedia({ media: 'print' });
+    assert.ok(await page.getByTestId('log-words').isVisible());
+    assert.ok(await page.getByText(/vault [0-9a-f-]{32,36}: \d+ entr/).isVisible(), 'it says of which vault, and when');
+    for (const id of ['verify-now', 'search', 'tree', 'checkpoint', 'print-checkpoint']) assert.ok(await page.getByTestId(id).first().isHidden(), `${id} is not on paper`);
+    const pdf = await page.pdf({ format: 'A4' });
+    assert.ok(words.length === 32 && pdf.length > 5_000 && (pdf.toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []).length === 1, 'one sheet');
+    await page.emulateMedia({ media: null });
+  });
+
   it('is downloaded so that verify --against takes it', async () => {
     const { file } = await download(opened.page, () => opened.page.getByTestId('download-checkpoint').click(), temporaryFolder('kept'));
     const given = await opened.page.evaluate(async () => (await fetch('/api/checkpoint')).text());

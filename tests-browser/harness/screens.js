@@ -1,8 +1,9 @@
 // Every screen of the page, each shown as a person would come to it. One list for those who look at the pictures and for those
 // who hold the screens against rules.
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { temporaryFolder } from './server.js';
 
@@ -14,6 +15,27 @@ import { temporaryFolder } from './server.js';
  */
 
 const escape = async (/** @type {Stage} */ { page }) => page.keyboard.press('Escape');
+
+const PICTURES = fileURLToPath(new URL('../../docs/screens/', import.meta.url));
+/** Those whose pictures are kept; the others look much the same. */
+const KEPT = ['light', 'dark', 'phone'];
+
+/** Keeps a picture in docs/screens, with UPDATE_SCREENS=1. @param {import('playwright-core').Page} page @param {string} screen @param {string} stage */
+export async function keepPicture(page, screen, stage) {
+  if (!process.env.UPDATE_SCREENS || !KEPT.includes(stage)) return;
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: path.join(PICTURES, `${screen}-${stage}.png`), animations: 'disabled', caret: 'hide' });
+}
+
+/** How they are looked at. */
+export const STAGES = /** @type {const} */ ([
+  { name: 'light', options: { colorScheme: 'light' } },
+  { name: 'dark', options: { colorScheme: 'dark' } },
+  { name: 'phone', options: { colorScheme: 'light', viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } },
+  // 1,280 by 1,024 pixels at 400 %, as WCAG 2.2 (1.4.10) has it.
+  { name: 'zoomed', options: { viewport: { width: 320, height: 256 } } },
+  { name: 'forced-colours', options: { forcedColors: 'active' } },
+]);
 
 /** @type {Screen[]} */
 export const SCREENS = [

@@ -35,12 +35,15 @@ export function run(words, { folder, state }) {
  *   again: () => Promise<Server>}} Server address: with the token, as the person gets it; again: where it was, after it ended
  */
 
-/** @param {{folder?: string, state?: string, listen?: string}} [where] @returns {Promise<Server>} */
-export async function startServer({ folder = temporaryFolder('served'), state = temporaryFolder('state'), listen = '127.0.0.1:0' } = {}) {
+/**
+ * @param {{folder?: string, state?: string, listen?: string, password?: string}} [where] with a password, the address has no token
+ * @returns {Promise<Server>}
+ */
+export async function startServer({ folder = temporaryFolder('served'), state = temporaryFolder('state'), listen = '127.0.0.1:0', password } = {}) {
   // While the page is worked on, its files are served as they are: COMPACTVAULT_TEST_PAGE names their folder.
   const page = process.env.COMPACTVAULT_TEST_PAGE ? ['--assets', process.env.COMPACTVAULT_TEST_PAGE] : [];
   const words = ['serve', '--dir', folder, '--listen', listen, '--no-open', '--state-dir', state, ...page];
-  const child = spawn(PROGRAM, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: environment(state) });
+  const child = spawn(PROGRAM, words, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: environment(state, password) });
   const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
   // Ends with us even when a test breaks off: a server left over would hold the port and the folder.
   const kill = () => child.kill('SIGKILL');
@@ -51,7 +54,7 @@ export async function startServer({ folder = temporaryFolder('served'), state = 
     const late = setTimeout(() => reject(new Error(`no address within ${START_MS} ms:\n${output}`)), START_MS);
     const read = (/** @type {Buffer} */ chunk) => {
       output += chunk;
-      const found = /http:\/\/127\.0\.0\.1:\d+\/\?token=[\w.~-]+(?=\s)/.exec(output);
+      const found = /http:\/\/127\.0\.0\.1:\d+\/(?:\?token=[\w.~-]+)?(?=\s)/.exec(output);
       if (found) {
         clearTimeout(late);
         resolve(found[0]);
@@ -84,7 +87,7 @@ export async function startServer({ folder = temporaryFolder('served'), state = 
   }
 
   const { origin, host } = new URL(address);
-  return { folder, state, address, origin, stop, kill: end, again: () => startServer({ folder, state, listen: host }) };
+  return { folder, state, address, origin, stop, kill: end, again: () => startServer({ folder, state, listen: host, password }) };
 }
 
 /** After a stop there is the vault and nothing else. @param {string} folder */
@@ -95,8 +98,8 @@ export function assertOneVaultAlone(folder) {
   return path.join(folder, names[0]);
 }
 
-/** Settings of the person's own environment must not reach the program. @param {string} state */
-function environment(state) {
+/** Settings of the person's own environment must not reach the program. @param {string} state @param {string} [password] */
+function environment(state, password) {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('COMPACTVAULT_'));
-  return { ...Object.fromEntries(kept), XDG_STATE_HOME: state, XDG_CACHE_HOME: state, NO_COLOR: '1' };
+  return { ...Object.fromEntries(kept), XDG_STATE_HOME: state, XDG_CACHE_HOME: state, NO_COLOR: '1', ...(password && { COMPACTVAULT_PASSWORD: password }) };
 }

@@ -3,9 +3,12 @@
 const field = /** @type {HTMLInputElement} */ (document.getElementById('password'));
 const reveal = /** @type {HTMLButtonElement} */ (document.getElementById('reveal'));
 const here = new URL(location.href);
-const next = here.pathname === '/sign-in' ? here.searchParams.get('next') ?? '/' : here.pathname + here.search;
+const asked = here.pathname === '/sign-in' ? here.searchParams.get('next') ?? '/' : here.pathname + here.search;
+const next = /^\/(?![/\\])/.test(asked) ? asked : '/';
 
-/** @type {HTMLInputElement} */ (document.getElementById('next')).value = /^\/(?![/\\])/.test(next) ? next : '/';
+/** @type {HTMLInputElement} */ (document.getElementById('next')).value = next;
+// The answer to a wrong password is a page at this address, and knows by it where to go after the right one.
+/** @type {HTMLFormElement} */ (field.form).action = `/sign-in?next=${encodeURIComponent(next)}`;
 /** @type {HTMLElement} */ (document.getElementById('host')).textContent = location.host;
 /** @type {HTMLElement} */ (document.getElementById('plain-http')).hidden = isSecureContext;
 
