@@ -68,6 +68,18 @@ describe('finding', () => {
     assert.equal(await archive.assets.count(), 3);
   });
 
+  it('a type that the query names presses its chip, and a chip takes it out of the query', async () => {
+    await archive.goto('/?as=list');
+    await archive.search('bark type:image');
+    const chip = (/** @type {string} */ type) => opened.page.getByTestId(`chip-${type}`);
+    assert.equal(await chip('image').getAttribute('aria-pressed'), 'true');
+    assert.equal(await chip('all').getAttribute('aria-pressed'), 'false');
+    await chip('image').click();
+    await archive.addressSays('q', 'bark');
+    await archive.settled();
+    assert.equal(await chip('all').getAttribute('aria-pressed'), 'true');
+  });
+
   it('an unknown key is said to be one, with the nearest that is known', async () => {
     await archive.search('typ:text');
     await opened.page.getByTestId('read-unknown').getByText('there is no filter').waitFor();

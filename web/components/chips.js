@@ -1,7 +1,25 @@
-// Type filters with their counts for the current search. Several may be on; those with nothing hide unless they are on.
+// Type filters with their counts for the current search. Several may be on; those with nothing hide unless they are on. What
+// the query says of types is pressed too, and leaves the query when a chip is chosen, so that the two never disagree.
 
 import { TYPES, bytes, count, plural, typeWord } from '../lib/format.js';
 import { h } from '../lib/html.js';
+
+/**
+ * The types that a query asks for by their own names, and the query without those terms.
+ * @param {string} q @param {import('../api.js').Term[]} terms as the server read it
+ */
+export function writtenTypes(q, terms) {
+  /** @type {string[]} */
+  const types = [];
+  let rest = q;
+  for (const { start, end, key } of terms.toReversed()) {
+    const named = /^type:([\w,]+)$/i.exec(q.slice(start, end))?.[1].toLowerCase().split(',') ?? [];
+    if (key !== 'type' || !named[0] || !named.every((type) => TYPES.includes(type))) continue;
+    types.push(...named);
+    rest = `${rest.slice(0, start)}${rest.slice(end)}`;
+  }
+  return { types, rest: rest.replace(/ +/g, ' ').trim() };
+}
 
 /**
  * @param {HTMLElement} root

@@ -2,7 +2,7 @@
 // source.
 
 import { addressOf, api } from '../api.js';
-import { drawChips } from '../components/chips.js';
+import { drawChips, writtenTypes } from '../components/chips.js';
 import { markHits } from '../components/hit_marks.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
@@ -278,7 +278,9 @@ export class PlaceView extends EventTarget {
       delete byId('chips').dataset.look;
       return;
     }
-    drawChips(byId('chips'), { page: this.source.page, types: this.route.types, wider: this.wider, choose: (types) => this.router.push({ types }) });
+    const { types: written, rest } = writtenTypes(this.route.q, this.source.page?.read ?? []);
+    const types = [...new Set([...this.route.types, ...written])];
+    drawChips(byId('chips'), { page: this.source.page, types, wider: this.wider, choose: (chosen) => this.router.push({ types: chosen, q: rest }) });
   }
 
   drawNote() {
