@@ -36,6 +36,11 @@ pub(crate) fn run(binary: &Path, plan: &Plan, tools: &Path) -> Result<bool> {
     }
     let config = folder.path().join("schemathesis.toml");
     std::fs::write(&config, CONFIG).context("the settings")?;
+    // Of thousands of requests some hundred bear no valid credentials, and who sends too many of those has to wait.
+    let pace: &[&str] = match plan.examples {
+        ..=50 => &[],
+        _ => &["--rate-limit", "2400/m"],
+    };
     let words = [
         "--config-file",
         &config.display().to_string(),
@@ -56,6 +61,7 @@ pub(crate) fn run(binary: &Path, plan: &Plan, tools: &Path) -> Result<bool> {
         "/api/events",
         "--no-color",
     ];
+    let words = words.iter().chain(pace);
     let good = process::run(process::command(&program, folder.path(), words))?;
     server.stop()?;
     let verified = process::command(

@@ -16,6 +16,9 @@ pub mod model;
 mod platform;
 pub mod protocol;
 mod sound;
+#[cfg(any(test, feature = "targets"))]
+#[doc(hidden)]
+pub mod targets;
 pub mod thumbnail;
 pub mod worker;
 

@@ -36,6 +36,7 @@ pub fn run(plan: &Plan, corpus: &Path) -> Result<serde_json::Value> {
     let targets: Vec<(&str, fn(&[u8]))> = compactvault_vault::targets::ALL
         .into_iter()
         .chain(compactvault_server::targets::ALL)
+        .chain(compactvault_preview::targets::ALL)
         .collect();
     let each = plan.executions / targets.len() as u64;
     let mut by_target = BTreeMap::new();

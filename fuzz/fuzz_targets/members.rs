@@ -1,0 +1,4 @@
+//! `compactvault_preview::targets::members`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| compactvault_preview::targets::members(bytes));
