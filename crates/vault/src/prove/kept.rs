@@ -77,8 +77,8 @@ impl KeptCheckpoint {
         }
         let text = std::str::from_utf8(text)
             .map_err(|_| CheckpointError::Malformed("it is not UTF-8".into()))?;
-        // Editors and mail add what no note begins with, and lines that end as on Windows.
-        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        // Editors and mail add what no note begins with, and lines that end as on Windows, or twice so.
+        let text = text.trim_start_matches('\u{feff}').replace('\r', "");
         let text = text.trim_start();
         if text.starts_with("compactvault/") {
             note(text)
@@ -238,6 +238,16 @@ mod tests {
             KeptCheckpoint::parse(cut.as_bytes()),
             Err(CheckpointError::Malformed(_))
         ));
+    }
+
+    /// Found by changing notes at random: it was taken, and kept with half of the line ends that were too many.
+    #[test]
+    fn a_note_whose_lines_end_twice_is_kept_as_it_was_signed() {
+        let root = "X0aqqyBa89akzqbg6qmaIou0HcRfag1PkT+Kas0tSg8=";
+        let note = format!("compactvault/3827107bb2e5da9bdb22d22ba3417a6d\n5\n{root}\n");
+        let mailed = note.replace('\n', "\r\r\n");
+        let kept = KeptCheckpoint::parse(mailed.as_bytes()).expect("it is a note");
+        assert_eq!(kept.note.as_deref(), Some(&*note));
     }
 
     #[test]
