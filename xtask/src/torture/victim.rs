@@ -151,15 +151,12 @@ impl Victim {
             .iter()
             .rev()
             .find(|(what, _)| whats.contains(&what.as_str()));
-        match caught {
-            Some((what, _)) => {
-                lengths.late = 0;
-                Ok(End::Caught(what.clone()))
-            }
-            None => {
-                lengths.late += 1;
-                Ok(End::Late)
-            }
+        if let Some((what, _)) = caught {
+            lengths.late = 0;
+            Ok(End::Caught(what.clone()))
+        } else {
+            lengths.late += 1;
+            Ok(End::Late)
         }
     }
 
