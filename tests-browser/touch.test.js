@@ -37,7 +37,7 @@ describe('under a finger', () => {
     opened = await openPage(browser, server, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     archive = new ArchivePage(opened.page, server.origin);
     await archive.openCollection((await archive.collections()).get('Desk/Drawer').id);
-    await row('note1.txt').waitFor();
+    await archive.entry('note1.txt').waitFor();
   });
 
   afterEach(() => opened.trouble.assertNone());
@@ -47,11 +47,8 @@ describe('under a finger', () => {
     await server?.stop();
   });
 
-  /** A row that is on the screen: those kept for later use stay in the tree of elements. @param {string} name */
-  const row = (name) => archive.entry(name).filter({ visible: true });
-
   it('a tap opens', async () => {
-    await row('note2.txt').tap();
+    await archive.entry('note2.txt').tap();
     await archive.viewer.getByText('note number 2').waitFor();
     await opened.page.goBack();
     await archive.viewer.waitFor({ state: 'hidden' });
@@ -64,7 +61,7 @@ describe('under a finger', () => {
     await opened.page.waitForFunction((was) => (document.querySelector('[data-testid="listing"] .scroll-box')?.scrollTop ?? 0) > was + 100, before);
     await archive.actionBar.waitFor({ state: 'hidden' });
     await archive.listing.locator('.scroll-box').evaluate((box) => box.scrollTo(0, 0));
-    await row('note1.txt').waitFor();
+    await archive.entry('note1.txt').waitFor();
   });
 
   it('holding selects, taps add and take away, and the last one taken away ends it', async () => {
@@ -72,17 +69,17 @@ describe('under a finger', () => {
     await touch(await middle('note3.txt'), null, HOLD_MS);
     await selected(1);
     assert.ok(await archive.viewer.isHidden(), 'what was held is not opened as well');
-    await row('note5.txt').tap();
+    await archive.entry('note5.txt').tap();
     await selected(2);
-    await row('note3.txt').tap();
+    await archive.entry('note3.txt').tap();
     await selected(1);
-    await row('note5.txt').tap();
+    await archive.entry('note5.txt').tap();
     await archive.actionBar.waitFor({ state: 'hidden' });
   });
 
   /** @param {string} name */
   async function middle(name) {
-    const box = await row(name).boundingBox();
+    const box = await archive.entry(name).boundingBox();
     assert.ok(box, `${name} is on the screen`);
     return { x: box.x + box.width / 3, y: box.y + box.height / 2 };
   }

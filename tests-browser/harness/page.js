@@ -54,7 +54,7 @@ export class ArchivePage {
 
   /** The entry with exactly this name, as far as it is drawn. @param {string} name */
   entry(name) {
-    return this.listing.locator(`[title="${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"]`);
+    return this.listing.locator(`[title="${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"]`).filter({ visible: true });
   }
 
   /** Makes a project, or a collection in a place, by keyboard in the field the page offers. @param {string} name @param {string | null} inside */
