@@ -197,11 +197,11 @@ async fn active_content_is_isolated() {
             File::new(collection, "fake.pdf", page),
         ])
         .await;
-    for (id, media_type, is_sandboxed) in [
-        (ids[0], "text/html; charset=utf-8", true),
-        (ids[1], "image/svg+xml", true),
-        (ids[2], "application/pdf", false),
-        (ids[3], "text/plain; charset=utf-8", true),
+    for (id, media_type) in [
+        (ids[0], "text/html; charset=utf-8"),
+        (ids[1], "image/svg+xml"),
+        (ids[2], "application/pdf"),
+        (ids[3], "text/plain; charset=utf-8"),
     ] {
         let answer = bench.get(&format!("/api/assets/{id}")).await;
         assert_eq!(answer.header("content-type"), media_type);
@@ -210,11 +210,7 @@ async fn active_content_is_isolated() {
             policy.contains("default-src 'none'") && !policy.contains("script-src"),
             "{policy}"
         );
-        assert_eq!(
-            policy.starts_with("sandbox;"),
-            is_sandboxed,
-            "{media_type}: {policy}"
-        );
+        assert!(policy.starts_with("sandbox;"), "{media_type}: {policy}");
     }
 }
 

@@ -194,7 +194,9 @@ impl Builder {
         vault_shards: usize,
         replaces: bool,
     ) -> Result<Stripe, reed_solomon_simd::Error> {
-        let recovery = plan::parity_shards(parity, self.extent(), settled, vault_shards);
+        let extent = self.extent();
+        let recovery = plan::parity_shards(parity, extent, settled, vault_shards);
+        let gap = plan::gap(parity, extent.aligned + extent.shared, vault_shards);
         self.aligned.reserve_exact(self.small_bytes() + SHARD);
         self.aligned.append(&mut self.entries);
         self.aligned.append(&mut self.chunks);
@@ -214,7 +216,7 @@ impl Builder {
             checksums,
             tails,
         };
-        let capsules = capsule::write(vault, stripe, settled, &descriptor, &coded)?;
+        let capsules = capsule::write(vault, stripe, settled.then_some(gap), &descriptor, &coded)?;
         Ok(Stripe {
             descriptor,
             capsules,

@@ -1,7 +1,7 @@
 //! A row of `derived_parity`: some parity shards, and a piece of the stripe's descriptor.
 //!
-//! The descriptor is itself cut into pieces and coded, so that some of the capsules (a quarter, or half of an unsettled
-//! stripe's) suffice to read it. Fields are big-endian; docs/vault-format.md lists them.
+//! The descriptor is itself cut into pieces and coded, so that some of the capsules suffice to read it: half of an
+//! unsettled stripe's, a quarter of a settled one's or fewer, as many as the promised gap leaves. Fields are big-endian; docs/vault-format.md lists them.
 //!
 //! Aligned capsules keep header and piece in the leaf page and fill overflow pages with shards, so that a lost block is
 //! one lost shard, and a shard is found by its checksum when its row is lost. Stripes of few parity shards have them
@@ -10,11 +10,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::cut::{LOCAL_MAX, LOCAL_MIN, OVERFLOW_BYTES};
+use super::cut::{LOCAL_MAX, LOCAL_MIN, LOCAL_OF_TWO, OVERFLOW_BYTES};
 use super::descriptor::Descriptor;
 use super::{BLOCKS, SHARD, TAIL, code};
 use crate::ids::VaultId;
-use crate::store::CAPSULE_MAGIC as MAGIC;
+use crate::store::{CAPSULE_MAGIC as MAGIC, PAGE_BYTES};
 
 const VERSION: u8 = 1;
 /// Bits of a row's id that number the capsules of a stripe.
@@ -135,7 +135,7 @@ impl Header {
             && needed * u64::from(self.piece_bytes) >= u64::from(self.descriptor_bytes)
             && self.piece_bytes <= DESCRIPTOR_MAX
             && self.shards_at as usize >= HEADER + self.piece_bytes as usize
-            && self.shards_at as usize <= HEADER + self.piece_bytes as usize + SHARD
+            && self.shards_at as usize <= HEADER + self.piece_bytes as usize + PAGE_BYTES as usize
             && self.data_shards as usize <= super::DATA_SHARDS_MAX
             && self.parity_shards as usize <= super::DATA_SHARDS_MAX
             && u64::from(self.first_shard) + u64::from(self.shards) <= u64::from(self.parity_shards)
@@ -156,6 +156,15 @@ impl<'b> Capsule<'b> {
             piece,
             shards,
         })
+    }
+
+    /// The first [`HEADER`] bytes of the same capsule in another vault.
+    pub(crate) fn header_in(&self, vault: VaultId) -> Vec<u8> {
+        let header = Header {
+            vault,
+            ..self.header
+        };
+        header.encode(self.piece)
     }
 
     /// The shards with their numbers, filled up with zeros to whole blocks.
@@ -214,27 +223,31 @@ pub(crate) fn cut_tails(parity: &mut [u8]) -> Vec<[u8; TAIL]> {
         .collect()
 }
 
-/// Writes a stripe's capsules, with the ids of their rows. Tails are cut off `parity` already.
+/// Writes a stripe's capsules, with the ids of their rows. Tails are cut off `parity` already. Those of a settled stripe
+/// survive a `gap` of so many blocks, as many as are needed to read the descriptor.
 pub(crate) fn write(
     vault: VaultId,
     stripe: u64,
-    settled: bool,
+    gap: Option<usize>,
     descriptor: &Descriptor,
     parity: &[u8],
 ) -> Result<Vec<(i64, Vec<u8>)>, reed_solomon_simd::Error> {
     let parity_shards = parity.len() / SHARD;
     let aligned = !descriptor.tails.is_empty();
-    // Each row costs two kilobytes at least once it has overflow pages; but a small stripe needs some rows.
-    let per_row = match parity_shards {
-        0..ALIGNED_FROM => 1,
-        ALIGNED_FROM..32 => BLOCKS,
-        32..128 => 2 * BLOCKS,
-        _ => 4 * BLOCKS,
-    };
+    let per_row = shards_of_a_row(parity_shards);
     let rows = parity_shards.div_ceil(per_row);
-    // What is merged soon can do with less.
-    let needed = (rows / if settled { 4 } else { 2 }).max(1);
     let bytes = descriptor.encode();
+    // What is merged soon can do with less.
+    let least_local = if gap.is_some() {
+        LOCAL_OF_TWO.start
+    } else {
+        LOCAL_MIN
+    };
+    let needed = match gap {
+        Some(gap) if aligned => pieces_needed(rows, per_row, bytes.len(), gap),
+        Some(_) => (rows / 4).max(1),
+        None => (rows / 2).max(1),
+    };
     let piece = bytes.len().div_ceil(needed).next_multiple_of(2);
     let mut pieces = bytes.clone();
     pieces.resize(piece * needed, 0);
@@ -253,7 +266,7 @@ pub(crate) fn write(
             let header = Header {
                 vault,
                 stripe,
-                settled,
+                settled: gap.is_some(),
                 aligned,
                 data_shards: number(descriptor.data_shards()),
                 parity_shards: number(parity_shards),
@@ -265,7 +278,11 @@ pub(crate) fn write(
                 descriptor_crc32: crc32fast::hash(&bytes),
                 pieces_needed: small(needed),
                 piece_bytes: number(piece.len()),
-                shards_at: number(if aligned { first_page(before) } else { before }),
+                shards_at: number(if aligned {
+                    first_page(before, least_local)
+                } else {
+                    before
+                }),
             };
             let mut capsule = header.encode(piece);
             capsule.reserve_exact(header.shards_at as usize - HEADER + shards.len());
@@ -279,15 +296,47 @@ pub(crate) fn write(
         .collect())
 }
 
+/// Parity shards that each capsule but the last one carries. A row with overflow pages costs two kilobytes at least; but a
+/// small stripe needs some rows.
+fn shards_of_a_row(parity_shards: usize) -> usize {
+    match parity_shards {
+        0..ALIGNED_FROM => 1,
+        ALIGNED_FROM..32 => BLOCKS,
+        32..128 => 2 * BLOCKS,
+        _ => 4 * BLOCKS,
+    }
+}
+
+/// Into how many pieces the descriptor of a settled stripe is cut: as many, to keep them short, as are left of its
+/// capsules by a gap that begins among what the stripe protects and goes on over its rows, one behind the other.
+fn pieces_needed(rows: usize, per_row: usize, descriptor: usize, gap: usize) -> usize {
+    let left = |needed: usize| {
+        let before = HEADER + descriptor.div_ceil(needed).next_multiple_of(2);
+        let local = first_page(before, LOCAL_OF_TWO.start) + RECORD;
+        let of_piece = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
+        let in_a_leaf = if local < LOCAL_OF_TWO.end { 2 } else { 1 };
+        // A leaf page comes once in so many.
+        let every = 1 + in_a_leaf * (of_piece + per_row / BLOCKS);
+        let leaves_hit = (gap.div_ceil(BLOCKS) + 1).div_ceil(every);
+        rows.saturating_sub(leaves_hit * in_a_leaf)
+    };
+    let pieces = (1..=rows / 4).rev();
+    pieces
+        .into_iter()
+        .find(|&needed| needed <= left(needed))
+        .unwrap_or(1)
+}
+
+/// What precedes a capsule in its record: the header's length, a NULL for the id, and three bytes that say how long the
+/// capsule is, which is true from 8 KiB to 1 MiB.
+const RECORD: usize = 5;
+
 /// Where in a capsule that fills whole pages behind it with shards the first such page begins, if `before` bytes
-/// precede the shards.
-fn first_page(before: usize) -> usize {
-    // What precedes the data in its record: the header's length, a NULL for the id, and three bytes that say how long the
-    // data is, which is true from 8 KiB to 1 MiB.
-    const RECORD: usize = 5;
+/// precede the shards, and its record has `least` bytes in the leaf page.
+fn first_page(before: usize, least: usize) -> usize {
     let local = before + RECORD;
     let pages = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
-    let local = local.saturating_sub(pages * OVERFLOW_BYTES).max(LOCAL_MIN);
+    let local = local.saturating_sub(pages * OVERFLOW_BYTES).max(least);
     local + pages * OVERFLOW_BYTES - RECORD
 }
 
@@ -411,20 +460,80 @@ impl Gathered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Parity;
+    use crate::parity::DATA_SHARDS_MAX;
     use crate::parity::cut::Split;
+    use crate::parity::plan::{self, Extent};
 
     #[test]
     fn shards_of_aligned_capsules_fill_overflow_pages() {
         for before in [
             74, 100, 2_000, 2_026, 2_027, 9_000, 16_344, 16_345, 18_000, 40_000,
         ] {
-            let at = first_page(before);
-            assert!(at >= before && at <= before + SHARD, "{before} {at}");
-            for pages in [1, 4] {
-                let length = at + pages * OVERFLOW_BYTES;
-                let split = Split::capsule(length);
-                assert_eq!(split.overflow % OVERFLOW_BYTES, 0, "{before} {at}");
-                assert_eq!((at - split.local) % OVERFLOW_BYTES, 0, "{before} {at}");
+            for least in [LOCAL_MIN, LOCAL_OF_TWO.start] {
+                let at = first_page(before, least);
+                assert!(
+                    at >= before && at <= before + PAGE_BYTES as usize,
+                    "{before} {at}"
+                );
+                for pages in [1, 4] {
+                    let length = at + pages * OVERFLOW_BYTES;
+                    let split = Split::capsule(length);
+                    assert_eq!(split.overflow % OVERFLOW_BYTES, 0, "{before} {at}");
+                    assert_eq!((at - split.local) % OVERFLOW_BYTES, 0, "{before} {at}");
+                }
+            }
+        }
+    }
+
+    /// Lays the rows of stripes of every size one behind the other, as an import does, and every gap over them.
+    #[test]
+    fn the_promised_gap_leaves_enough_capsules_to_read_the_descriptor() {
+        for (parity, vault_shards, bytes_of_a_shard) in [
+            (Parity::Percent6, 0, 5),
+            (Parity::Percent6, 1 << 20, 5),
+            // Of tiny files, whose entries the descriptor has the lengths of.
+            (Parity::Percent6, 1 << 20, 45),
+            (Parity::Percent25, 0, 5),
+        ] {
+            for data in (64..DATA_SHARDS_MAX).step_by(61) {
+                let extent = Extent {
+                    aligned: data - data / 20,
+                    shared: data / 20,
+                };
+                let vault_shards = vault_shards.max(data);
+                let parity_shards = plan::parity_shards(parity, extent, true, vault_shards);
+                let per_row = shards_of_a_row(parity_shards);
+                let rows = parity_shards.div_ceil(per_row);
+                let descriptor = (data + parity_shards) * bytes_of_a_shard;
+                let gap = plan::gap(parity, data, vault_shards);
+                let needed = pieces_needed(rows, per_row, descriptor, gap);
+                let local =
+                    first_page(HEADER + descriptor.div_ceil(needed), LOCAL_OF_TWO.start) + RECORD;
+                let of_piece = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
+                let mut pages = Vec::new();
+                let mut room = 0;
+                for row in 0..rows {
+                    pages.extend(vec![None; of_piece + per_row / BLOCKS]);
+                    // The page has a head, and a pointer for each.
+                    if room < local + 2 {
+                        room = PAGE_BYTES as usize - 8;
+                        pages.push(Some(row..row));
+                    }
+                    room = room.saturating_sub(local + 2);
+                    let leaf = pages.iter_mut().rev().find_map(Option::as_mut);
+                    leaf.expect("one was put there").end = row + 1;
+                }
+                let touched = gap.div_ceil(BLOCKS) + 1;
+                for begin in 0..pages.len() {
+                    let hit = pages[begin..].iter().take(touched).flatten();
+                    let left = rows - hit.map(ExactSizeIterator::len).sum::<usize>();
+                    // A gap that takes no more than the stripe's own rows takes nothing that they protect.
+                    assert!(
+                        begin > 0 || left >= needed,
+                        "{data} of {vault_shards}: {left} of {rows} capsules, {needed} needed"
+                    );
+                }
             }
         }
     }

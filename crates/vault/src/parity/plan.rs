@@ -18,6 +18,8 @@ const ALONE_SHARDS: usize = 1024;
 const GAP_SHARDS: usize = 768 + 32;
 /// Parity shards on top of what the share asks for, so that chance alone does not undo a small stripe.
 const SETTLED_EXTRA: usize = 16;
+/// Parity shards at least: a gap of 2 % in a vault that holds next to nothing takes as many as five.
+const SETTLED_MIN: usize = 8;
 /// And at most so many more for stripes of middling size, whose share leaves little room for a bad draw.
 const SPREAD_EXTRA: usize = 32;
 
@@ -47,10 +49,20 @@ pub(crate) fn parity_shards(
         return whole_pages(share(data) + 1);
     }
     let share = share(extent.aligned + extent.shared * 3 / 2);
-    // Gaps are promised for the default share: 2 % of the file, which is at most a quarter larger than what is protected,
-    // or 3 MiB.
-    let gap = GAP_SHARDS.min(vault_shards.max(data).div_ceil(36)) * parity.per_32() / 2;
-    whole_pages((share + SETTLED_EXTRA.min(data) + (data / 64).min(SPREAD_EXTRA)).max(gap))
+    let enough = share + SETTLED_EXTRA.min(data) + (data / 64).min(SPREAD_EXTRA);
+    whole_pages(enough.max(gap(parity, data, vault_shards)).max(SETTLED_MIN))
+}
+
+/// The gap, in blocks, that a settled stripe survives in a vault of so many shards. It is promised for the default share:
+/// 2 % of the file, which is at most a quarter larger than what is protected, or 3 MiB.
+/// A stripe that stays as it is when the vault grows is made for a large one.
+pub(crate) fn gap(parity: Parity, data: usize, vault_shards: usize) -> usize {
+    let promised = if data >= SETTLED_SHARDS {
+        GAP_SHARDS
+    } else {
+        GAP_SHARDS.min(vault_shards.max(data).div_ceil(36))
+    };
+    promised * parity.per_32() / 2
 }
 
 /// Aligned parity fills its pages.

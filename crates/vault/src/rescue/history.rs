@@ -159,7 +159,9 @@ impl Target {
             tracing::warn!(folder = %state_dir.display(), %error, "the signing key could not be kept; checkpoints will be unsigned");
         }
         let writer = self.writer();
-        writer.adopt(id);
+        writer.adopt(id)?;
+        // What is in it already got as much as the old vault had.
+        body.parity = writer.measure();
         let mut transaction = writer.begin()?;
         let body = serde_json::to_vec(&body).expect("plain text is valid JSON");
         transaction.vault(body, 0)?;

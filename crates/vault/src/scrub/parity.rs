@@ -111,8 +111,10 @@ impl Scrub<'_> {
         for (stripe, rows) in rows {
             let capsules = remains::capsules(connection, stripe, &rows);
             let gathered = &capsules.gathered;
-            let (Some(descriptor), Some(header)) = (gathered.descriptor(), gathered.header())
-            else {
+            let ours = gathered
+                .header()
+                .filter(|header| header.vault == self.vault);
+            let (Some(descriptor), Some(header)) = (gathered.descriptor(), ours) else {
                 survey.unreadable.extend(rows);
                 continue;
             };

@@ -188,6 +188,23 @@ pub(crate) fn insert(connection: &Connection, capsules: &[(i64, Vec<u8>)]) -> ru
     Ok(())
 }
 
+/// Makes all stripes those of `vault`.
+pub(crate) fn adopt(connection: &Connection, vault: VaultId) -> Result<(), ReadError> {
+    let ids: Vec<i64> = connection
+        .prepare("SELECT id FROM derived_parity")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in ids {
+        let mut row = connection.blob_open("main", "derived_parity", "data", id, false)?;
+        let mut bytes = vec![0; row.len()];
+        row.read_at_exact(&mut bytes, 0)?;
+        if let Some(capsule) = Capsule::parse(&bytes) {
+            row.write_at(&capsule.header_in(vault), 0)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes a stripe.
 pub(crate) fn remove(connection: &Connection, stripe: u64) -> rusqlite::Result<()> {
     connection

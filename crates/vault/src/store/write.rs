@@ -323,9 +323,18 @@ impl Writer {
         }
     }
 
-    /// Protects under another identity from here on: for a vault that is only being made.
-    pub(crate) fn adopt(&mut self, vault: crate::ids::VaultId) {
+    /// Protects under another identity from here on, also what is there: for a vault that is only being made.
+    pub(crate) fn adopt(&mut self, vault: crate::ids::VaultId) -> Result<(), IngestError> {
         self.protection.vault = vault;
+        let transaction = self.connection.unchecked_transaction()?;
+        crate::store::parity::adopt(&transaction, vault)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// How much parity is written.
+    pub(crate) fn measure(&self) -> crate::model::Parity {
+        self.protection.parity
     }
 
     /// Has the next [`Writer::begin`] make all derived data again.

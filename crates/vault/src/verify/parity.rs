@@ -2,6 +2,7 @@
 
 use super::Pass;
 use crate::error::ReadError;
+use crate::parity::capsule::Header;
 use crate::parity::descriptor::Object;
 use crate::store::{parity, read};
 
@@ -22,6 +23,12 @@ impl Pass<'_> {
                 return Ok(());
             }
             let gathered = parity::gather(&connection, stripe).unwrap_or_default();
+            let ours = |header: &Header| Some(header.vault) == body.id();
+            if gathered.header().is_some_and(|header| !ours(header)) {
+                let detail = format!("stripe {stripe} is another vault's and protects nothing");
+                self.repairable("parity", None, detail);
+                continue;
+            }
             let Some(descriptor) = gathered.descriptor() else {
                 let detail = format!("stripe {stripe} cannot be read and protects nothing");
                 self.repairable("parity", None, detail);

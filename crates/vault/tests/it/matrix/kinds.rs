@@ -39,6 +39,8 @@ pub(super) enum Damage {
     Swapped(u64),
     /// 2 % of the file in one place.
     Gap,
+    /// The same, over a leaf page of parity.
+    GapInParity,
 }
 
 /// A damage, how often it is tried, and whether everything must come back.
@@ -123,9 +125,16 @@ impl Damage {
                 }
             }
             Self::Gap => {
-                let length = share(bytes.len(), 2.0);
-                let at = numbers.below((bytes.len() - length + 1) as u64) as usize;
-                scribble(&mut bytes[at..at + length], numbers);
+                let at = numbers.below((bytes.len() - gap(&bytes) + 1) as u64) as usize;
+                scribble_gap(&mut bytes, at, numbers);
+            }
+            Self::GapInParity => {
+                let leaves = capsule_pages(&bytes);
+                let page = leaves[numbers.below(leaves.len() as u64) as usize] * PAGE;
+                let length = gap(&bytes);
+                let end = page + 1 + numbers.below((PAGE + length) as u64 - 1) as usize;
+                let at = end.saturating_sub(length);
+                scribble_gap(&mut bytes, at, numbers);
             }
         }
         bytes
@@ -138,6 +147,30 @@ impl Damage {
 )]
 fn share(of: usize, percent: f64) -> usize {
     (of as f64 * percent / 100.0) as usize
+}
+
+/// Bytes of the promised gap.
+fn gap(bytes: &[u8]) -> usize {
+    share(bytes.len(), 2.0)
+}
+
+fn scribble_gap(bytes: &mut [u8], at: usize, numbers: &mut Numbers) {
+    let length = gap(bytes);
+    let at = at.min(bytes.len() - length);
+    scribble(&mut bytes[at..at + length], numbers);
+}
+
+/// Leaf pages, from 0, in which a capsule begins; not those of stripes that were merged.
+fn capsule_pages(bytes: &[u8]) -> Vec<usize> {
+    let magic = b"CVPARITY";
+    let free = free(bytes);
+    (1..bytes.len() / PAGE)
+        .filter(|page| !free.contains(page))
+        .filter(|page| {
+            let page = &bytes[page * PAGE..][..PAGE];
+            page[0] == 13 && page.windows(magic.len()).any(|bytes| bytes == magic)
+        })
+        .collect()
 }
 
 fn scribble(bytes: &mut [u8], numbers: &mut Numbers) {
