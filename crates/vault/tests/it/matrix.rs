@@ -174,7 +174,7 @@ fn a_small_vault_of_everything_survives_what_is_promised_and_is_silent_about_not
 
 #[test]
 fn a_vault_of_tiny_files_sealed_one_by_one_survives_what_is_promised() {
-    survive("tiny files", Subject::tiny(), &all_kinds(2));
+    survive("tiny files", Subject::tiny(), &all_kinds(1));
 }
 
 #[test]
