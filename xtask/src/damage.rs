@@ -34,6 +34,8 @@ enum Damage {
     /// So many hundredths of a percent of all blocks.
     Blocks(u64),
     Gap,
+    /// The same where it hurts most: it begins shortly before the rows of a stripe, in what was sealed last.
+    GapOverParity,
     Structure,
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn run(binary: &Path, plan: &Plan) -> anyhow::Result<()> {
         cases.push((Damage::Blocks(400), seed));
     }
     cases.extend((plan.seed..plan.seed + plan.cases).map(|seed| (Damage::Gap, seed)));
+    cases.extend((plan.seed..plan.seed + plan.cases).map(|seed| (Damage::GapOverParity, seed)));
     cases.push((Damage::Structure, plan.seed));
     let mut broken = 0;
     for (damage, seed) in cases {
@@ -101,6 +104,7 @@ pub(crate) fn run(binary: &Path, plan: &Plan) -> anyhow::Result<()> {
                 rate <= 400,
             ),
             Damage::Gap => ("a gap".into(), true),
+            Damage::GapOverParity => ("a gap over parity".into(), true),
             Damage::Structure => ("header, inner and index pages".into(), true),
         };
         println!(
@@ -137,12 +141,17 @@ fn inflict(intact: &[u8], damage: Damage, seed: u64) -> Vec<u8> {
             }
         }
         Damage::Gap => {
-            let length = if bytes.len() >= LARGE {
-                3 << 20
-            } else {
-                bytes.len() / 50
-            };
+            let length = gap(&bytes);
             let from = numbers.below(bytes.len() - length);
+            numbers.fill(&mut bytes[from..from + length]);
+        }
+        Damage::GapOverParity => {
+            let length = gap(&bytes);
+            let stripes = first_capsules(&bytes);
+            let first = stripes[numbers.below(stripes.len())] * PAGE;
+            // The pages of its first shards lie before a row's leaf page.
+            let before = 4 * PAGE + numbers.below(32 * BLOCK);
+            let from = first.saturating_sub(before).min(bytes.len() - length);
             numbers.fill(&mut bytes[from..from + length]);
         }
         Damage::Structure => {
@@ -155,6 +164,27 @@ fn inflict(intact: &[u8], damage: Damage, seed: u64) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// Bytes of the promised gap.
+fn gap(vault: &[u8]) -> usize {
+    if vault.len() >= LARGE {
+        3 << 20
+    } else {
+        vault.len() / 50
+    }
+}
+
+/// The leaf pages, from 0, that hold the first capsules of stripes: docs/vault-format.md, "Capsules".
+fn first_capsules(vault: &[u8]) -> Vec<usize> {
+    let is_first = |capsule: &[u8]| {
+        capsule.starts_with(b"CVPARITY") && capsule.get(42..44).is_some_and(|row| row == [0, 0])
+    };
+    let pages = vault.chunks_exact(PAGE).enumerate();
+    pages
+        .filter(|(_, page)| page[0] == 13 && (0..PAGE).any(|at| is_first(&page[at..])))
+        .map(|(number, _)| number)
+        .collect()
 }
 
 /// How many files of `source` are not in `copy`, and how many are but differ.
