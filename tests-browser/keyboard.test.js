@@ -88,10 +88,24 @@ describe('by keyboard alone', () => {
     await press('Home');
     assert.match(await activeName(), /^note1\.txt/);
     await opened.page.keyboard.type('note27');
-    await opened.page.waitForFunction(() => {
-      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
-      return (id && document.getElementById(id)?.title) === 'note27.txt';
-    });
+    await landed('note27.txt');
+  });
+
+  it('an answer to fewer letters that comes late moves nothing', async () => {
+    /** @type {(value?: unknown) => void} */
+    let letGo = () => {};
+    const held = new Promise((resolve) => { letGo = resolve; });
+    const fewer = /\/rank\?.*prefix=note2$/;
+    await opened.page.route(fewer, (route) => held.then(() => route.continue()));
+    const late = opened.page.waitForResponse(fewer);
+    await press('Home');
+    await opened.page.keyboard.type('note27');
+    await landed('note27.txt');
+    letGo();
+    await (await late).finished();
+    await opened.page.evaluate(() => new Promise((resolve) => { requestAnimationFrame(() => requestAnimationFrame(resolve)); }));
+    assert.equal(await activeName(), 'note27.txt');
+    await opened.page.unroute(fewer);
   });
 
   it('the viewer opens, turns pages and closes onto the asset last seen', async () => {
@@ -104,6 +118,21 @@ describe('by keyboard alone', () => {
     await press('Escape');
     await opened.page.locator('dialog[open]').waitFor({ state: 'detached' });
     assert.match(await activeName(), /^note28\.txt/);
+    assert.equal(await opened.page.evaluate(() => document.activeElement?.getAttribute('role')), 'grid', 'focus is back in the listing');
+  });
+
+  it('the list of keys opens on a question mark, and is narrowed by typing', async () => {
+    await tabTo((focused) => focused.getAttribute('role') === 'grid');
+    await press('Shift+?');
+    const keys = opened.page.locator('#shortcuts');
+    await keys.getByText('Jump to a name').waitFor();
+    await opened.page.keyboard.type('viewer ZOOM');
+    await keys.getByText('Jump to a name').waitFor({ state: 'hidden' });
+    assert.deepEqual(await keys.locator('h3:visible, dt:visible').allInnerTexts(), ['Viewer', 'Zoom']);
+    await opened.page.keyboard.type('ing');
+    await keys.getByText('No key does that.').waitFor();
+    await press('Escape');
+    await keys.waitFor({ state: 'hidden' });
     assert.equal(await opened.page.evaluate(() => document.activeElement?.getAttribute('role')), 'grid', 'focus is back in the listing');
   });
 
@@ -141,6 +170,14 @@ describe('by keyboard alone', () => {
       const id = document.activeElement?.getAttribute('aria-activedescendant');
       return (id && document.getElementById(id)?.querySelector('.label')?.textContent) ?? '';
     });
+  }
+
+  /** The keyboard comes to an entry. @param {string} name */
+  async function landed(name) {
+    await opened.page.waitForFunction((wanted) => {
+      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
+      return (id && document.getElementById(id)?.title) === wanted;
+    }, name);
   }
 
   /** The name of the entry that the keyboard is on. */

@@ -69,6 +69,7 @@ export function listingKeys(listing) {
     const to = target(event);
     if (to !== null) {
       event.preventDefault();
+      buffer = '';
       const index = Math.min(Math.max(0, to), Math.max(0, listing.source.length - 1));
       // The pivot is fixed before the active entry moves away from it.
       if (event.shiftKey) listing.pivot ??= spotNear(listing, listing.active);
@@ -77,7 +78,8 @@ export function listingKeys(listing) {
       else if (!ctrl) selectWhenThere(listing, index);
       return;
     }
-    const now = Date.now();
+    // When it was pressed, however late it is handled.
+    const now = event.timeStamp;
     const typing = buffer !== '' && now - bufferAt < BUFFER_MS;
     // In the middle of a name a space is part of it; elsewhere it selects.
     if (event.key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(event.key))) {

@@ -22,10 +22,32 @@ export function showShortcuts(dialog, actions) {
     groups.set(action.group ?? 'Page', group);
   }
   const sections = [...groups, .../** @type {[string, [string, string][]][]} */ (WIDGET_KEYS)];
+  const none = h('p', { hidden: true, role: 'status' }, 'No key does that.');
+  const lists = sections.map(([title, keys]) => ({
+    title: h('h3', {}, title),
+    rows: keys.map(([key, label]) => ({ words: `${title} ${label} ${key}`.toLowerCase(), parts: [h('dt', {}, label), h('dd', {}, h('kbd', {}, key))] })),
+  }));
+  const field = h('input', {
+    type: 'text', placeholder: 'Filter', 'aria-label': 'Filter keys', autofocus: true, autocomplete: 'off', spellcheck: 'false', 'data-testid': 'shortcuts-filter',
+    oninput: () => {
+      const wanted = field.value.toLowerCase().split(/\s+/);
+      let shown = 0;
+      for (const { title, rows } of lists) {
+        const before = shown;
+        for (const { words, parts } of rows) {
+          const fits = wanted.every((/** @type {string} */ word) => words.includes(word));
+          for (const part of parts) part.hidden = !fits;
+          shown += Number(fits);
+        }
+        title.hidden = shown === before;
+      }
+      none.hidden = shown > 0;
+    },
+  });
   dialog.replaceChildren(
-    h('header', {}, h('h2', { id: 'shortcuts-title', tabindex: '-1', autofocus: true }, 'Keys'),
+    h('header', {}, h('h2', { id: 'shortcuts-title' }, 'Keys'), field,
       h('button', { type: 'button', class: 'plain', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('close'))),
-    ...sections.flatMap(([title, keys]) => [h('h3', {}, title), h('dl', {}, ...keys.flatMap(([key, label]) => [h('dt', {}, label), h('dd', {}, h('kbd', {}, key))]))]));
+    ...lists.flatMap(({ title, rows }) => [title, h('dl', {}, ...rows.flatMap(({ parts }) => parts))]), none);
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
   };

@@ -226,8 +226,7 @@ export class Tree extends EventTarget {
         break;
       default: {
         if (event.key.length !== 1 || !/[\p{L}\p{N}]/u.test(event.key)) return;
-        const now = Date.now();
-        this.buffer = { text: now - this.buffer.at < BUFFER_MS ? this.buffer.text + event.key : event.key, at: now };
+        this.buffer = { text: event.timeStamp - this.buffer.at < BUFFER_MS ? this.buffer.text + event.key : event.key, at: event.timeStamp };
         const found = typeAhead(this.rows, this.buffer.text.length === 1 ? at + 1 : at, this.buffer.text);
         if (found >= 0) to(found);
       }

@@ -40,6 +40,8 @@ export class PlaceView extends EventTarget {
     /** @type {import('../router.js').Route} */
     this.route = makeRoute();
     this.visit = 0;
+    /** The letters whose jump is awaited, until something else is gone to. */
+    this.typed = '';
     /** @type {string[]} */
     this.hitWords = [];
     this.ready = false;
@@ -57,7 +59,10 @@ export class PlaceView extends EventTarget {
       this.live.rested();
     });
     listing.addEventListener('drawn', () => this.hitWords.length > 0 && this.markSoon());
-    listing.addEventListener('active', (event) => this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail })));
+    listing.addEventListener('active', (event) => {
+      this.typed = '';
+      this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail }));
+    });
     listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
     listing.addEventListener('open', (event) => this.openEntry(/** @type {CustomEvent} */ (event).detail.index));
     listing.addEventListener('sort', (event) => this.sortBy(/** @type {CustomEvent} */ (event).detail.key));
@@ -116,6 +121,7 @@ export class PlaceView extends EventTarget {
     if (!first && sameListing(before, route)) return;
     const moved = first || !samePlace(before, route);
     this.visit += 1;
+    this.typed = '';
     const { visit } = this;
     this.ready = false;
     this.waiting(true);
@@ -387,15 +393,15 @@ export class PlaceView extends EventTarget {
 
   /** @param {string} prefix */
   async jumpTo(prefix) {
-    const { visit } = this;
-    const words = prefix.toLocaleLowerCase();
-    const folder = this.source.folders.findIndex((candidate) => candidate.name.toLocaleLowerCase().startsWith(words));
-    if (folder >= 0) {
-      this.listing.activate(folder);
+    this.typed = prefix;
+    const at = this.source.folders.findIndex(({ name }) => name.toLocaleLowerCase().startsWith(prefix.toLocaleLowerCase()));
+    if (at >= 0) {
+      this.listing.activate(at);
       return;
     }
-    const found = await this.source.fetchRanks?.({ prefix }).catch(() => null);
-    if (found && found.prefix_rank !== null && visit === this.visit) this.listing.activate(this.source.folders.length + found.prefix_rank);
+    const rank = (await this.source.fetchRanks?.({ prefix }).catch(() => null))?.prefix_rank ?? null;
+    // Answers may come in another order than letters.
+    if (rank !== null && prefix === this.typed) this.listing.activate(this.source.folders.length + rank);
   }
 
   placesChanged() {

@@ -32,3 +32,14 @@ mod wal;
 
 #[cfg(test)]
 mod tests;
+
+/// What a page by itself is taken for, at every place it may have: nothing is there to follow it to.
+#[cfg(any(test, feature = "targets"))]
+pub(crate) fn examine_alone(page: &[u8; image::PAGE]) -> std::io::Result<Vec<carve::Row>> {
+    let nothing = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let nothing = image::Image::open(std::path::Path::new(nothing))?;
+    let places = [(1, false), (2, false), (2, true)];
+    let places = places.map(|(number, loose)| page::Place { number, loose });
+    let rows = places.map(|place| page::examine(&nothing, place, page).1);
+    Ok(rows.into_iter().flatten().collect())
+}

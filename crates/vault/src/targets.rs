@@ -11,6 +11,7 @@ use crate::parity::capsule::Capsule;
 use crate::parity::descriptor::Descriptor;
 use crate::prove::{KeptCheckpoint, Proof};
 use crate::query::{Query, TERMS_MAX};
+use crate::salvage::carve::Row;
 
 /// Bytes a compressed frame may claim to hold here.
 const RAW_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -19,7 +20,7 @@ const RAW_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub type Target = fn(&[u8]);
 
 /// All targets by their names, which are those of the folders in `fuzz/corpus`.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 11] = [
     ("checkpoint", checkpoint),
     ("proof", proof),
     ("name", name),
@@ -27,6 +28,8 @@ pub const ALL: [(&str, Target); 9] = [
     ("capsule", capsule),
     ("descriptor", descriptor),
     ("wal", wal),
+    ("page", page),
+    ("manifest", manifest),
     ("media", media),
     ("query", query),
 ];
@@ -108,6 +111,35 @@ pub fn wal(bytes: &[u8]) {
     let with = crate::store::wal::inspect(&mut &*wal, Some(index));
     let without = crate::store::wal::inspect(&mut wal, None);
     assert!(with.is_ok() && without.is_ok(), "memory can be read");
+}
+
+/// A page of a vault of which nothing else is left: an entry that is found in it is one whose hash fits.
+pub fn page(bytes: &[u8]) {
+    let mut page = Box::new([0; crate::salvage::image::PAGE]);
+    let length = bytes.len().min(page.len());
+    page[..length].copy_from_slice(&bytes[..length]);
+    let rows = crate::salvage::examine_alone(&page).expect("nothing can be read");
+    for row in rows {
+        match row {
+            Row::Entry { entry, leaf } => assert_eq!(entry.leaf_hash(), leaf),
+            Row::Manifest { records: blob, .. } | Row::Pack { data: blob, .. } => {
+                assert!(blob.local.len() <= blob.length, "no more than the row says");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The size that an entry says, and its manifest.
+pub fn manifest(bytes: &[u8]) {
+    let Some((size, records)) = bytes.split_first_chunk::<8>() else {
+        return;
+    };
+    if crate::store::read::adds_up(records, u64::from_be_bytes(*size)) {
+        let whole = records.chunks(crate::store::RECORD_BYTES);
+        let sizes = whole.map(|record| u64::from(crate::store::read::record_size(record)));
+        assert_eq!(sizes.sum::<u64>(), u64::from_be_bytes(*size));
+    }
 }
 
 /// What a file is taken for, by its name and its head.

@@ -110,6 +110,12 @@ fn unreferenced_chunks(connection: &Connection) -> Result<u64, ReadError> {
     Ok(count.cast_unsigned())
 }
 
+/// Whether a manifest's records are whole, and come to `size` bytes together.
+pub(crate) fn adds_up(records: &[u8], size: u64) -> bool {
+    let sizes = records.chunks_exact(RECORD_BYTES).map(record_size);
+    records.len().is_multiple_of(RECORD_BYTES) && sizes.map(u64::from).sum::<u64>() == size
+}
+
 /// An asset's manifest, checked against its entry: records of a SHA-256 and a big-endian size.
 pub(crate) fn manifest(connection: &Connection, asset: &Entry) -> Result<Vec<u8>, ReadError> {
     let (Some(sha256), Some(size)) = (asset.sha256, asset.size) else {
@@ -134,11 +140,7 @@ pub(crate) fn manifest(connection: &Connection, asset: &Entry) -> Result<Vec<u8>
             records
         }
     };
-    let sum: u64 = records
-        .chunks_exact(RECORD_BYTES)
-        .map(|record| u64::from(record_size(record)))
-        .sum();
-    if records.len().is_multiple_of(RECORD_BYTES) && sum == size {
+    if adds_up(&records, size) {
         Ok(records)
     } else {
         Err(damaged(
