@@ -38,8 +38,8 @@ impl Outcome {
 
 /// Plants them one after the other.
 pub fn run(plan: &Plan) -> Result<Outcome> {
-    let mut found = Vec::new();
     type Plant = fn(&shim::Watch);
+    let mut found = Vec::new();
     let in_the_disk: [(&str, Plant); 2] = [
         ("synchronous off", |watch| watch.ignore_syncs()),
         ("missing directory sync", |watch| {

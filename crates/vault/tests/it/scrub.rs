@@ -67,8 +67,7 @@ impl Sealed {
 
     /// Where bytes that are in the file once begin.
     fn find(&self, needle: &[u8]) -> usize {
-        let mut places = (0..self.bytes.len() - needle.len())
-            .filter(|at| self.bytes[*at] == needle[0] && self.bytes[*at..].starts_with(needle));
+        let mut places = memchr::memmem::find_iter(&self.bytes, needle);
         let at = places.next().expect("it is in the file");
         assert_eq!(places.next(), None, "it is in the file once");
         at
