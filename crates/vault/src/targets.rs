@@ -12,6 +12,7 @@ use crate::parity::descriptor::Descriptor;
 use crate::prove::{KeptCheckpoint, Proof};
 use crate::query::{Query, TERMS_MAX};
 use crate::salvage::carve::Row;
+use crate::store::read::adds_up;
 
 /// Bytes a compressed frame may claim to hold here.
 const RAW_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -130,15 +131,19 @@ pub fn page(bytes: &[u8]) {
     }
 }
 
-/// The size that an entry says, and its manifest.
+/// The size that an entry says, and its manifest: where they fit, no other size does, and no other number of bytes.
 pub fn manifest(bytes: &[u8]) {
     let Some((size, records)) = bytes.split_first_chunk::<8>() else {
         return;
     };
-    if crate::store::read::adds_up(records, u64::from_be_bytes(*size)) {
-        let whole = records.chunks(crate::store::RECORD_BYTES);
-        let sizes = whole.map(|record| u64::from(crate::store::read::record_size(record)));
-        assert_eq!(sizes.sum::<u64>(), u64::from_be_bytes(*size));
+    let size = u64::from_be_bytes(*size);
+    if adds_up(records, size) {
+        assert!(!adds_up(records, size.wrapping_add(1)), "one size fits");
+        let longer = [records, &[0]].concat();
+        assert!(!adds_up(&longer, size), "records are whole");
+        if let Some((_, shorter)) = records.split_last() {
+            assert!(!adds_up(shorter, size), "records are whole");
+        }
     }
 }
 

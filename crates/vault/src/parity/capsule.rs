@@ -1,7 +1,8 @@
 //! A row of `derived_parity`: some parity shards, and a piece of the stripe's descriptor.
 //!
 //! The descriptor is itself cut into pieces and coded, so that some of the capsules suffice to read it: half of an
-//! unsettled stripe's, a quarter of a settled one's or fewer, as many as the promised gap leaves. Fields are big-endian; docs/vault-format.md lists them.
+//! unsettled stripe's, a quarter of a settled one's or fewer, as many as the promised gap leaves. Fields are
+//! big-endian; docs/vault-format.md lists them.
 //!
 //! Aligned capsules keep header and piece in the leaf page and fill overflow pages with shards, so that a lost block is
 //! one lost shard, and a shard is found by its checksum when its row is lost. Stripes of few parity shards have them
@@ -10,7 +11,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::cut::{LOCAL_MAX, LOCAL_MIN, LOCAL_OF_TWO, OVERFLOW_BYTES};
+use super::cut::{LOCAL_MAX, LOCAL_MIN, OVERFLOW_BYTES, local_of_two};
 use super::descriptor::Descriptor;
 use super::{BLOCKS, SHARD, TAIL, code};
 use crate::ids::VaultId;
@@ -237,18 +238,13 @@ pub(crate) fn write(
     let per_row = shards_of_a_row(parity_shards);
     let rows = parity_shards.div_ceil(per_row);
     let bytes = descriptor.encode();
-    // What is merged soon can do with less.
-    let least_local = if gap.is_some() {
-        LOCAL_OF_TWO.start
-    } else {
-        LOCAL_MIN
-    };
     let needed = match gap {
         Some(gap) if aligned => pieces_needed(rows, per_row, bytes.len(), gap),
         Some(_) => (rows / 4).max(1),
+        // What is merged soon can do with less.
         None => (rows / 2).max(1),
     };
-    let piece = bytes.len().div_ceil(needed).next_multiple_of(2);
+    let piece = piece_bytes(bytes.len(), needed);
     let mut pieces = bytes.clone();
     pieces.resize(piece * needed, 0);
     let coded = if rows > needed {
@@ -279,7 +275,7 @@ pub(crate) fn write(
                 pieces_needed: small(needed),
                 piece_bytes: number(piece.len()),
                 shards_at: number(if aligned {
-                    first_page(before, least_local)
+                    Layout::of(before, gap.is_some()).shards_at
                 } else {
                     before
                 }),
@@ -311,33 +307,51 @@ fn shards_of_a_row(parity_shards: usize) -> usize {
 /// capsules by a gap that begins among what the stripe protects and goes on over its rows, one behind the other.
 fn pieces_needed(rows: usize, per_row: usize, descriptor: usize, gap: usize) -> usize {
     let left = |needed: usize| {
-        let before = HEADER + descriptor.div_ceil(needed).next_multiple_of(2);
-        let local = first_page(before, LOCAL_OF_TWO.start) + RECORD;
-        let of_piece = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
-        let in_a_leaf = if local < LOCAL_OF_TWO.end { 2 } else { 1 };
+        let layout = Layout::of(HEADER + piece_bytes(descriptor, needed), true);
         // A leaf page comes once in so many.
-        let every = 1 + in_a_leaf * (of_piece + per_row / BLOCKS);
+        let every = 1 + layout.in_a_leaf * (layout.pages_of_piece + per_row / BLOCKS);
         let leaves_hit = (gap.div_ceil(BLOCKS) + 1).div_ceil(every);
-        rows.saturating_sub(leaves_hit * in_a_leaf)
+        rows.saturating_sub(leaves_hit * layout.in_a_leaf)
     };
-    let pieces = (1..=rows / 4).rev();
-    pieces
-        .into_iter()
-        .find(|&needed| needed <= left(needed))
-        .unwrap_or(1)
+    let mut pieces = (1..=rows / 4).rev();
+    pieces.find(|&needed| needed <= left(needed)).unwrap_or(1)
 }
 
-/// What precedes a capsule in its record: the header's length, a NULL for the id, and three bytes that say how long the
-/// capsule is, which is true from 8 KiB to 1 MiB.
-const RECORD: usize = 5;
+/// Bytes of each of so many pieces of a descriptor.
+fn piece_bytes(descriptor: usize, needed: usize) -> usize {
+    descriptor.div_ceil(needed).next_multiple_of(2)
+}
 
-/// Where in a capsule that fills whole pages behind it with shards the first such page begins, if `before` bytes
-/// precede the shards, and its record has `least` bytes in the leaf page.
-fn first_page(before: usize, least: usize) -> usize {
-    let local = before + RECORD;
-    let pages = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
-    let local = local.saturating_sub(pages * OVERFLOW_BYTES).max(least);
-    local + pages * OVERFLOW_BYTES - RECORD
+/// How an aligned capsule lies in its table.
+struct Layout {
+    /// Where in it the first page of shards begins.
+    shards_at: usize,
+    /// Overflow pages that a long piece of the descriptor takes before that.
+    pages_of_piece: usize,
+    /// Capsules in a leaf page; where it is not `settled`, only that there is one.
+    in_a_leaf: usize,
+}
+
+impl Layout {
+    /// If `before` bytes precede the shards.
+    fn of(before: usize, settled: bool) -> Self {
+        // What precedes the data in its record: the header's length, a NULL for the id, and three bytes that say how long
+        // the data is, which is true from 8 KiB to 1 MiB.
+        const RECORD: usize = 5;
+        let local = before + RECORD;
+        let pages_of_piece = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
+        let local = local.saturating_sub(pages_of_piece * OVERFLOW_BYTES);
+        let (local, in_a_leaf) = if settled {
+            local_of_two(local)
+        } else {
+            (local.max(LOCAL_MIN), 1)
+        };
+        Self {
+            shards_at: local + pages_of_piece * OVERFLOW_BYTES - RECORD,
+            pages_of_piece,
+            in_a_leaf,
+        }
+    }
 }
 
 /// Readings of one shard that are kept.
@@ -470,8 +484,8 @@ mod tests {
         for before in [
             74, 100, 2_000, 2_026, 2_027, 9_000, 16_344, 16_345, 18_000, 40_000,
         ] {
-            for least in [LOCAL_MIN, LOCAL_OF_TWO.start] {
-                let at = first_page(before, least);
+            for settled in [false, true] {
+                let at = Layout::of(before, settled).shards_at;
                 assert!(
                     at >= before && at <= before + PAGE_BYTES as usize,
                     "{before} {at}"
@@ -508,31 +522,34 @@ mod tests {
                 let descriptor = (data + parity_shards) * bytes_of_a_shard;
                 let gap = plan::gap(parity, data, vault_shards);
                 let needed = pieces_needed(rows, per_row, descriptor, gap);
-                let local =
-                    first_page(HEADER + descriptor.div_ceil(needed), LOCAL_OF_TWO.start) + RECORD;
-                let of_piece = local.saturating_sub(LOCAL_MAX).div_ceil(OVERFLOW_BYTES);
-                let mut pages = Vec::new();
-                let mut room = 0;
-                for row in 0..rows {
-                    pages.extend(vec![None; of_piece + per_row / BLOCKS]);
-                    // The page has a head, and a pointer for each.
-                    if room < local + 2 {
-                        room = PAGE_BYTES as usize - 8;
-                        pages.push(Some(row..row));
-                    }
-                    room = room.saturating_sub(local + 2);
-                    let leaf = pages.iter_mut().rev().find_map(Option::as_mut);
-                    leaf.expect("one was put there").end = row + 1;
-                }
+                let layout = Layout::of(HEADER + piece_bytes(descriptor, needed), true);
+                let whole = layout.shards_at + per_row * SHARD - per_row / BLOCKS * TAIL;
+                let in_leaf = Split::capsule(whole).local;
                 let touched = gap.div_ceil(BLOCKS) + 1;
-                for begin in 0..pages.len() {
-                    let hit = pages[begin..].iter().take(touched).flatten();
-                    let left = rows - hit.map(ExactSizeIterator::len).sum::<usize>();
-                    // A gap that takes no more than the stripe's own rows takes nothing that they protect.
-                    assert!(
-                        begin > 0 || left >= needed,
-                        "{data} of {vault_shards}: {left} of {rows} capsules, {needed} needed"
-                    );
+                // As little and as much as the row's own length and its id take.
+                for lengths in [4, 12] {
+                    let mut pages = Vec::new();
+                    let mut room = 0;
+                    for row in 0..rows {
+                        pages.extend(vec![None; layout.pages_of_piece + per_row / BLOCKS]);
+                        // A pointer, those lengths, the record's head, and the number of the first overflow page.
+                        let taken = 2 + lengths + 5 + in_leaf + 4;
+                        if room < taken {
+                            room = PAGE_BYTES as usize - 8;
+                            pages.push(Some(row..row));
+                        }
+                        room -= taken;
+                        let leaf = pages.iter_mut().rev().find_map(Option::as_mut);
+                        leaf.expect("one was put there").end = row + 1;
+                    }
+                    for begin in 0..pages.len() {
+                        let hit = pages[begin..].iter().take(touched).flatten();
+                        let left = rows - hit.map(ExactSizeIterator::len).sum::<usize>();
+                        assert!(
+                            left >= needed,
+                            "{data} of {vault_shards}: {left} of {rows} capsules, {needed} needed"
+                        );
+                    }
                 }
             }
         }

@@ -2,8 +2,6 @@
 //! Format". The cuts follow from lengths alone, so they need not be stored; a vault with another page size would
 //! lose the alignment, never the bytes.
 
-use std::ops::Range;
-
 use super::SHARD;
 use crate::store::PAGE_BYTES;
 
@@ -27,9 +25,23 @@ pub(crate) const fn local_bytes(payload: usize) -> usize {
 /// The shortest part in the leaf page that a record with overflow pages can have, and the longest.
 pub(crate) const LOCAL_MIN: usize = (PAGE - 12) * 32 / 255 - 23;
 pub(crate) const LOCAL_MAX: usize = PAGE - 35;
-/// How long it is where two records fit into a leaf page and three do not: behind the page's 8 bytes each takes 2 for its
-/// pointer, and at most 16 for its two lengths and the number of its first overflow page.
-pub(crate) const LOCAL_OF_TWO: Range<usize> = (PAGE - 8) / 3..(PAGE - 8) / 2 - 18 + 1;
+/// How long it is made where no more than two records are to lie in a leaf page, and how many then do. Behind the page's
+/// 8 bytes each takes 2 for its pointer, and up to 16 for its two lengths, as long as they are, and the number of its
+/// first overflow page: no length is given at which two would fit or not by those.
+pub(crate) const fn local_of_two(local: usize) -> (usize, usize) {
+    const NEVER_THREE: usize = (PAGE - 8) / 3;
+    const ALWAYS_TWO: usize = (PAGE - 8) / 2 - 18;
+    const NEVER_TWO: usize = PAGE / 2;
+    if local < NEVER_THREE {
+        (NEVER_THREE, 2)
+    } else if local <= ALWAYS_TWO {
+        (local, 2)
+    } else if local < NEVER_TWO {
+        (NEVER_TWO, 1)
+    } else {
+        (local, 1)
+    }
+}
 
 /// Bytes of a variable-length integer.
 pub(crate) const fn varint_bytes(value: u64) -> usize {

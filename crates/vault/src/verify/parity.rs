@@ -23,8 +23,8 @@ impl Pass<'_> {
                 return Ok(());
             }
             let gathered = parity::gather(&connection, stripe).unwrap_or_default();
-            let ours = |header: &Header| Some(header.vault) == body.id();
-            if gathered.header().is_some_and(|header| !ours(header)) {
+            let is_foreign = |header: &Header| Some(header.vault) != body.id();
+            if gathered.header().is_some_and(is_foreign) {
                 let detail = format!("stripe {stripe} is another vault's and protects nothing");
                 self.repairable("parity", None, detail);
                 continue;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use compactvault_vault::rescue::rescue;
 use compactvault_vault::{
     AssetId, OpenOptions, Parity, Remedy, ScrubOptions, ScrubReport, Seq, Vault, VerifyLevel,
 };
@@ -368,6 +369,47 @@ fn damage_beyond_the_parity_is_told_and_nothing_is_written() {
         vault.log_size().expect("the log is intact"),
         sealed.log_size
     );
+}
+
+/// It kept the old vault's name on the parity of its packs, which another rescue, or a merge, would have passed over.
+#[test]
+fn what_was_rescued_into_a_log_of_its_own_heals_again() {
+    let sealed = Sealed::new(Parity::Percent12);
+    // An entry that nothing can restore: the survivors get another log.
+    tamper(
+        &sealed.file(),
+        "PRAGMA secure_delete = ON; DELETE FROM derived_parity; \
+         UPDATE entry SET name = zeroblob(length(name)) WHERE seq = 9",
+    );
+    let out = sealed.home.path().join("rescued.vault");
+    let options = sealed.home.options();
+    let report = rescue(&sealed.file(), &out, &options, &mut |_| ()).expect("it is a vault");
+    assert_eq!(
+        (report.same_history, report.lost, report.entries_lost),
+        (false, 0, 1)
+    );
+    let whole = |vault: &Vault| {
+        let report = vault.verify(VerifyLevel::Deep, &|_| ());
+        assert_eq!(report.expect("verification ends").findings, []);
+    };
+    let vault = Vault::open(&out, &options).expect("it opens");
+    whole(&vault);
+    vault.close().expect("the vault closes");
+    tamper(
+        &out,
+        "UPDATE pack SET data = zeroblob(length(data)) \
+         WHERE id = (SELECT id FROM pack ORDER BY length(data) LIMIT 1)",
+    );
+    let again = sealed.home.path().join("again.vault");
+    let report = rescue(&out, &again, &options, &mut |_| ()).expect("it is a vault");
+    assert!(report.complete() && report.healed > 0, "{report:?}");
+    let vault = Vault::open(&again, &options).expect("it opens");
+    whole(&vault);
+    assert_eq!(
+        vault.status().expect("it is intact").parity,
+        Parity::Percent12
+    );
+    vault.close().expect("the vault closes");
 }
 
 #[test]
