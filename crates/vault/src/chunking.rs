@@ -87,10 +87,7 @@ impl Chunker {
 
     /// The next chunk of `source`, `None` at its end. The slice is valid until the next call.
     pub(crate) fn next(&mut self, source: &mut dyn Read) -> io::Result<Option<&[u8]>> {
-        let max = self.parameters.max as usize;
-        if self.end - self.start < max && !self.at_end {
-            self.fill(source)?;
-        }
+        self.read_ahead(source)?;
         let available = &self.buffer[self.start..self.end];
         if available.is_empty() {
             return Ok(None);
@@ -99,6 +96,20 @@ impl Chunker {
         let chunk = self.start..self.start + length;
         self.start = chunk.end;
         Ok(Some(&self.buffer[chunk]))
+    }
+
+    /// Whether [`Chunker::next`] has given all of `source`.
+    pub(crate) fn is_at_end(&mut self, source: &mut dyn Read) -> io::Result<bool> {
+        self.read_ahead(source)?;
+        Ok(self.start == self.end)
+    }
+
+    /// Sees to it that the largest chunk can be cut, if there is that much.
+    fn read_ahead(&mut self, source: &mut dyn Read) -> io::Result<()> {
+        if self.end - self.start < self.parameters.max as usize && !self.at_end {
+            self.fill(source)?;
+        }
+        Ok(())
     }
 
     fn cut(&self, available: &[u8]) -> usize {

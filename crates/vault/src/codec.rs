@@ -45,27 +45,70 @@ impl Codec {
     }
 }
 
-/// A compressor and room for the largest frame it was asked for.
-type Compressing = (Compressor<'static>, Vec<u8>);
+/// What encodes packs one after the other on a thread: its memory is used again, since fresh memory costs more than what
+/// is done in it.
+struct Encoder {
+    compressor: Compressor<'static>,
+    decompressor: Decompressor<'static>,
+    /// The bytes to be compressed.
+    raw: Vec<u8>,
+    /// Room for the largest frame that was asked for.
+    frame: Vec<u8>,
+    /// What the frame decodes to.
+    decoded: Vec<u8>,
+}
+
+impl Encoder {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            compressor: Compressor::new(LEVEL)?,
+            decompressor: Decompressor::new()?,
+            raw: Vec::new(),
+            frame: Vec::new(),
+            decoded: Vec::new(),
+        })
+    }
+}
 
 thread_local! {
-    static COMPRESSOR: RefCell<Option<Compressing>> = const { RefCell::new(None) };
+    static ENCODER: RefCell<Option<Encoder>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Compresses `raw`; `None` if that saves too little.
-pub(crate) fn compress(raw: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let (compressor, room) = match slot {
-            Some(compressing) => compressing,
-            None => slot.insert((Compressor::new(LEVEL)?, Vec::new())),
+/// Compresses `pieces` as one and proves it: the frame was decoded again and compared. `None` if it saves too little.
+pub(crate) fn compress<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> io::Result<Option<Vec<u8>>> {
+    ENCODER.with_borrow_mut(|slot| {
+        let Encoder {
+            compressor,
+            decompressor,
+            raw,
+            frame,
+            decoded,
+        } = match slot {
+            Some(encoder) => encoder,
+            None => slot.insert(Encoder::new()?),
         };
-        // A frame may become as large as what it holds; those that wait for their commit take no more than they need.
-        room.clear();
-        room.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-        let bytes = compressor.compress_to_buffer(raw, room)?;
-        let worthwhile = bytes + raw.len() / WORTHWHILE_FRACTION < raw.len();
-        Ok(worthwhile.then(|| room.clone()))
+        raw.clear();
+        for piece in pieces {
+            raw.extend_from_slice(piece);
+        }
+        frame.clear();
+        frame.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+        let bytes = compressor.compress_to_buffer(raw, frame)?;
+        if bytes + raw.len() / WORTHWHILE_FRACTION >= raw.len() {
+            return Ok(None);
+        }
+        decoded.clear();
+        decoded.reserve(raw.len());
+        decompressor.decompress_to_buffer(frame, decoded)?;
+        if decoded != raw {
+            let what = "a frame does not decode to what it was made of";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        // Frames that wait for their commit take no more memory than they need.
+        Ok(Some(frame.clone()))
     })
 }
 
@@ -130,7 +173,9 @@ mod tests {
     #[test]
     fn text_round_trips_and_shrinks() {
         let raw = b"permanent ".repeat(10_000);
-        let frame = compress(&raw).expect("zstd works").expect("text shrinks");
+        let halves = raw.split_at(5_000);
+        let frame = compress([halves.0, halves.1]);
+        let frame = frame.expect("zstd works").expect("text shrinks");
         assert!(frame.len() < raw.len() / 10);
         assert_eq!(decompress(&frame, raw.len()).expect("decodes"), raw);
     }
@@ -140,13 +185,14 @@ mod tests {
         let raw = noise(100_000);
         assert!(looks_incompressible(&raw));
         assert!(!looks_incompressible(&b"permanent ".repeat(10_000)));
-        assert_eq!(compress(&raw).expect("zstd works"), None);
+        assert_eq!(compress([&raw[..]]).expect("zstd works"), None);
     }
 
     #[test]
     fn a_frame_that_claims_another_size_is_refused() {
         let raw = vec![7; 1 << 20];
-        let frame = compress(&raw).expect("zstd works").expect("shrinks");
+        let frame = compress([&raw[..]]);
+        let frame = frame.expect("zstd works").expect("shrinks");
         assert!(
             decompress(&frame, 1000).is_err(),
             "a bomb is cut off at the recorded size"

@@ -1,7 +1,7 @@
 //! Ingest: one service with two doors, paths from the command line and uploads from HTTP.
 //!
-//! A source is read, cut and hashed on its caller's thread; its chunks and finally its entry gather in a batch.
-//! The packer thread takes the batch, leaves out what is sealed already and encodes the rest on all cores; the
+//! A source is read and cut on its caller's thread, and hashed there, too, or on one beside it if it is large; its chunks and
+//! finally its entry gather in a batch. The packer thread takes the batch, leaves out what is sealed already and encodes the rest on all cores; the
 //! committer thread seals it in one transaction, while the next batch gathers, and in a bulk import is packed: assets that
 //! are ready together are committed together. A [`Ticket`] is answered when its commit is durable, never before.
 
@@ -16,8 +16,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sha2::Digest as _;
-
 use crate::chunking::{Chunker, ChunkerParameters};
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
@@ -25,6 +23,7 @@ use crate::limits::LINK_TARGET_BYTES_MAX;
 use crate::media::{HEAD_BYTES, Media};
 use crate::model::{PlaceId, Timestamp};
 use crate::name::Name;
+use crate::sha256::Sha256;
 use crate::store::rows::PlaceBody;
 use crate::store::write::Writer;
 use batch::{Chunk, Content, Entry, EntryKind, Manifest};
@@ -145,6 +144,11 @@ impl Ticket {
         self.0.answered.notify_all();
     }
 }
+
+/// Chunks of one source that are hashed on the thread that reads it: a thread for less would not pay.
+const CHUNKS_HASHED_HERE: usize = 8;
+/// Chunks of one source that were read and wait to be hashed.
+const CHUNKS_READ_AHEAD: usize = 4;
 
 /// The service. Any number of threads may hand things in at once; [`Ingest::archive`] blocks while a batch's
 /// worth of bytes waits to be committed.
@@ -339,41 +343,26 @@ impl Ingest {
         source: &mut dyn Read,
     ) -> Result<(Content, SourceDigest), ArchiveError> {
         let manifest = Arc::new(Manifest::default());
-        let mut whole = sha2::Sha256::new();
-        let mut crc = crc32fast::Hasher::new();
-        let mut size = 0_u64;
+        let mut reading = Reading::new(chunker, source);
         let mut head = Vec::new();
-        // The first chunk waits until it is known whether another follows: alone, its digest is the asset's.
-        let mut first: Option<Vec<u8>> = None;
-        let mut chunks = 0_u64;
-        while let Some(chunk) = chunker.next(source).map_err(ArchiveError::Source)? {
-            size += chunk.len() as u64;
-            crc.update(chunk);
-            chunks += 1;
-            if chunks == 1 {
-                head = chunk[..chunk.len().min(HEAD_BYTES)].to_vec();
-                first = Some(chunk.to_vec());
-                continue;
-            }
-            if let Some(first) = first.take() {
-                whole.update(&first);
-                self.push_chunk(first, None, &manifest)?;
-            }
-            whole.update(chunk);
-            self.push_chunk(chunk.to_vec(), None, &manifest)?;
-        }
-        let sha256 = match first {
-            None => Digest::new(whole.finalize().into()),
-            Some(only) => {
-                let digest = Digest::of(&only);
-                self.push_chunk(only, Some(digest), &manifest)?;
-                digest
+        let sha256 = match reading.next()? {
+            None => Digest::EMPTY,
+            Some(first) => {
+                head.extend_from_slice(&first[..first.len().min(HEAD_BYTES)]);
+                if reading.is_at_end()? {
+                    // Alone, its digest is the asset's.
+                    let digest = Digest::of(&first);
+                    self.push_chunk(first, digest, &manifest)?;
+                    digest
+                } else {
+                    self.hash_several(first, &mut reading, &manifest)?
+                }
             }
         };
         let digest = SourceDigest {
-            size,
+            size: reading.size,
             sha256,
-            crc32: crc.finalize(),
+            crc32: reading.crc32.finalize(),
         };
         let media = Media::detect(asset.name.as_bytes(), &head);
         Ok((
@@ -386,14 +375,68 @@ impl Ingest {
         ))
     }
 
+    /// Pushes `first` and all chunks after it; gives the digest of all. Beyond a few, they are hashed on a thread of their
+    /// own while this one reads on.
+    fn hash_several(
+        &self,
+        first: Vec<u8>,
+        reading: &mut Reading<'_>,
+        manifest: &Arc<Manifest>,
+    ) -> Result<Digest, ArchiveError> {
+        let mut whole = Sha256::default();
+        let mut chunk = Some(first);
+        for _ in 0..CHUNKS_HASHED_HERE {
+            let Some(bytes) = chunk else {
+                return Ok(whole.finish());
+            };
+            self.hash_chunk(&mut whole, bytes, manifest)?;
+            chunk = reading.next()?;
+        }
+        std::thread::scope(|scope| {
+            let (send, receive) = mpsc::sync_channel(CHUNKS_READ_AHEAD);
+            let hashing = scope.spawn(move || {
+                for bytes in receive {
+                    self.hash_chunk(&mut whole, bytes, manifest)?;
+                }
+                Ok(whole.finish())
+            });
+            let read = loop {
+                match chunk.map(|bytes| send.send(bytes)) {
+                    // At the end of the source, or of the thread, which says why.
+                    None | Some(Err(_)) => break Ok(()),
+                    Some(Ok(())) => {}
+                }
+                match reading.next() {
+                    Ok(next) => chunk = next,
+                    Err(error) => break Err(error),
+                }
+            };
+            drop(send);
+            let hashed = hashing.join().expect("hashing does not panic");
+            read.and(hashed)
+        })
+    }
+
+    fn hash_chunk(
+        &self,
+        whole: &mut Sha256,
+        bytes: Vec<u8>,
+        manifest: &Arc<Manifest>,
+    ) -> Result<(), ArchiveError> {
+        let digest = whole.update_and_digest(&bytes);
+        Ok(self.push_chunk(bytes, digest, manifest)?)
+    }
+
     fn push_chunk(
         &self,
         bytes: Vec<u8>,
-        digest: Option<Digest>,
+        digest: Digest,
         manifest: &Arc<Manifest>,
     ) -> Result<(), IngestError> {
         // What was committed for this asset before may have failed; reading on would be in vain.
         manifest.check()?;
+        let size = u32::try_from(bytes.len()).expect("chunks are at most 1 MiB");
+        manifest.push(&digest, size);
         let mut gathering = self.shared.wait_for_room()?;
         gathering.batch.push_chunk(Chunk {
             bytes,
@@ -413,6 +456,41 @@ impl Ingest {
         drop(gathering);
         self.shared.notify();
         Ok(ticket)
+    }
+}
+
+/// A source on its way through the chunker, and what is known of the bytes until now.
+struct Reading<'a> {
+    chunker: &'a mut Chunker,
+    source: &'a mut dyn Read,
+    crc32: crc32fast::Hasher,
+    size: u64,
+}
+
+impl<'a> Reading<'a> {
+    fn new(chunker: &'a mut Chunker, source: &'a mut dyn Read) -> Self {
+        Self {
+            chunker,
+            source,
+            crc32: crc32fast::Hasher::new(),
+            size: 0,
+        }
+    }
+
+    /// The next chunk; `None` at the end.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let chunk = self.chunker.next(self.source);
+        let Some(chunk) = chunk.map_err(ArchiveError::Source)? else {
+            return Ok(None);
+        };
+        self.size += chunk.len() as u64;
+        self.crc32.update(chunk);
+        Ok(Some(chunk.to_vec()))
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, ArchiveError> {
+        let at_end = self.chunker.is_at_end(self.source);
+        at_end.map_err(ArchiveError::Source)
     }
 }
 

@@ -68,6 +68,7 @@ pub mod relevance;
 pub mod rescue;
 mod salvage;
 pub mod scrub;
+mod sha256;
 mod store;
 #[cfg(any(test, feature = "targets"))]
 #[doc(hidden)]

@@ -10,6 +10,7 @@ use crate::error::ReadError;
 use crate::ids::{AssetId, Digest};
 use crate::limits::{PACK_BYTES_TARGET, PACK_CACHE_BYTES};
 use crate::model::Asset;
+use crate::sha256::{self, Sha256};
 use crate::store::pool::{Connection, Pool};
 use crate::store::read::{self, ChunkLocation, record_digest, record_size};
 use crate::store::rows::asset_from_entry;
@@ -103,14 +104,24 @@ impl Reading {
         Some(open)
     }
 
-    /// The bytes of a chunk, checked.
-    fn chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
-        let bytes = self.stored_chunk(digest, size)?;
-        if Digest::of(&bytes) == *digest {
-            Ok(bytes)
-        } else {
-            Err(ChunkError::Damaged("it differs from its hash".into()))
-        }
+    /// The bytes of the chunks in these records, each checked; they are hashed together.
+    fn chunks(&self, records: &[u8]) -> Vec<Result<Vec<u8>, ChunkError>> {
+        let records = records.chunks_exact(RECORD_BYTES);
+        let stored: Vec<_> = records
+            .clone()
+            .map(|record| self.stored_chunk(&record_digest(record), record_size(record)))
+            .collect();
+        let found = sha256::of_each(stored.iter().flatten().map(Vec::as_slice));
+        let mut found = found.into_iter();
+        let mut check = |(stored, record): (Result<Vec<u8>, _>, _)| {
+            let bytes = stored?;
+            if found.next() == Some(record_digest(record)) {
+                Ok(bytes)
+            } else {
+                Err(ChunkError::Damaged("it differs from its hash".into()))
+            }
+        };
+        stored.into_iter().zip(records).map(&mut check).collect()
     }
 
     /// The bytes of a chunk as they are stored, which must not leave this module.
@@ -187,7 +198,7 @@ impl AssetReader {
     /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
     /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each, and says whether to go on.
     pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize) -> bool) -> bool {
-        let mut whole = sha2::Sha256::default();
+        let mut whole = Sha256::default();
         for record in self.open.records.chunks_exact(RECORD_BYTES) {
             let (digest, size) = (record_digest(record), record_size(record));
             let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
@@ -196,9 +207,9 @@ impl AssetReader {
             if !on_read(bytes.len()) {
                 return false;
             }
-            sha2::Digest::update(&mut whole, &bytes);
+            whole.update(&bytes);
         }
-        Digest::new(sha2::Digest::finalize(whole).into()) == self.open.asset.sha256
+        whole.finish() == self.open.asset.sha256
     }
 
     /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does.
@@ -208,18 +219,41 @@ impl AssetReader {
             reader: self.clone(),
             at: range.start.min(end),
             end,
+            ahead: None,
+            begun: false,
             failed: false,
         }
     }
 }
 
-/// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. Nothing
-/// is held between two pieces, so a slow consumer costs nothing but its own memory.
+/// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. No more than one
+/// piece is held until it is asked for, so a slow consumer costs little but its own memory.
 pub struct AssetRange {
     reader: AssetReader,
     at: u64,
     end: u64,
+    /// The chunk after the one that was handed out: two are read and checked together once it is known that more than one
+    /// is wanted.
+    ahead: Option<Result<Vec<u8>, ChunkError>>,
+    begun: bool,
     failed: bool,
+}
+
+impl AssetRange {
+    /// The chunk of that number, whole.
+    fn chunk(&mut self, index: usize) -> Result<Vec<u8>, ChunkError> {
+        if let Some(ahead) = self.ahead.take() {
+            return ahead;
+        }
+        let open = &self.reader.open;
+        // The first comes as soon as it can.
+        let two = self.begun && open.ends[index] < self.end;
+        let records = index * RECORD_BYTES..(index + 1 + usize::from(two)) * RECORD_BYTES;
+        let mut chunks = self.reader.reading.chunks(&open.records[records]);
+        self.begun = true;
+        self.ahead = chunks.drain(1..).next();
+        chunks.remove(0)
+    }
 }
 
 impl Iterator for AssetRange {
@@ -229,14 +263,12 @@ impl Iterator for AssetRange {
         if self.at >= self.end || self.failed {
             return None;
         }
-        let open = &self.reader.open;
-        let index = open.ends.partition_point(|end| *end <= self.at);
-        let record = &open.records[index * RECORD_BYTES..][..RECORD_BYTES];
-        let (digest, size) = (record_digest(record), record_size(record));
-        let chunk_end = open.ends[index];
-        let chunk_start = chunk_end - u64::from(size);
-        let piece = match self.reader.reading.chunk(&digest, size) {
+        let ends = &self.reader.open.ends;
+        let index = ends.partition_point(|end| *end <= self.at);
+        let chunk_end = ends[index];
+        let piece = match self.chunk(index) {
             Ok(mut bytes) => {
+                let chunk_start = chunk_end - bytes.len() as u64;
                 // Both differences are within one chunk.
                 let from = usize::try_from(self.at - chunk_start).expect("chunks are small");
                 let to = usize::try_from(self.end.min(chunk_end) - chunk_start)
@@ -248,6 +280,7 @@ impl Iterator for AssetRange {
             }
             Err(error) => {
                 self.failed = true;
+                let open = &self.reader.open;
                 Err(match error {
                     ChunkError::Read(error) => error,
                     ChunkError::Damaged(what) => {

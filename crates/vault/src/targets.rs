@@ -84,7 +84,7 @@ pub fn frame(bytes: &[u8]) {
     if let Ok(raw) = codec::decompress(frame, size) {
         assert_eq!(raw.len(), size, "as many bytes as the row says");
     }
-    if let Ok(Some(packed)) = codec::compress(frame) {
+    if let Ok(Some(packed)) = codec::compress([frame]) {
         let raw = codec::decompress(&packed, frame.len()).expect("what was compressed decodes");
         assert_eq!(raw, frame, "and is what it was");
     }

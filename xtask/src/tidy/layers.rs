@@ -17,7 +17,7 @@ struct Ban {
 }
 
 /// The only modules that may hold `unsafe`, at most [`UNSAFE_LINES_MAX`] lines each.
-const UNSAFE_MODULES: &[&str] = &[];
+const UNSAFE_MODULES: &[&str] = &["crates/vault/src/sha256/two.rs"];
 const UNSAFE_LINES_MAX: usize = 150;
 
 const SQL: &[&str] = &[

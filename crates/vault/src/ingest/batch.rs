@@ -22,8 +22,7 @@ pub(super) struct Batch {
 /// A chunk on its way in.
 pub(super) struct Chunk {
     pub(super) bytes: Vec<u8>,
-    /// Known before it is packed if the chunk is a whole asset.
-    pub(super) digest: Option<Digest>,
+    pub(super) digest: Digest,
     pub(super) manifest: Arc<Manifest>,
 }
 
@@ -64,8 +63,7 @@ pub(super) struct Content {
     pub(super) media: Media,
 }
 
-/// An asset's manifest while it grows: the packer adds a record as it hashes each chunk, in order, since
-/// batches are packed in order.
+/// An asset's manifest while it grows, chunk by chunk as they are handed in.
 #[derive(Default)]
 pub(super) struct Manifest(Mutex<Growing>);
 

@@ -1,4 +1,4 @@
-//! The packer: hashes and deduplicates a batch's chunks, sorts them into packs and encodes these on all cores, while
+//! The packer: deduplicates a batch's chunks, sorts them into packs and encodes these on all cores, while
 //! the committer writes what was packed before.
 
 use std::collections::HashSet;
@@ -135,7 +135,7 @@ impl Packer {
 
     fn try_pack(
         &mut self,
-        mut chunks: Vec<Chunk>,
+        chunks: Vec<Chunk>,
         entries: &[Entry],
         since: Since,
     ) -> Result<(Vec<EncodedPack>, HashSet<Digest>, bool), IngestError> {
@@ -151,7 +151,6 @@ impl Packer {
             }
             flight.complete || flight.known.is_open()
         };
-        hash(&mut chunks);
         let referenced = referenced_here(&chunks, entries);
         let mut claimed = Vec::new();
         let packs = self
@@ -177,7 +176,7 @@ impl Packer {
         // Open packs: [stored, compressed].
         let mut open: [Option<Pack>; 2] = [None, None];
         for chunk in chunks {
-            let digest = chunk.digest.expect("it was hashed above");
+            let digest = chunk.digest;
             // First what is on its way, then what is there: a chunk goes from the one to the other.
             {
                 let mut flight = self.flight.lock();
@@ -307,17 +306,6 @@ fn manifests(chunks: &[Chunk]) -> Vec<Arc<Manifest>> {
     manifests
 }
 
-fn hash(chunks: &mut [Chunk]) {
-    chunks.par_iter_mut().with_max_len(8).for_each(|chunk| {
-        chunk.digest.get_or_insert_with(|| Digest::of(&chunk.bytes));
-    });
-    for chunk in chunks {
-        let digest = chunk.digest.expect("it was just hashed");
-        let size = u32::try_from(chunk.bytes.len()).expect("chunks are at most 1 MiB");
-        chunk.manifest.push(&digest, size);
-    }
-}
-
 /// Chunks of this batch that an asset sealed by this batch refers to.
 fn referenced_here(chunks: &[Chunk], entries: &[Entry]) -> HashSet<Digest> {
     let complete: HashSet<*const Manifest> = entries
@@ -330,7 +318,7 @@ fn referenced_here(chunks: &[Chunk], entries: &[Entry]) -> HashSet<Digest> {
     chunks
         .iter()
         .filter(|chunk| complete.contains(&Arc::as_ptr(&chunk.manifest)))
-        .filter_map(|chunk| chunk.digest)
+        .map(|chunk| chunk.digest)
         .collect()
 }
 
@@ -352,47 +340,33 @@ fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {
             )
         })
         .collect();
-    let raw = if let [(_, bytes)] = &mut pack.chunks[..] {
-        std::mem::take(bytes)
-    } else {
-        let mut raw = Vec::with_capacity(pack.bytes);
-        for (_, bytes) in &pack.chunks {
-            raw.extend_from_slice(bytes);
+    let raw_size = pack.bytes as u64;
+    if pack.compress {
+        let pieces = pack.chunks.iter().map(|(_, bytes)| &bytes[..]);
+        let frame = codec::compress(pieces).map_err(|_| IngestError::EncodeMismatch)?;
+        if let Some(data) = frame {
+            return Ok(EncodedPack {
+                codec: Codec::Zstd,
+                raw_size,
+                sha256: Digest::of(&data),
+                data,
+                chunks,
+            });
         }
-        pack.chunks.clear();
-        raw
-    };
-    let frame = if pack.compress {
-        codec::compress(&raw).map_err(|_| IngestError::EncodeMismatch)?
-    } else {
-        None
-    };
-    let raw_size = raw.len() as u64;
-    let Some(frame) = frame else {
-        // A pack of one stored chunk has that chunk's digest; hashing it twice would be for nothing.
-        let sha256 = if let [(digest, _)] = chunks[..] {
-            digest
-        } else {
-            Digest::of(&raw)
-        };
-        return Ok(EncodedPack {
-            codec: Codec::Stored,
-            raw_size,
-            sha256,
-            data: raw,
-            chunks,
-        });
-    };
-    let decoded = codec::decompress(&frame, raw.len()).map_err(|_| IngestError::EncodeMismatch)?;
-    if decoded != raw {
-        return Err(IngestError::EncodeMismatch);
     }
-    let sha256 = Digest::of(&frame);
+    // A pack of one stored chunk has that chunk's digest; hashing it twice would be for nothing.
+    let (sha256, data) = if let [(digest, bytes)] = &mut pack.chunks[..] {
+        (*digest, std::mem::take(bytes))
+    } else {
+        let pieces: Vec<&[u8]> = pack.chunks.iter().map(|(_, bytes)| &bytes[..]).collect();
+        let data = pieces.concat();
+        (Digest::of(&data), data)
+    };
     Ok(EncodedPack {
-        codec: Codec::Zstd,
+        codec: Codec::Stored,
         raw_size,
         sha256,
-        data: frame,
+        data,
         chunks,
     })
 }
@@ -410,7 +384,7 @@ mod tests {
         let mut batch = Batch::default();
         batch.push_chunk(Chunk {
             bytes: bytes.to_vec(),
-            digest: None,
+            digest: Digest::of(bytes),
             manifest: Arc::default(),
         });
         batch

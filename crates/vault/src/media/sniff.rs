@@ -27,7 +27,7 @@ pub(super) fn text_kind(head: &[u8], cut: bool) -> TextKind {
                 .map(|unit| u16::from_be_bytes([unit[0], unit[1]])),
         );
     }
-    if head.iter().any(|&byte| is_binary(u32::from(byte))) {
+    if has_binary(head) {
         return TextKind::No;
     }
     match std::str::from_utf8(head) {
@@ -50,8 +50,22 @@ fn utf16_kind(units: impl Iterator<Item = u16> + Clone) -> TextKind {
     }
 }
 
+/// Whether a byte of `head` is one that [`is_binary`]. Asked of every file, hence the table.
+fn has_binary(head: &[u8]) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 0x80 {
+            table[byte as usize] = is_binary(byte as u32);
+            byte += 1;
+        }
+        table
+    };
+    head.iter().any(|byte| TABLE[usize::from(*byte)])
+}
+
 /// The control characters that text does not contain (WHATWG MIME Sniffing, "binary data byte", and DEL).
-fn is_binary(code: u32) -> bool {
+const fn is_binary(code: u32) -> bool {
     matches!(code, 0..=8 | 0xb | 0xe..=0x1a | 0x1c..=0x1f | 0x7f)
 }
 

@@ -11,10 +11,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
-
 use super::system::{self, Stamp};
 use crate::ids::Digest;
+use crate::sha256::Sha256;
 
 /// Records kept, of those used last: 36 MiB on disk, and in memory while files are archived.
 const RECORDS_MAX: usize = 1 << 20;
@@ -37,11 +36,10 @@ impl StateKey {
         if SystemTime::now().duration_since(changed).ok()? < SETTLED {
             return None;
         }
-        let mut hash = Sha256::new();
-        hash.update(stamp.identifying()?);
+        let mut hash = Sha256::default();
+        hash.update(&stamp.identifying()?);
         hash.update(system::name_bytes(path.as_os_str())?);
-        let hash: [u8; 32] = hash.finalize().into();
-        Some(Self(first_half(&hash)))
+        Some(Self(first_half(hash.finish().as_bytes())))
     }
 }
 

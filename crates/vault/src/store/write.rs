@@ -311,6 +311,7 @@ impl Writer {
                     others_wrote,
                     tallies: HashMap::new(),
                     places: HashMap::new(),
+                    kinds: HashMap::new(),
                     open: true,
                 })
             }

@@ -8,6 +8,7 @@ use super::{Pass, VerifyLevel};
 use crate::codec::{self, Codec};
 use crate::error::ReadError;
 use crate::ids::Digest;
+use crate::sha256;
 use crate::store::scan::{self, ChunkRow, PackRow};
 
 impl Pass<'_> {
@@ -108,22 +109,25 @@ impl Pass<'_> {
                 format!("pack {id} decodes to another size than recorded"),
             );
         }
+        let pieces: Vec<Option<&[u8]>> = chunks
+            .iter()
+            .map(|chunk| {
+                let offset = usize::try_from(chunk.offset).ok()?;
+                let size = usize::try_from(chunk.size).ok()?;
+                raw.get(offset..offset.checked_add(size)?)
+            })
+            .collect();
+        let mut digests = sha256::of_each(pieces.iter().flatten().copied()).into_iter();
         let mut good = Vec::new();
-        for chunk in chunks {
-            let range = usize::try_from(chunk.offset)
-                .ok()
-                .zip(usize::try_from(chunk.size).ok())
-                .and_then(|(offset, size)| raw.get(offset..offset.checked_add(size)?));
-            let intact = range.filter(|bytes| Digest::of(bytes) == chunk.digest);
-            if let Some(bytes) = intact {
-                good.push((chunk, bytes));
-            } else {
-                self.lost(
-                    "chunk",
-                    None,
-                    format!("chunk {} in pack {id} differs from its hash", chunk.digest),
-                );
-                self.mark_bad([chunk.digest]);
+        for (chunk, piece) in chunks.iter().zip(pieces) {
+            match piece {
+                Some(bytes) if digests.next() == Some(chunk.digest) => good.push((chunk, bytes)),
+                _ => {
+                    let digest = chunk.digest;
+                    let detail = format!("chunk {digest} in pack {id} differs from its hash");
+                    self.lost("chunk", None, detail);
+                    self.mark_bad([digest]);
+                }
             }
         }
         self.note_crcs(good);

@@ -3,11 +3,12 @@
 use crate::error::ReadError;
 use crate::ids::Digest;
 use crate::read::AssetReader;
+use crate::sha256::Sha256;
 
 /// The digests of a whole asset while its bytes go by; `get`, `export` and deep verification end with it.
 #[derive(Default)]
 pub struct WholeCheck {
-    sha256: sha2::Sha256,
+    sha256: Sha256,
     crc32: crc32fast::Hasher,
     size: u64,
 }
@@ -15,15 +16,14 @@ pub struct WholeCheck {
 impl WholeCheck {
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        sha2::Digest::update(&mut self.sha256, bytes);
+        self.sha256.update(bytes);
         self.crc32.update(bytes);
         self.size += bytes.len() as u64;
     }
 
     /// Size, SHA-256 and CRC-32 of all that was taken in.
     pub(crate) fn sums(self) -> (u64, Digest, u32) {
-        let sha256 = Digest::new(sha2::Digest::finalize(self.sha256).into());
-        (self.size, sha256, self.crc32.finalize())
+        (self.size, self.sha256.finish(), self.crc32.finalize())
     }
 
     /// Compares with what was sealed.

@@ -64,6 +64,8 @@ pub(crate) struct Transaction<'w> {
     pub(super) tallies: HashMap<Seq, Tally>,
     /// Places met in this transaction: (parent, name) to its entry.
     pub(super) places: HashMap<(u64, Vec<u8>), u64>,
+    /// What kinds of entries things were put below in this transaction.
+    pub(super) kinds: HashMap<Seq, Kind>,
     pub(super) open: bool,
 }
 
@@ -507,8 +509,8 @@ impl Transaction<'_> {
     }
 
     /// Fails unless `seq` is a collection.
-    pub(crate) fn require_collection(&self, seq: Seq) -> Result<(), IngestError> {
-        match crate::store::read::find_entry(self.connection(), seq)?.and_then(|e| e.known_kind()) {
+    pub(crate) fn require_collection(&mut self, seq: Seq) -> Result<(), IngestError> {
+        match self.kind(seq)? {
             Some(Kind::Collection) => Ok(()),
             Some(Kind::Project) => Err(IngestError::NeedsCollection),
             _ => Err(IngestError::NotFound {
@@ -519,14 +521,27 @@ impl Transaction<'_> {
     }
 
     /// Fails unless `seq` is a project or a collection.
-    pub(crate) fn require_place(&self, seq: Seq) -> Result<(), IngestError> {
-        match crate::store::read::find_entry(self.connection(), seq)?.and_then(|e| e.known_kind()) {
+    pub(crate) fn require_place(&mut self, seq: Seq) -> Result<(), IngestError> {
+        match self.kind(seq)? {
             Some(Kind::Collection | Kind::Project) => Ok(()),
             _ => Err(IngestError::NotFound {
                 what: "project or collection",
                 id: seq.get(),
             }),
         }
+    }
+
+    fn kind(&mut self, seq: Seq) -> Result<Option<Kind>, ReadError> {
+        if let Some(kind) = self.kinds.get(&seq) {
+            return Ok(Some(*kind));
+        }
+        let entry = crate::store::read::find_entry(self.connection(), seq)?;
+        let kind = entry.and_then(|entry| entry.known_kind());
+        if self.kinds.len() >= PLACE_CACHE_MAX {
+            self.kinds.clear();
+        }
+        self.kinds.extend(kind.map(|kind| (seq, kind)));
+        Ok(kind)
     }
 
     fn ancestors(&self, place: Seq) -> Result<Vec<Seq>, ReadError> {
