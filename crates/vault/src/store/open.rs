@@ -458,6 +458,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
+    use crate::store::read;
 
     #[test]
     fn the_schema_of_container_version_1_never_drifts() {
@@ -579,12 +580,12 @@ mod tests {
             reader(&path, FileMode::Shared, Duration::ZERO).expect("it opens"),
             writer(&path, FileMode::Shared, Duration::ZERO).expect("it opens"),
         ] {
-            let mut statement = connection
-                .prepare("SELECT id FROM chunk WHERE substr(sha256, 1, 8) = substr(?1, 1, 8) AND sha256 = ?1")
-                .expect("the table is there");
+            let locate = || connection.prepare_cached(read::LOCATE_CHUNK);
             for digest in 0..5_u8 {
+                let mut statement = locate().expect("the tables are there");
                 assert!(!statement.exists([[digest; 32]]).expect("it can be asked"));
             }
+            let statement = locate().expect("the tables are there");
             assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
         }
     }

@@ -176,17 +176,18 @@ pub(crate) struct ChunkLocation {
     pub(crate) raw_size: usize,
 }
 
+/// A chunk's place, by its digest.
+pub(super) const LOCATE_CHUNK: &str = "SELECT pack.id, chunk.offset, chunk.size, pack.codec, pack.raw_size, chunk.id \
+     FROM chunk JOIN pack ON pack.id = chunk.pack \
+     WHERE substr(chunk.sha256, 1, 8) = substr(?1, 1, 8) AND chunk.sha256 = ?1 LIMIT 1";
+
 /// Finds a chunk by its digest; `None` if the vault does not have it.
 pub(crate) fn locate_chunk(
     connection: &Connection,
     digest: &Digest,
 ) -> Result<Option<ChunkLocation>, ReadError> {
     let row = connection
-        .prepare_cached(
-            "SELECT pack.id, chunk.offset, chunk.size, pack.codec, pack.raw_size, chunk.id \
-             FROM chunk JOIN pack ON pack.id = chunk.pack \
-             WHERE substr(chunk.sha256, 1, 8) = substr(?1, 1, 8) AND chunk.sha256 = ?1 LIMIT 1",
-        )?
+        .prepare_cached(LOCATE_CHUNK)?
         .query_row([digest.as_bytes()], |row| {
             Ok([
                 row.get::<_, i64>(0)?,
