@@ -126,9 +126,8 @@ impl Cli {
 /// Never writes over a file. The key that signs checkpoints is made with the vault and kept in the state folder.
 #[derive(Args, Debug)]
 pub(crate) struct Init {
-    /// The new vault
-    #[arg(default_value = "default.vault")]
-    pub(crate) file: PathBuf,
+    /// The new vault; else the one that --vault names, else default.vault
+    pub(crate) file: Option<PathBuf>,
     /// Space for parity in percent of what is archived: more heals more damage, 0 heals none. For good
     #[arg(long, value_name = "PERCENT", default_value = "6", value_parser = ["0", "3", "6", "12", "25"])]
     pub(crate) parity: String,

@@ -1,7 +1,9 @@
-//! Bodies made of pieces that are read from the vault on demand. A piece is fetched when the one before it has been
+//! Bodies made of pieces that are read from the vault on demand. Pieces are fetched when those before them begin to be
 //! taken, so a slow client holds a little memory, but no thread and no connection to the vault.
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 
 use axum::body::{Body, Bytes};
 use compactvault_vault::ReadError;
@@ -14,13 +16,15 @@ use crate::error::ApiError;
 
 /// Bytes gathered before a body is handed a frame. Pieces of the vault are larger; headers in between are not.
 const FRAME_BYTES: usize = 256 * 1024;
+/// Bytes fetched at once after the first frame: the vault checks several chunks in less time than one after the other.
+const FETCH_BYTES: usize = 1024 * 1024;
 
 /// Checked bytes, in order, ending after the first error.
 pub(crate) type Source = Box<dyn Iterator<Item = Result<Bytes, ReadError>> + Send>;
 
 /// A source and what was fetched from it ahead of time.
 pub(crate) struct Pieces {
-    fetched: Bytes,
+    frames: VecDeque<Bytes>,
     rest: Option<Source>,
     failed: Option<ReadError>,
 }
@@ -28,53 +32,33 @@ pub(crate) struct Pieces {
 impl Pieces {
     /// Fetches the first frame, so that damage there can still be told with a status. Blocks.
     pub(crate) fn begin(source: Source) -> Result<Self, ReadError> {
-        let pieces = Self::fetch(source);
+        let pieces = Self::fetch(source, FRAME_BYTES);
         match pieces.failed {
-            Some(error) if pieces.fetched.is_empty() => Err(error),
+            Some(error) if pieces.frames.is_empty() => Err(error),
             failed => Ok(Self { failed, ..pieces }),
         }
     }
 
-    fn fetch(mut source: Source) -> Self {
-        let mut first = Bytes::new();
-        let mut gathered: Vec<u8> = Vec::new();
-        loop {
-            match source.next() {
-                Some(Ok(piece)) if first.is_empty() && piece.len() >= FRAME_BYTES => {
-                    return Self {
-                        fetched: piece,
-                        rest: Some(source),
-                        failed: None,
-                    };
-                }
-                Some(Ok(piece)) if first.is_empty() => first = piece,
-                Some(Ok(piece)) => {
-                    if gathered.is_empty() {
-                        gathered.extend_from_slice(&first);
-                    }
-                    gathered.extend_from_slice(&piece);
-                }
-                end => {
-                    let fetched = if gathered.is_empty() {
-                        first
-                    } else {
-                        gathered.into()
-                    };
-                    let failed = end.and_then(Result::err);
-                    return Self {
-                        fetched,
-                        rest: None,
-                        failed,
-                    };
-                }
-            }
-            if gathered.len() >= FRAME_BYTES {
+    /// Fetches frames until they are so many bytes.
+    fn fetch(mut source: Source, bytes: usize) -> Self {
+        let mut frames = VecDeque::new();
+        let mut fetched = 0;
+        while fetched < bytes {
+            let (frame, end) = next_frame(&mut source);
+            fetched += frame.len();
+            frames.extend(Some(frame).filter(|frame| !frame.is_empty()));
+            if let ControlFlow::Break(failed) = end {
                 return Self {
-                    fetched: gathered.into(),
-                    rest: Some(source),
-                    failed: None,
+                    frames,
+                    rest: None,
+                    failed,
                 };
             }
+        }
+        Self {
+            frames,
+            rest: Some(source),
+            failed: None,
         }
     }
 
@@ -82,13 +66,14 @@ impl Pieces {
     pub(crate) fn into_body(self, lanes: Lanes, permit: OwnedSemaphorePermit) -> Body {
         match self {
             Self {
-                fetched,
+                mut frames,
                 rest: None,
                 failed: None,
-            } => Body::from(fetched),
+            } => Body::from(frames.pop_front().unwrap_or_default()),
             pieces => Body::from_stream(stream::unfold(
                 Sending {
                     lanes,
+                    frames: VecDeque::new(),
                     next: Next::Ready(pieces),
                     _permit: permit,
                 },
@@ -98,8 +83,37 @@ impl Pieces {
     }
 }
 
+/// Bytes for one frame, and whether the source ended with them, or with an error.
+fn next_frame(source: &mut Source) -> (Bytes, ControlFlow<Option<ReadError>>) {
+    let mut first = Bytes::new();
+    let mut gathered: Vec<u8> = Vec::new();
+    let end = loop {
+        match source.next() {
+            Some(Ok(piece)) if first.is_empty() => first = piece,
+            Some(Ok(piece)) => {
+                if gathered.is_empty() {
+                    gathered.extend_from_slice(&first);
+                }
+                gathered.extend_from_slice(&piece);
+            }
+            end => break ControlFlow::Break(end.and_then(Result::err)),
+        }
+        if first.len().max(gathered.len()) >= FRAME_BYTES {
+            break ControlFlow::Continue(());
+        }
+    };
+    let frame = if gathered.is_empty() {
+        first
+    } else {
+        gathered.into()
+    };
+    (frame, end)
+}
+
 struct Sending {
     lanes: Lanes,
+    /// Fetched, and next to be sent.
+    frames: VecDeque<Bytes>,
     next: Next,
     _permit: OwnedSemaphorePermit,
 }
@@ -112,32 +126,34 @@ enum Next {
 }
 
 impl Sending {
-    /// One frame. The one after it is already being fetched when this returns.
+    /// One frame. Those after the ones at hand are already being fetched when this returns.
     async fn step(mut self) -> Option<(io::Result<Bytes>, Self)> {
-        let pieces = match std::mem::replace(&mut self.next, Next::Done) {
-            Next::Done => return None,
-            Next::Failed(error) => return Some((Err(broken(&error)), self)),
-            Next::Ready(pieces) => pieces,
-            Next::Coming(fetching) => match fetching.await {
-                Ok(pieces) => pieces,
-                Err(panic) => return Some((Err(broken(&panic)), self)),
-            },
-        };
-        self.next = match (pieces.rest, pieces.failed) {
-            (_, Some(error)) => Next::Failed(error),
-            (None, None) => Next::Done,
-            (Some(rest), None) => {
-                match self
-                    .lanes
-                    .start(Lane::Read, move || Pieces::fetch(rest))
-                    .await
-                {
-                    Ok(fetching) => Next::Coming(fetching),
-                    Err(busy) => return Some((Err(broken(&ApiError::message(&busy))), self)),
-                }
+        loop {
+            if let Some(frame) = self.frames.pop_front() {
+                return Some((Ok(frame), self));
             }
-        };
-        Some((Ok(pieces.fetched), self))
+            let pieces = match std::mem::replace(&mut self.next, Next::Done) {
+                Next::Done => return None,
+                Next::Failed(error) => return Some((Err(broken(&error)), self)),
+                Next::Ready(pieces) => pieces,
+                Next::Coming(fetching) => match fetching.await {
+                    Ok(pieces) => pieces,
+                    Err(panic) => return Some((Err(broken(&panic)), self)),
+                },
+            };
+            self.frames = pieces.frames;
+            self.next = match (pieces.rest, pieces.failed) {
+                (_, Some(error)) => Next::Failed(error),
+                (None, None) => Next::Done,
+                (Some(rest), None) => {
+                    let fetch = move || Pieces::fetch(rest, FETCH_BYTES);
+                    match self.lanes.start(Lane::Read, fetch).await {
+                        Ok(fetching) => Next::Coming(fetching),
+                        Err(busy) => return Some((Err(broken(&ApiError::message(&busy))), self)),
+                    }
+                }
+            };
+        }
     }
 }
 
@@ -232,6 +248,6 @@ mod tests {
                 .unwrap();
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        assert!(fetched.load(Ordering::SeqCst) <= 4);
+        assert!(fetched.load(Ordering::SeqCst) <= 1 + 2 * FETCH_BYTES / FRAME_BYTES);
     }
 }

@@ -219,40 +219,48 @@ impl AssetReader {
             reader: self.clone(),
             at: range.start.min(end),
             end,
-            ahead: None,
+            ahead: VecDeque::new(),
             begun: false,
             failed: false,
         }
     }
 }
 
-/// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. No more than one
-/// piece is held until it is asked for, so a slow consumer costs little but its own memory.
+/// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. A little more than
+/// [`READ_AHEAD_BYTES`] is held at most until it is asked for, so a slow consumer costs little but its own memory.
 pub struct AssetRange {
     reader: AssetReader,
     at: u64,
     end: u64,
-    /// The chunk after the one that was handed out: two are read and checked together once it is known that more than one
-    /// is wanted.
-    ahead: Option<Result<Vec<u8>, ChunkError>>,
+    /// The chunks after the one that was handed out.
+    ahead: VecDeque<Result<Vec<u8>, ChunkError>>,
     begun: bool,
     failed: bool,
 }
 
+/// Chunks of one range are read and checked together until they are so many bytes: hashing several takes less time than one
+/// after the other.
+const READ_AHEAD_BYTES: u64 = 1024 * 1024;
+
 impl AssetRange {
     /// The chunk of that number, whole.
     fn chunk(&mut self, index: usize) -> Result<Vec<u8>, ChunkError> {
-        if let Some(ahead) = self.ahead.take() {
-            return ahead;
+        if self.ahead.is_empty() {
+            let ends = &self.reader.open.ends;
+            // The first comes as soon as it can.
+            let until = if self.begun {
+                self.end.min(self.at + READ_AHEAD_BYTES)
+            } else {
+                ends[index]
+            };
+            let count = ends[index..].partition_point(|end| *end < until) + 1;
+            let records = index * RECORD_BYTES..(index + count) * RECORD_BYTES;
+            let records = &self.reader.open.records[records];
+            self.ahead = self.reader.reading.chunks(records).into();
+            self.begun = true;
         }
-        let open = &self.reader.open;
-        // The first comes as soon as it can.
-        let two = self.begun && open.ends[index] < self.end;
-        let records = index * RECORD_BYTES..(index + 1 + usize::from(two)) * RECORD_BYTES;
-        let mut chunks = self.reader.reading.chunks(&open.records[records]);
-        self.begun = true;
-        self.ahead = chunks.drain(1..).next();
-        chunks.remove(0)
+        let next = self.ahead.pop_front();
+        next.expect("the range goes on, and so there was one more chunk to read")
     }
 }
 

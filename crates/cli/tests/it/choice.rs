@@ -41,6 +41,23 @@ fn the_only_vault_in_the_folder_is_meant() {
 }
 
 #[test]
+fn init_makes_the_vault_that_is_named_in_whichever_way() {
+    let place = Place::empty();
+    place.run(["init", "--vault", "named.vault"]).expect_code(0);
+    let by_variable = place
+        .command(["init"])
+        .env("COMPACTVAULT_VAULT", "variable.vault")
+        .status()
+        .expect("the program starts");
+    assert!(by_variable.success());
+    assert_eq!(place.names(), ["named.vault", "variable.vault"]);
+    let both = place.run(["init", "one.vault", "--vault", "other.vault"]);
+    both.expect_code(2);
+    assert!(both.stderr.contains("name it once"), "{both:?}");
+    assert_eq!(place.names(), ["named.vault", "variable.vault"]);
+}
+
+#[test]
 fn only_init_and_serve_create_a_vault() {
     let place = Place::empty();
     write(place.path("f"), "f");
