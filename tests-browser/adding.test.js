@@ -38,7 +38,7 @@ describe('adding', () => {
     await archive.place('In').click();
     await opened.page.waitForURL(/\/c\//);
     opened.page.on('request', (request) => {
-      if (request.method() === 'POST' && /upload\/chunk|\/assets\?/.test(request.url())) sent += 1;
+      if (request.method() === 'POST' && /upload\/chunk|\/assets\?|\/batch/.test(request.url())) sent += 1;
     });
   });
 

@@ -36,6 +36,8 @@
  * @typedef {{upload_id: string, status: 'receiving' | 'queued' | 'sealed' | 'failed', parts?: {index: number, size: number}[],
  *   received_bytes?: number, filename?: string, asset_id?: number, already_archived?: boolean, code?: string,
  *   message?: string}} Upload
+ * @typedef {Upload & {status: 'sealed', message: string} | {status: 'failed', http_status: number, code: string, message: string}} Carried
+ *   what became of one file of several in a request
  * @typedef {{version: string, vault: {id: string, name: string, created: string, created_unix_ms: number, format: number},
  *   read_only: string | null, projects: number, collections: number, assets: number, links: number, entries: number,
  *   chunks: number, packs: number, logical_bytes: number, unique_bytes: number, stored_bytes: number, file_bytes: number,
@@ -238,7 +240,13 @@ export const api = {
    * A whole file, to an address made by `addressOf.file`.
    * @param {string} address @param {Blob} body @param {Sending} [how] @returns {Promise<Upload & {message: string}>}
    */
-  sendFile: (address, body, how) => send(address, body, how),
+  sendFile: send,
+  /**
+   * Several whole files, each answered for itself.
+   * @param {number} collectionId @param {Blob} body a line of JSON that lists them, then their bytes
+   * @param {Sending} [how] @returns {Promise<{files: Carried[]}>}
+   */
+  sendBatch: (collectionId, body, how) => send(`/api/collections/${collectionId}/batch`, body, how),
 };
 
 export const addressOf = {
@@ -265,6 +273,8 @@ export const addressOf = {
  */
 function send(address, body, { onProgress = () => {}, signal } = {}) {
   return new Promise((resolve, reject) => {
+    // Who had to wait for a turn may have been told to stop meanwhile.
+    if (signal?.aborted) return reject(signal.reason);
     const xhr = new XMLHttpRequest();
     xhr.open('POST', address);
     xhr.setRequestHeader('Content-Type', 'application/octet-stream');

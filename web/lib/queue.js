@@ -1,13 +1,17 @@
-// Work that waits its turn: at most so many at once, in the order given. Nothing here knows what the work is.
+// Work that waits its turn: at most so much at once, in the order given. Nothing here knows what the work is.
 
 /**
  * @template T
  */
 export class WorkQueue {
-  /** @param {number} limit how many run at once @param {(task: T) => Promise<void>} run must deal with its own failures */
-  constructor(limit, run) {
+  /**
+   * @param {number} limit how much runs at once @param {(task: T) => Promise<void>} run must deal with its own failures
+   * @param {(task: T) => number} [weigh] how much of the limit a task takes, at most all of it
+   */
+  constructor(limit, run, weigh = () => 1) {
     this.limit = limit;
     this.run = run;
+    this.weigh = weigh;
     /** @type {T[]} */
     this.waiting = [];
     this.head = 0;
@@ -51,20 +55,22 @@ export class WorkQueue {
   }
 
   advance() {
-    while (!this.paused && this.running < this.limit && this.length > 0) {
+    while (!this.paused && this.length > 0) {
       const task = this.waiting[this.head];
+      const weight = this.weigh(task);
+      if (this.running + weight > this.limit) break;
       this.head += 1;
       // Shifting an array of 100,000 once per task would be quadratic; the spent front is cut off now and then.
       if (this.head > 1024 && this.head * 2 > this.waiting.length) {
         this.waiting = this.waiting.slice(this.head);
         this.head = 0;
       }
-      this.running += 1;
+      this.running += weight;
       Promise.resolve()
         .then(() => this.run(task))
         .catch((error) => console.error(error))
         .finally(() => {
-          this.running -= 1;
+          this.running -= weight;
           this.advance();
         });
     }

@@ -24,6 +24,24 @@ describe('queue', () => {
     assert.equal(queue.length, 0);
   });
 
+  it('runs less at once of what weighs more, and keeps the order', async () => {
+    const begun = [];
+    let weight = 0;
+    let most = 0;
+    const queue = new WorkQueue(8, async (/** @type {number} */ n) => {
+      begun.push(n);
+      weight += n;
+      most = Math.max(most, weight);
+      await sleep(n % 3);
+      weight -= n;
+    }, (n) => n);
+    const tasks = [1, 1, 1, 8, 1, 4, 4, 4, 1, 1, 2, 8];
+    for (const n of tasks) queue.add(n);
+    await queue.idle();
+    assert.deepEqual(begun, tasks);
+    assert.equal(most, 8);
+  });
+
   it('goes on past work that throws', async (t) => {
     t.mock.method(console, 'error', () => {});
     const seen = [];

@@ -73,7 +73,7 @@ export class Intake extends EventTarget {
       unreadable: collected.files.filter((found) => found.error),
       known,
     };
-    const checking = this.check(target, collected, known);
+    void this.check(target, collected, known);
     for (let error = ''; ; ) {
       /** @type {{project: string, collection: string} | null} */
       const answer = await new Promise((resolve) => {
@@ -91,7 +91,6 @@ export class Intake extends EventTarget {
       try {
         known.stop();
         await this.start(target, collected, { ...answer, place: question.place, handles: (await Promise.all(handles)).filter(Boolean) }, known);
-        void checking;
         return;
       } catch (problem) {
         error = /** @type {Error} */ (problem).message;
@@ -164,12 +163,14 @@ export class Intake extends EventTarget {
   /** Says that somebody is at work on these, and how much is left. */
   beat() {
     this.batches = this.batches.filter((batch) => {
-      const left = /** @type {any} */ (batch).items.filter((/** @type {import('./session.js').Item} */ { state }) => ['waiting', 'hashing', 'receiving'].includes(state));
+      /** @type {import('./session.js').Item[]} */
+      const items = /** @type {any} */ (batch).items;
+      const left = items.filter(({ state }) => ['waiting', 'hashing', 'receiving'].includes(state));
       if (left.length === 0) {
         void forgetBatch(batch.id);
         return false;
       }
-      const bytes = left.reduce((/** @type {number} */ sum, /** @type {import('./session.js').Item} */ { size, sent }) => sum + size - sent, 0);
+      const bytes = left.reduce((sum, { size, sent }) => sum + size - sent, 0);
       Object.assign(batch, { seen: Date.now(), files: left.length, bytes });
       void keepBatch(batch);
       return true;

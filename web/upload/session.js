@@ -4,9 +4,10 @@
 import { api } from '../api.js';
 import { WorkQueue, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { Hasher } from './hasher.js';
-import { ended, newUploadId, transfer } from './transfer.js';
+import { LARGE_BYTES, ended, newUploadId, transfer } from './transfer.js';
 
-const FILES_AT_ONCE = 8;
+/** Small files travel together, so that many have to be in hand; of those that are large, or may be, an eighth as many. */
+const FILES_AT_ONCE = 128;
 
 /**
  * @typedef {'waiting' | 'hashing' | 'receiving' | 'queued' | 'sealed' | 'already' | 'failed'} ItemState
@@ -15,6 +16,11 @@ const FILES_AT_ONCE = 8;
  *   code: string, assetId: number, sha256: string, maybeThere: boolean}} Item where: the folders it came in, for showing;
  *   maybeThere: its collection held something before, so that asking may save sending
  */
+
+/** @param {Item} item */
+function weightOf({ found, size }) {
+  return (found.file || size) && size < LARGE_BYTES ? 1 : FILES_AT_ONCE / 8;
+}
 
 /** Why a transfer was broken off. */
 export const PAUSED = new DOMException('Paused', 'AbortError');
@@ -29,7 +35,8 @@ export class UploadSession extends EventTarget {
     this.byUploadId = new Map();
     /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
     this.early = new Map();
-    this.queue = new WorkQueue(FILES_AT_ONCE, (/** @type {Item} */ item) => this.runOne(item));
+    /** @type {WorkQueue<Item>} */
+    this.queue = new WorkQueue(FILES_AT_ONCE, (item) => this.runOne(item), weightOf);
     this.queuedCheck = false;
     /** @type {Promise<void> | null} */
     this.away = null;
@@ -131,9 +138,10 @@ export class UploadSession extends EventTarget {
   /** Parts on their way are broken off and sent again later; those that arrived stay there. */
   pause() {
     if (this.pausing) return;
-    let resolve = () => {};
-    const promise = /** @type {Promise<void>} */ (new Promise((done) => { resolve = () => done(undefined); }));
-    this.pausing = { promise, resolve };
+    /** @type {any} */
+    const pausing = {};
+    pausing.promise = new Promise((resolve) => { pausing.resolve = resolve; });
+    this.pausing = pausing;
     this.queue.pause();
     this.breaking.abort(PAUSED);
     this.changed();
@@ -155,11 +163,7 @@ export class UploadSession extends EventTarget {
       if (item.state === 'waiting') this.update(item, { state: 'failed', code: 'cancelled', error: 'Cancelled before it was sent.' });
     }
     this.breaking.abort(CANCELLED);
-    this.breaking = new AbortController();
-    this.pausing?.resolve();
-    this.pausing = null;
-    this.queue.resume();
-    this.changed();
+    this.resume();
   }
 
   /** @param {Item} item */
@@ -219,7 +223,7 @@ export class UploadSession extends EventTarget {
       this.early.set(upload.upload_id, upload);
       return;
     }
-    ended(item, upload, { hasher: this.hasher, untilAnswered: () => this.untilAnswered(), update: (i, c) => this.update(i, c) });
+    ended(item, upload, this);
   }
 
   /** After a break in the event stream: ask for what may have been missed. */

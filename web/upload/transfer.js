@@ -1,6 +1,6 @@
-// Brings one file to the server: a small one in one request, a larger one in parts, then `complete`. Survives lost answers,
-// a server that is away or busy, and a restart of it, by sending a small file again, and of a larger one only the parts
-// that are not there.
+// Brings one file to the server: a small one in one request, shared with others where they are ready too, a larger one in
+// parts, then `complete`. Survives lost answers, a server that is away or busy, and a restart of it, by sending a small file
+// again, and of a larger one only the parts that are not there.
 
 import { ApiError, addressOf, api } from '../api.js';
 import { Gate, backoff, eachLimited, sleep } from '../lib/queue.js';
@@ -13,11 +13,12 @@ export const PART_BYTES = 4 * 1024 * 1024;
 const PARTS_IN_FLIGHT = 4;
 /** Six connections serve a browser, the event stream holds one, and the page wants to go on listing meanwhile. */
 const large = new Gate(4);
-const LARGE_BYTES = 256 * 1024;
+/** Of those that go alone: a browser would queue what more there is, and the page's own questions behind it. */
+const small = new Gate(8);
+/** From here on, asking whether a file is there is quicker than sending it. */
+export const LARGE_BYTES = 256 * 1024;
 const BUSY_TRIES = 40;
 const COMPLETE_TRIES = 4;
-/** Below this, asking whether a file is there takes as long as sending it. */
-const ASKED_BYTES = 256 * 1024;
 /** Proxies refuse longer addresses; a file deep in folders with long names goes as parts, where they are in the body. */
 const ADDRESS_MOST = 4000;
 
@@ -41,7 +42,7 @@ export async function transfer(item, tools) {
 async function send(item, tools) {
   const file = item.found.file ?? (await reread(item));
   const parts = Math.ceil(file.size / PART_BYTES);
-  if (item.maybeThere && file.size >= ASKED_BYTES && (await isThere(item, file, tools))) return;
+  if (item.maybeThere && file.size >= LARGE_BYTES && (await isThere(item, file, tools))) return;
   if (parts <= 1 && addressFor(item, file, '').length < ADDRESS_MOST) return sendWhole(item, file, tools);
   tools.update(item, { state: 'receiving', size: file.size, modified: file.lastModified, sent: 0 });
 
@@ -129,19 +130,26 @@ function addressFor(item, file, sha256) {
 async function sendWhole(item, file, tools) {
   tools.update(item, { state: 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
   // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
-  const address = addressFor(item, file, await hashOf(item, file, tools));
+  const sha256 = await hashOf(item, file, tools);
   tools.update(item, { state: 'receiving' });
   const onProgress = (/** @type {number} */ sent) => tools.update(item, { sent: Math.min(sent, file.size) });
+  // Where the module does not arrive, each goes alone: that costs time and nothing else.
+  const { carry } = await import('./together.js').catch(() => ({ carry: sendAlone }));
   // Sent again after a lost answer, it is found to be there already.
-  const answer = await patiently(tools, () => sendBlob(file, () => api.sendFile(address, file, { onProgress, signal: tools.signal?.() })));
+  const answer = await patiently(tools, () => carry(item, file, sha256, { onProgress, signal: tools.signal?.() }));
   if (answer.upload_id) item.uploadId = answer.upload_id;
   ended(item, answer, tools);
+}
+
+/** In a request of its own. @param {Item} item @param {File} file @param {string} sha256 @param {import('../api.js').Sending} how */
+export function sendAlone(item, file, sha256, how) {
+  return sendBlob(file, () => api.sendFile(addressFor(item, file, sha256), file, how));
 }
 
 /** @template T @param {Blob} body @param {() => Promise<T>} send @returns {Promise<T>} */
 async function sendBlob(body, send) {
   try {
-    return await (body.size >= LARGE_BYTES ? large.through(send) : send());
+    return await (body.size < LARGE_BYTES ? small : large).through(send);
   } catch (error) {
     // A file that can no longer be read looks like a broken connection; reading one byte tells them apart.
     if (error instanceof ApiError && error.status === 0) await body.slice(0, 1).arrayBuffer();
@@ -204,7 +212,7 @@ async function patiently(tools, work) {
     } catch (error) {
       if (error?.name === 'AbortError' && error === tools.signal?.().reason) continue;
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 0 || error.status === 401 || error.status === 502 || error.status === 504) {
+      if ([0, 401, 502, 504].includes(error.status)) {
         await Promise.race([tools.untilAnswered(), brokenOff(tools.signal?.())]);
       } else if (error.passing && busy < BUSY_TRIES) {
         await sleep(Math.max(error.retryAfter * 1000, backoff(busy)));
@@ -246,16 +254,15 @@ function adopt(item, state, tools) {
   return true;
 }
 
-/** @param {Item} item @param {import('../api.js').Upload} answer @param {Tools} tools */
-export function ended(item, answer, { update }) {
+/** @param {Item} item @param {import('../api.js').Upload} answer @param {Pick<Tools, 'update'>} tools */
+export function ended(item, answer, tools) {
   // The event that says "sealed" may overtake the answer that says "queued".
   if (item.state === 'sealed' || item.state === 'already') return;
   if (answer.status === 'failed') {
-    update(item, { state: 'failed', error: answer.message ?? 'the server could not seal it', code: answer.code ?? '' });
-  } else if (answer.already_archived) {
-    update(item, { state: 'already', sent: item.size, assetId: answer.asset_id ?? 0 });
+    tools.update(item, { state: 'failed', error: answer.message ?? 'the server could not seal it', code: answer.code ?? '' });
   } else {
-    update(item, { state: answer.status === 'sealed' ? 'sealed' : 'queued', sent: item.size, assetId: answer.asset_id ?? 0 });
+    const state = answer.already_archived ? 'already' : answer.status === 'sealed' ? 'sealed' : 'queued';
+    tools.update(item, { state, sent: item.size, assetId: answer.asset_id ?? 0 });
   }
 }
 
@@ -281,7 +288,7 @@ function explained(error, item) {
   const name = `“${visibleName(item.name)}”`;
   if (error?.name === 'AbortError') return { code: 'cancelled', error: 'Cancelled before it was sent.' };
   if (error instanceof ApiError) {
-    if (error.code === 'digest_differs' || error.code === 'part_differs' || error.code === 'size_differs') {
+    if (['digest_differs', 'part_differs', 'size_differs'].includes(error.code)) {
       return { code: error.code, error: `${name} changed while it was being read and was not archived. Retry when it rests.` };
     }
     return { code: error.code, error: error.message };

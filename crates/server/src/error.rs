@@ -13,6 +13,7 @@ use compactvault_vault::{IngestError, NameError, OpenError, ReadError, Retry};
 use serde::Serialize;
 
 use crate::auth::Needs;
+use crate::wire::FailedInBatch;
 
 /// Why somebody was turned away; on the answers that do so, for the log and the meters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +166,17 @@ impl ApiError {
     ) -> Self {
         tracing::error!(%cause, code, "a request failed");
         Self::new(status, code, message)
+    }
+}
+
+impl From<ApiError> for FailedInBatch {
+    fn from(error: ApiError) -> Self {
+        Self {
+            status: "failed",
+            http_status: error.0.status.as_u16(),
+            code: error.0.code,
+            message: error.0.message.into_owned(),
+        }
     }
 }
 

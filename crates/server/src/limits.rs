@@ -61,6 +61,8 @@ pub(crate) const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Parts of uploads and files in one request at once, each with up to 1 MiB on its way to the spool.
 const PARTS_MAX: usize = 64;
+/// Files in one batch at most: enough to share a commit, and few enough to send again.
+pub(crate) const BATCH_FILES_MAX: usize = 256;
 /// Uploads that one client may have begun and not ended. A page sends six at once.
 pub(crate) const UPLOADS_PER_CLIENT_MAX: usize = 4096;
 /// How long nothing of a body may come before it is given up.
@@ -75,7 +77,7 @@ const MEMORY_UNIT: usize = 4096;
 
 // Downloads.
 
-/// Downloads at once, each with up to 2 MiB on its way.
+/// Downloads at once, each with up to 4 MiB on its way.
 const DOWNLOADS_MAX: usize = 128;
 /// Pages at once that are told what happens. Each holds a connection.
 pub(crate) const EVENT_READERS_MAX: usize = 256;

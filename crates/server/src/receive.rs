@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use compactvault_vault::uploads::PartWriter;
 use compactvault_vault::{CollectionId, Vault};
 use futures_util::StreamExt as _;
@@ -108,6 +108,34 @@ pub(crate) async fn receive_whole(
     let spooling = Spooling::new(app, begin);
     let written = spooling.receive(gathered, frames).await?;
     Ok(Received::Spooled(Box::new(written)))
+}
+
+/// Receives a body of up to [`IN_MEMORY_BYTES_MAX`], with its place among what is kept in memory.
+pub(crate) async fn receive_in_memory(
+    app: &App,
+    announced: Option<u64>,
+    body: Body,
+) -> Result<(Vec<u8>, OwnedSemaphorePermit), ApiError> {
+    let too_large = || {
+        let message = format!("this body can have at most {IN_MEMORY_BYTES_MAX} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
+    };
+    let most = IN_MEMORY_BYTES_MAX as u64;
+    let expected = match announced {
+        Some(announced) if announced > most => return Err(too_large()),
+        announced => usize::try_from(announced.unwrap_or(most)).expect("it is at most 8 MiB"),
+    };
+    let room = app.limits.memory(expected).ok_or_else(ApiError::busy)?;
+    let mut frames = Frames::new(body, announced);
+    let mut gathered = Vec::new();
+    gathered.reserve_exact(announced.map_or(0, |_| expected));
+    while let Some(frame) = frames.next().await? {
+        if gathered.len() + frame.len() > expected {
+            return Err(too_large());
+        }
+        gathered.extend_from_slice(&frame);
+    }
+    Ok((gathered, room))
 }
 
 /// A body, frame by frame, as long as it keeps coming and is no longer than announced.

@@ -2,6 +2,7 @@
 //! the `OpenAPI` description are made from.
 
 mod assets;
+mod batch;
 mod collections;
 mod document;
 mod downloads;
@@ -73,6 +74,7 @@ pub(crate) fn table() -> Vec<Route> {
         get_(Read, "/api/collections/{id}", get(collections::one)),
         get_(Read, "/api/collections/{id}/assets", get(collections::assets)),
         post_(Add, "/api/collections/{id}/assets", post(whole::archive)),
+        post_(Add, "/api/collections/{id}/batch", post(batch::archive)),
         get_(Read, "/api/collections/{id}/download", get(downloads::collection)),
         post_(Read, "/api/collections/{id}/assets/download", post(downloads::selection)),
         get_(Read, "/api/search", get(search::search)),

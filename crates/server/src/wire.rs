@@ -538,6 +538,30 @@ pub(crate) struct Completed {
     pub(crate) already_archived: Option<bool>,
 }
 
+/// The answer to a batch of files.
+#[derive(Debug, Serialize)]
+pub(crate) struct Batch {
+    pub(crate) files: Vec<InBatch>,
+}
+
+/// What became of a file in a batch.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum InBatch {
+    Sealed(Completed),
+    Failed(FailedInBatch),
+}
+
+/// A file that was refused while the others of its batch were not.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailedInBatch {
+    pub(crate) status: &'static str,
+    /// What the answer would have had if the file had come alone.
+    pub(crate) http_status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
 /// Where a ZIP waits.
 #[derive(Debug, Serialize)]
 pub(crate) struct TicketUrl {

@@ -7,6 +7,8 @@ mod access;
 mod assets;
 #[path = "it/attacks.rs"]
 mod attacks;
+#[path = "it/batch.rs"]
+mod batch;
 #[path = "it/bench.rs"]
 mod bench;
 #[path = "it/collections.rs"]

@@ -145,8 +145,9 @@ impl Ticket {
     }
 }
 
-/// Chunks of one source that are hashed on the thread that reads it: a thread for less would not pay.
-const CHUNKS_HASHED_HERE: usize = 8;
+/// Chunks of one source that are hashed on the thread that reads it, and held until more come or none: a thread for less
+/// would not pay.
+const CHUNKS_HELD: usize = 8;
 /// Chunks of one source that were read and wait to be hashed.
 const CHUNKS_READ_AHEAD: usize = 4;
 
@@ -207,8 +208,32 @@ impl Ingest {
         asset: NewAsset,
         source: &mut dyn Read,
     ) -> Result<(Ticket, SourceDigest), ArchiveError> {
+        self.archive_holding(asset, source, CHUNKS_HELD)
+    }
+
+    /// Hands in bytes that are in memory. If they are not what was announced, nothing of them is taken in.
+    pub(crate) fn archive_bytes(
+        &self,
+        asset: NewAsset,
+        mut bytes: &[u8],
+    ) -> Result<Ticket, IngestError> {
+        match self.archive_holding(asset, &mut bytes, usize::MAX) {
+            Ok((ticket, _)) => Ok(ticket),
+            Err(ArchiveError::Ingest(error)) => Err(error),
+            Err(ArchiveError::Source(error)) => {
+                unreachable!("memory can be read to its end: {error}")
+            }
+        }
+    }
+
+    fn archive_holding(
+        &self,
+        asset: NewAsset,
+        source: &mut dyn Read,
+        held_max: usize,
+    ) -> Result<(Ticket, SourceDigest), ArchiveError> {
         let mut chunker = self.take_chunker();
-        let result = self.read_source(&asset, &mut chunker, source);
+        let result = self.read_source(&asset, &mut chunker, source, held_max);
         chunker.reset();
         self.chunkers
             .lock()
@@ -336,35 +361,48 @@ impl Ingest {
         spare.unwrap_or_else(|| Chunker::new(self.parameters))
     }
 
+    /// Of what is known whole before anything of it is handed in, nothing is if it is not what was announced: that is so
+    /// for sources of up to `held_max` chunks.
     fn read_source(
         &self,
         asset: &NewAsset,
         chunker: &mut Chunker,
         source: &mut dyn Read,
+        held_max: usize,
     ) -> Result<(Content, SourceDigest), ArchiveError> {
         let manifest = Arc::new(Manifest::default());
         let mut reading = Reading::new(chunker, source);
-        let mut head = Vec::new();
-        let sha256 = match reading.next()? {
-            None => Digest::EMPTY,
-            Some(first) => {
-                head.extend_from_slice(&first[..first.len().min(HEAD_BYTES)]);
-                if reading.is_at_end()? {
-                    // Alone, its digest is the asset's.
-                    let digest = Digest::of(&first);
-                    self.push_chunk(first, digest, &manifest)?;
-                    digest
-                } else {
-                    self.hash_several(first, &mut reading, &manifest)?
-                }
-            }
+        let mut whole = Sha256::default();
+        let mut held: Vec<(Vec<u8>, Digest)> = Vec::new();
+        let mut next = reading.next()?;
+        let start = next.as_deref().unwrap_or_default();
+        let media = Media::detect(asset.name.as_bytes(), &start[..start.len().min(HEAD_BYTES)]);
+        while held.len() < held_max
+            && let Some(bytes) = next.take()
+        {
+            let is_alone = held.is_empty() && reading.is_at_end()?;
+            // Alone, its digest is the asset's.
+            let digest = if is_alone {
+                Digest::of(&bytes)
+            } else {
+                whole.update_and_digest(&bytes)
+            };
+            held.push((bytes, digest));
+            next = reading.next()?;
+        }
+        let sha256 = if next.is_none() {
+            let sha256 = match held[..] {
+                [(_, digest)] => digest,
+                _ => whole.finish(),
+            };
+            check_expectations(asset, &reading.digest(sha256))?;
+            self.push_chunks(held, &manifest)?;
+            sha256
+        } else {
+            self.push_chunks(held, &manifest)?;
+            self.hash_beside(next, &mut reading, whole, &manifest)?
         };
-        let digest = SourceDigest {
-            size: reading.size,
-            sha256,
-            crc32: reading.crc32.finalize(),
-        };
-        let media = Media::detect(asset.name.as_bytes(), &head);
+        let digest = reading.digest(sha256);
         Ok((
             Content {
                 manifest,
@@ -375,39 +413,33 @@ impl Ingest {
         ))
     }
 
-    /// Pushes `first` and all chunks after it; gives the digest of all. Beyond a few, they are hashed on a thread of their
-    /// own while this one reads on.
-    fn hash_several(
+    /// Pushes `next` and all chunks after it, hashing them on a thread of their own while this one reads on; gives the
+    /// digest of these and what `whole` has taken in before.
+    fn hash_beside(
         &self,
-        first: Vec<u8>,
+        mut next: Option<Vec<u8>>,
         reading: &mut Reading<'_>,
+        mut whole: Sha256,
         manifest: &Arc<Manifest>,
     ) -> Result<Digest, ArchiveError> {
-        let mut whole = Sha256::default();
-        let mut chunk = Some(first);
-        for _ in 0..CHUNKS_HASHED_HERE {
-            let Some(bytes) = chunk else {
-                return Ok(whole.finish());
-            };
-            self.hash_chunk(&mut whole, bytes, manifest)?;
-            chunk = reading.next()?;
-        }
         std::thread::scope(|scope| {
             let (send, receive) = mpsc::sync_channel(CHUNKS_READ_AHEAD);
-            let hashing = scope.spawn(move || {
+            let hashing = scope.spawn(move || -> Result<Digest, ArchiveError> {
                 for bytes in receive {
-                    self.hash_chunk(&mut whole, bytes, manifest)?;
+                    let bytes: Vec<u8> = bytes;
+                    let digest = whole.update_and_digest(&bytes);
+                    self.push_chunk(bytes, digest, manifest)?;
                 }
                 Ok(whole.finish())
             });
             let read = loop {
-                match chunk.map(|bytes| send.send(bytes)) {
+                match next.map(|bytes| send.send(bytes)) {
                     // At the end of the source, or of the thread, which says why.
                     None | Some(Err(_)) => break Ok(()),
                     Some(Ok(())) => {}
                 }
                 match reading.next() {
-                    Ok(next) => chunk = next,
+                    Ok(chunk) => next = chunk,
                     Err(error) => break Err(error),
                 }
             };
@@ -417,14 +449,15 @@ impl Ingest {
         })
     }
 
-    fn hash_chunk(
+    fn push_chunks(
         &self,
-        whole: &mut Sha256,
-        bytes: Vec<u8>,
+        chunks: Vec<(Vec<u8>, Digest)>,
         manifest: &Arc<Manifest>,
-    ) -> Result<(), ArchiveError> {
-        let digest = whole.update_and_digest(&bytes);
-        Ok(self.push_chunk(bytes, digest, manifest)?)
+    ) -> Result<(), IngestError> {
+        for (bytes, digest) in chunks {
+            self.push_chunk(bytes, digest, manifest)?;
+        }
+        Ok(())
     }
 
     fn push_chunk(
@@ -486,6 +519,15 @@ impl<'a> Reading<'a> {
         self.size += chunk.len() as u64;
         self.crc32.update(chunk);
         Ok(Some(chunk.to_vec()))
+    }
+
+    /// What is known of all bytes until now; `sha256` is theirs.
+    fn digest(&self, sha256: Digest) -> SourceDigest {
+        SourceDigest {
+            size: self.size,
+            sha256,
+            crc32: self.crc32.clone().finalize(),
+        }
     }
 
     fn is_at_end(&mut self) -> Result<bool, ArchiveError> {

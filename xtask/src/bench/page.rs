@@ -25,6 +25,10 @@ const CONNECTIONS: usize = 5;
 /// So many of these at once, that the page can go on listing meanwhile.
 const LARGE_AT_ONCE: usize = 4;
 const LARGE_BYTES: usize = 256 * 1024;
+/// Files below [`LARGE_BYTES`] are sent together, at most so many and so many bytes, and so many times at once.
+const BATCH_FILES: usize = 64;
+const BATCH_BYTES: u64 = 2 * 1024 * 1024;
+const BATCHES_AT_ONCE: usize = 2;
 const HASHERS: usize = 2;
 const BUSY_TRIES: u32 = 40;
 /// How long everything may take to be listed once it is sent.
@@ -60,11 +64,53 @@ impl<'a> Page<'a> {
 
     /// Sends all files; they are archived then, or queued for it. The first failure ends it.
     pub(super) fn upload(&self, files: &[SourceFile]) -> Result<()> {
-        at_once(FILES_AT_ONCE, files.len(), |index| {
-            let file = &files[index];
-            self.send(index, file)
-                .with_context(|| format!("uploading {}", file.path.display()))
+        let (small, large): (Vec<_>, Vec<_>) = files
+            .iter()
+            .enumerate()
+            .partition(|(_, file)| file.size < LARGE_BYTES as u64);
+        let small: Vec<&SourceFile> = small.into_iter().map(|(_, file)| file).collect();
+        let batches = batches(&small);
+        std::thread::scope(|scope| {
+            let together = scope.spawn(|| {
+                at_once(BATCHES_AT_ONCE, batches.len(), |index| {
+                    self.send_together(batches[index])
+                })
+            });
+            let apart = at_once(FILES_AT_ONCE, large.len(), |at| {
+                let (index, file) = large[at];
+                self.send(index, file)
+                    .with_context(|| format!("uploading {}", file.path.display()))
+            });
+            let together = together.join().map_err(|_| anyhow!("sending panicked"))?;
+            apart.and(together)
         })
+    }
+
+    /// Sends small files in one request.
+    fn send_together(&self, files: &[&SourceFile]) -> Result<()> {
+        let mut bytes = Vec::new();
+        let mut list = Vec::new();
+        for file in files {
+            let from = bytes.len();
+            std::io::Read::read_to_end(&mut File::open(&file.path)?, &mut bytes)?;
+            let digest = self.hashers.through(|| Sha256::digest(&bytes[from..]));
+            list.push(json!({
+                "filename": file.name(),
+                "path": file.prefix(),
+                "modified": file.modified_ms,
+                "size": bytes.len() - from,
+                "sha256": hex(&digest),
+            }));
+        }
+        let mut body = serde_json::to_vec(&list)?;
+        body.push(b'\n');
+        body.append(&mut bytes);
+        let path = format!("/api/collections/{}/batch", self.collection);
+        let answer = self.post(&path, &body)?.json()?;
+        let sealed = answer["files"].as_array().context("a list of files")?;
+        let all = sealed.iter().all(|file| file["status"] == "sealed");
+        ensure!(all && sealed.len() == files.len(), "refused: {answer}");
+        Ok(())
     }
 
     fn send(&self, index: usize, file: &SourceFile) -> Result<()> {
@@ -162,6 +208,22 @@ impl<'a> Page<'a> {
         }
         bail!("the server is busy for good")
     }
+}
+
+/// What is sent together, in order.
+fn batches<'a, 'b>(mut files: &'a [&'b SourceFile]) -> Vec<&'a [&'b SourceFile]> {
+    let mut batches = Vec::new();
+    while !files.is_empty() {
+        let mut bytes = 0;
+        let fits = files.iter().take(BATCH_FILES).take_while(|file| {
+            bytes += file.size;
+            bytes <= BATCH_BYTES
+        });
+        let (batch, rest) = files.split_at(fits.count());
+        batches.push(batch);
+        files = rest;
+    }
+    batches
 }
 
 /// Where a small file is sent to.

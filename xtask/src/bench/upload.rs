@@ -68,7 +68,7 @@ fn to_copyparty(lab: &Lab, corpus: &Corpus) -> Result<Run> {
     let folder = fresh(lab.home.join("served"))?;
     let server = Peer::copyparty(copyparty, &folder, &lab.home)?;
     let address = format!("http://{}/", server.address);
-    let mut upload = command(&copyparty.uploader, &lab.home, ["-ns", &address]);
+    let mut upload = command(&copyparty.uploader, &lab.home, ["-ns", "--ok", &address]);
     upload.arg(&corpus.path);
     isolate(&mut upload, &lab.home);
     settle()?;

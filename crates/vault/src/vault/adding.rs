@@ -4,7 +4,7 @@ use super::Vault;
 use crate::entry::Kind;
 use crate::error::{IngestError, ReadError};
 use crate::ids::{CollectionId, Digest};
-use crate::ingest::{ArchiveError, NewAsset, Sealed};
+use crate::ingest::{NewAsset, Sealed, Ticket};
 use crate::limits::DEPTH_MAX;
 use crate::model::PlaceId;
 use crate::name::Name;
@@ -57,24 +57,30 @@ impl Vault {
     /// Archives bytes that are in memory, and blocks until they are durable. Threads that do so at the same time share
     /// a commit. What can be known to be wrong is refused before anything of it reaches the vault.
     pub fn archive_bytes(&self, asset: NewAsset, bytes: &[u8]) -> Result<Sealed, IngestError> {
-        let ingest = self.ingest()?;
+        self.hand_in_bytes(asset, bytes)?.wait()
+    }
+
+    /// As [`Vault::archive_bytes`], for several that share commits: one that is refused keeps the others from nothing.
+    /// In their order.
+    pub fn archive_each<'a>(
+        &self,
+        files: impl IntoIterator<Item = (NewAsset, &'a [u8])>,
+    ) -> Vec<Result<Sealed, IngestError>> {
+        let tickets: Vec<_> = files
+            .into_iter()
+            .map(|(asset, bytes)| self.hand_in_bytes(asset, bytes))
+            .collect();
+        tickets
+            .into_iter()
+            .map(|ticket| ticket.and_then(|ticket| ticket.wait()))
+            .collect()
+    }
+
+    fn hand_in_bytes(&self, asset: NewAsset, bytes: &[u8]) -> Result<Ticket, IngestError> {
         if let PlaceId::Collection(collection) = asset.place {
             self.check_destination(collection, asset.folders.len())?;
         }
-        // The first chunks of a batch may be committed before the last one is hashed, so this cannot wait for ingest.
-        if let Some(expected) = asset.expected_sha256 {
-            let found = Digest::of(bytes);
-            if found != expected {
-                return Err(IngestError::DigestDiffers { expected, found });
-            }
-        }
-        match ingest.archive(asset, &mut &*bytes) {
-            Ok((ticket, _)) => ticket.wait(),
-            Err(ArchiveError::Ingest(error)) => Err(error),
-            Err(ArchiveError::Source(error)) => {
-                unreachable!("memory can be read to its end: {error}")
-            }
-        }
+        self.ingest()?.archive_bytes(asset, bytes)
     }
 
     /// Whether `folders` collections, one in another, can be found or created below a collection. Asked before bytes

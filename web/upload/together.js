@@ -1,0 +1,150 @@
+// Small files on their way: those that are ready at the same time share a request. Each request is answered when what it
+// brought is safe on disk, and that takes as long for one file as for many. Nothing here waits for a clock: whoever is ready
+// while a request may leave, leaves, and those who become ready meanwhile go with the next.
+
+import { ApiError, api } from '../api.js';
+import { LARGE_BYTES, sendAlone } from './transfer.js';
+
+/** One is made safe while the next arrives. */
+const REQUESTS_OF_A_COLLECTION = 2;
+/** As many as of large files at once, for the same reason. */
+const REQUESTS_IN_ALL = 4;
+export const FILES_MOST = 64;
+export const BYTES_MOST = 2 * 1024 * 1024;
+/** Of the line that says what follows it; the server takes somewhat more. */
+export const LINE_MOST = 48 * 1024;
+/** After so many broken requests a file goes alone: it may be what breaks them. */
+const BREAKS_MOST = 2;
+
+/**
+ * @typedef {import('./session.js').Item} Item
+ * @typedef {import('../api.js').Upload} Upload
+ * @typedef {{item: Item, file: File, sha256: string, how: import('../api.js').Sending, line: string, lineBytes: number,
+ *   resolve: (answer: Upload) => void, reject: (error: unknown) => void}} Parcel line: what is said of the file before its bytes
+ */
+
+export class Courier {
+  constructor() {
+    /** @type {Parcel[]} */
+    this.waiting = [];
+    /** Requests on their way, by collection. @type {Map<number, number>} */
+    this.leaving = new Map();
+    this.requests = 0;
+    /** How many requests broke that a file was in. @type {WeakMap<Item, number>} */
+    this.breaks = new WeakMap();
+  }
+
+  /**
+   * Resolves with what the server says of this file, and fails for its own reasons or with the request it went in.
+   * @param {Item} item @param {File} file @param {string} sha256 @param {import('../api.js').Sending} how @returns {Promise<Upload>}
+   */
+  send(item, file, sha256, how) {
+    const line = JSON.stringify({ filename: item.name, path: item.prefix, modified: file.lastModified, size: file.size, sha256 });
+    const lineBytes = new TextEncoder().encode(line).length;
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, file, sha256, how, line, lineBytes, resolve, reject });
+      // Those who are ready in the same moment come along.
+      queueMicrotask(() => this.advance());
+    });
+  }
+
+  advance() {
+    while (this.requests < REQUESTS_IN_ALL) {
+      const load = this.takeLoad();
+      if (load.length === 0) return;
+      void this.carry(load);
+    }
+  }
+
+  /** Who goes next, none if nobody may; in order, and only with those to be broken off together. @returns {Parcel[]} */
+  takeLoad() {
+    const first = this.waiting.find(({ item }) => (this.leaving.get(item.collectionId) ?? 0) < REQUESTS_OF_A_COLLECTION);
+    if (!first) return [];
+    const load = [first];
+    let bytes = first.file.size;
+    // Brackets and the line's end; each file adds its comma.
+    let lineBytes = 3 + first.lineBytes;
+    for (const next of this.mayJoin(first.item) ? this.waiting : []) {
+      if (next === first || next.item.collectionId !== first.item.collectionId || next.how.signal !== first.how.signal || !this.mayJoin(next.item)) continue;
+      bytes += next.file.size;
+      lineBytes += next.lineBytes + 1;
+      if (load.length >= FILES_MOST || bytes > BYTES_MOST || lineBytes > LINE_MOST) break;
+      load.push(next);
+    }
+    const taken = new Set(load);
+    this.waiting = this.waiting.filter((parcel) => !taken.has(parcel));
+    return load;
+  }
+
+  /** @param {Item} item */
+  mayJoin(item) {
+    return (this.breaks.get(item) ?? 0) < BREAKS_MOST;
+  }
+
+  /** @param {Parcel[]} load of one collection */
+  async carry(load) {
+    const [{ item: { collectionId }, file, sha256, how, resolve, reject }] = load;
+    const count = (/** @type {number} */ by) => {
+      this.requests += by;
+      const left = (this.leaving.get(collectionId) ?? 0) + by;
+      if (left > 0) this.leaving.set(collectionId, left);
+      else this.leaving.delete(collectionId);
+    };
+    count(1);
+    if (load.length === 1) await sendAlone(load[0].item, file, sha256, how).then(resolve, reject);
+    else await this.carryTogether(collectionId, load);
+    count(-1);
+    this.advance();
+  }
+
+  /** @param {number} collectionId @param {Parcel[]} load */
+  async carryTogether(collectionId, load) {
+    const line = `[${load.map((parcel) => parcel.line).join()}]\n`;
+    const body = new Blob([line, ...load.map(({ file }) => file)]);
+    const ahead = body.size - load.reduce((sum, { file }) => sum + file.size, 0);
+    try {
+      const { files } = await api.sendBatch(collectionId, body, {
+        signal: load[0].how.signal,
+        onProgress(sent) {
+          let left = sent - ahead;
+          for (const { file, how } of load) {
+            how.onProgress?.(Math.max(0, Math.min(left, file.size)));
+            left -= file.size;
+          }
+        },
+      });
+      load.forEach(({ resolve, reject }, i) => {
+        const answer = files[i];
+        if (answer.status === 'failed') reject(new ApiError(answer.message, { status: answer.http_status, code: answer.code }));
+        else resolve(answer);
+      });
+    } catch (error) {
+      await this.dealWith(error, load);
+    }
+  }
+
+  /** A request failed as a whole. @param {any} error @param {Parcel[]} load */
+  async dealWith(error, load) {
+    if (error instanceof ApiError && error.status === 0) {
+      // A file that can no longer be read looks like a broken connection; reading one byte of each tells which.
+      const reasons = await Promise.all(load.map(({ file }) => file.slice(0, 1).arrayBuffer().then(() => error, (unreadable) => unreadable)));
+      if (reasons.every((reason) => reason === error)) {
+        for (const { item } of load) this.breaks.set(item, (this.breaks.get(item) ?? 0) + 1);
+      }
+      load.forEach(({ reject }, i) => reject(reasons[i]));
+    } else if (error instanceof ApiError && !error.passing && error.status !== 401) {
+      // Refused for what may be the fault of one: alone, each is told what is wrong with it.
+      for (const { item } of load) this.breaks.set(item, BREAKS_MOST);
+      this.waiting.unshift(...load);
+    } else {
+      for (const { reject } of load) reject(error);
+    }
+  }
+}
+
+const courier = new Courier();
+
+/** A large file has a request to itself. @type {typeof sendAlone} */
+export function carry(item, file, sha256, how) {
+  return file.size < LARGE_BYTES ? courier.send(item, file, sha256, how) : sendAlone(item, file, sha256, how);
+}
