@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { walk } from '../upload/collect.js';
+import { walk, takeNow } from '../upload/collect.js';
 import { makePlan, questions } from '../upload/plan.js';
 import { Rate } from '../upload/rate.js';
 
@@ -89,5 +89,17 @@ describe('the rate', () => {
     for (let t = 21_000; t <= 23_000; t += 1000) rate.sample(t, 200_000);
     assert.ok(rate.perSecond < 5000 && rate.perSecond > 1000);
     assert.equal(new Rate().secondsFor(10), Infinity);
+  });
+});
+
+describe('what a drop hands over', () => {
+  it('waits for no handle: one that the browser asks the person about may never come', async () => {
+    globalThis.isSecureContext = true;
+    const item = (/** @type {Promise<any>} */ handle) => ({ kind: 'file', webkitGetAsEntry: () => ({}), getAsFileSystemHandle: () => handle });
+    const items = [item(new Promise(() => {})), item(Promise.resolve('kept')), item(Promise.reject(new Error('blocked'))), item(Promise.resolve(null))];
+    const { entries, handles } = takeNow(/** @type {any} */ ({ items }));
+    assert.equal(entries.length, 4);
+    await new Promise((resolve) => { setTimeout(resolve, 5); });
+    assert.deepEqual(handles, ['kept']);
   });
 });

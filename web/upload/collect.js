@@ -10,7 +10,8 @@
 /**
  * Must be called inside the drop's own event: the browser empties the transfer when that ends.
  * @param {DataTransfer} transfer
- * @returns {{entries: any[], loose: File[], handles: Promise<any>[]}} handles: of what was taken, for going on after a reload
+ * @returns {{entries: any[], loose: File[], handles: any[]}} handles: of what was taken, for going on after a reload; they come in later,
+ *   and some never: the browser may ask about a folder, and nobody has to wait for that answer
  */
 export function takeNow(transfer) {
   const entries = [];
@@ -19,7 +20,7 @@ export function takeNow(transfer) {
   for (const item of Array.from(transfer.items ?? [])) {
     if (item.kind !== 'file') continue;
     // Chromium may crash where this is asked on a page that is not secure.
-    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) handles.push(/** @type {any} */ (item).getAsFileSystemHandle().catch(() => null));
+    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) /** @type {any} */ (item).getAsFileSystemHandle().then((/** @type {any} */ it) => it && handles.push(it), () => {});
     const entry = item.webkitGetAsEntry?.();
     if (entry) {
       entries.push(entry);

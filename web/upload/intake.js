@@ -44,7 +44,7 @@ export class Intake extends EventTarget {
     return this.enqueue(target, async () => collected, []);
   }
 
-  /** @param {Target} target @param {() => Promise<Collected>} collect @param {Promise<any>[]} handles */
+  /** @param {Target} target @param {() => Promise<Collected>} collect @param {any[]} handles */
   enqueue(target, collect, handles) {
     this.turn = this.turn.then(() => this.take(target, collect, handles)).catch((error) => {
       this.become({ state: 'failed', message: error.message });
@@ -52,7 +52,7 @@ export class Intake extends EventTarget {
     return this.turn;
   }
 
-  /** @param {Target} target @param {() => Promise<Collected>} collect @param {Promise<any>[]} handles */
+  /** @param {Target} target @param {() => Promise<Collected>} collect @param {any[]} handles */
   async take(target, collect, handles) {
     this.become({ state: 'looking', found: 0 });
     this.session.hasher.warm();
@@ -90,7 +90,7 @@ export class Intake extends EventTarget {
       if (question.collection !== null) question.collection = answer.collection;
       try {
         known.stop();
-        await this.start(target, collected, { ...answer, place: question.place, handles: (await Promise.all(handles)).filter(Boolean) }, known);
+        await this.start(target, collected, { ...answer, place: question.place, handles }, known);
         return;
       } catch (problem) {
         error = /** @type {Error} */ (problem).message;
