@@ -108,9 +108,10 @@ impl<'de> Deserialize<'de> for Whole {
             Raw::Signed(number) => Ok(Self(number.into())),
             #[expect(
                 clippy::cast_possible_truncation,
-                reason = "it is whole and has 65 bits"
+                reason = "it is whole and has 64 bits"
             )]
-            Raw::Float(number) if number.fract() == 0.0 && number.abs() <= TWO_TO_64 => {
+            // Of what has no type of its own, the nearest number may be in range where the one that was sent is not.
+            Raw::Float(number) if number.fract() == 0.0 && number.abs() < TWO_TO_63 => {
                 Ok(Self(number as i128))
             }
             Raw::Float(_) => Err(serde::de::Error::custom("a whole number is needed")),
@@ -118,8 +119,8 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// 2^64.
-const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+/// 2^63.
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 
 /// A whole number of some type, or none, as a field of a JSON body.
 pub(crate) fn whole<'de, D: Deserializer<'de>, N: TryFrom<i128>>(
@@ -285,6 +286,33 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_are_taken_as_they_were_sent_or_not_at_all() {
+        #[derive(Debug, Deserialize)]
+        struct Asked {
+            #[serde(default, deserialize_with = "whole")]
+            number: Option<i64>,
+        }
+        let read = |number: &str| {
+            let body = format!("{{\"number\": {number}}}");
+            serde_json::from_str::<Asked>(&body).map(|asked| asked.number)
+        };
+        assert_eq!(read("5.0").expect("it is whole"), Some(5));
+        assert_eq!(
+            read("-9223372036854775808").expect("the least"),
+            Some(i64::MIN)
+        );
+        for wrong in [
+            "-9223372036854775809",
+            "9223372036854775808",
+            "5.5",
+            "1e99",
+            "\"5\"",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn ids_are_positive_numbers() {

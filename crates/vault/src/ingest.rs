@@ -423,15 +423,23 @@ impl Ingest {
         manifest: &Arc<Manifest>,
     ) -> Result<Digest, ArchiveError> {
         std::thread::scope(|scope| {
-            let (send, receive) = mpsc::sync_channel(CHUNKS_READ_AHEAD);
-            let hashing = scope.spawn(move || -> Result<Digest, ArchiveError> {
+            let (send, receive) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_READ_AHEAD);
+            let mut theirs = whole.clone();
+            let thread = std::thread::Builder::new().name("hasher".into());
+            let hashing = thread.spawn_scoped(scope, move || {
                 for bytes in receive {
-                    let bytes: Vec<u8> = bytes;
-                    let digest = whole.update_and_digest(&bytes);
-                    self.push_chunk(bytes, digest, manifest)?;
+                    self.hash_chunk(&mut theirs, bytes, manifest)?;
                 }
-                Ok(whole.finish())
+                Ok::<_, IngestError>(theirs.finish())
             });
+            let Ok(hashing) = hashing else {
+                // The system has no thread to give. It takes longer, and that is all.
+                while let Some(bytes) = next {
+                    self.hash_chunk(&mut whole, bytes, manifest)?;
+                    next = reading.next()?;
+                }
+                return Ok(whole.finish());
+            };
             let read = loop {
                 match next.map(|bytes| send.send(bytes)) {
                     // At the end of the source, or of the thread, which says why.
@@ -445,8 +453,19 @@ impl Ingest {
             };
             drop(send);
             let hashed = hashing.join().expect("hashing does not panic");
-            read.and(hashed)
+            read?;
+            Ok(hashed?)
         })
+    }
+
+    fn hash_chunk(
+        &self,
+        whole: &mut Sha256,
+        bytes: Vec<u8>,
+        manifest: &Arc<Manifest>,
+    ) -> Result<(), IngestError> {
+        let digest = whole.update_and_digest(&bytes);
+        self.push_chunk(bytes, digest, manifest)
     }
 
     fn push_chunks(
