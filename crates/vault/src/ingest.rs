@@ -240,7 +240,6 @@ impl Ingest {
             .unwrap_or_else(PoisonError::into_inner)
             .push(chunker);
         let (content, digest) = result?;
-        check_expectations(&asset, &digest)?;
         let ticket = self.hand_in(Entry {
             place: asset.place,
             folders: asset.folders,
@@ -361,8 +360,8 @@ impl Ingest {
         spare.unwrap_or_else(|| Chunker::new(self.parameters))
     }
 
-    /// Of what is known whole before anything of it is handed in, nothing is if it is not what was announced: that is so
-    /// for sources of up to `held_max` chunks.
+    /// Reads a source to its end and hands in its chunks; fails if it is not what was announced. Up to `held_max` chunks are
+    /// held until then: of a source that has no more, nothing is handed in if it is refused.
     fn read_source(
         &self,
         asset: &NewAsset,
@@ -400,7 +399,9 @@ impl Ingest {
             sha256
         } else {
             self.push_chunks(held, &manifest)?;
-            self.hash_beside(next, &mut reading, whole, &manifest)?
+            let sha256 = self.hash_beside(next, &mut reading, whole, &manifest)?;
+            check_expectations(asset, &reading.digest(sha256))?;
+            sha256
         };
         let digest = reading.digest(sha256);
         Ok((

@@ -58,8 +58,8 @@ pub(crate) async fn archive(
 /// What the first line names, and where the bytes of each are. They must be all that follows it.
 fn files(body: &[u8]) -> Result<Vec<(File, Range<usize>)>, ApiError> {
     let bad = |message: String| ApiError::impossible("bad_batch", message);
-    let line = body.iter().take(JSON_BYTES_MAX + 1);
-    let Some(end) = line.into_iter().position(|&byte| byte == b'\n') else {
+    let mut line = body.iter().take(JSON_BYTES_MAX + 1);
+    let Some(end) = line.position(|&byte| byte == b'\n') else {
         return Err(bad(format!(
             "the body must begin with one line of JSON of at most {JSON_BYTES_MAX} bytes that lists the files"
         )));

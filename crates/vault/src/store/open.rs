@@ -331,8 +331,7 @@ fn harden(
     connection.busy_timeout(lock_timeout)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // Without this, values bound to `substr(?1, 1, 8)` have every execution plan anew: the index on a like expression
-    // might fit better.
+    // Without this, values bound to `substr(?1, 1, 8)` have every execution planned anew.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
