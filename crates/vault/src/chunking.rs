@@ -58,7 +58,8 @@ impl ChunkerParameters {
     }
 }
 
-/// Cuts a source into chunks, one at a time. Memory: twice the largest chunk.
+/// Cuts a source into chunks, one at a time. Memory: four times the largest chunk, so that little is
+/// moved when more is read.
 pub(crate) struct Chunker {
     parameters: ChunkerParameters,
     /// Bytes read and not yet handed out are `buffer[start..end]`.
@@ -73,7 +74,7 @@ impl Chunker {
     pub(crate) fn new(parameters: ChunkerParameters) -> Self {
         Self {
             parameters,
-            buffer: vec![0; 2 * parameters.max as usize],
+            buffer: vec![0; 4 * parameters.max as usize],
             start: 0,
             end: 0,
             at_end: false,

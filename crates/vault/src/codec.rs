@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::io;
 
+use crate::limits::PACK_BYTES_MAX;
 use zstd::bulk::{Compressor, Decompressor};
 
 /// Compression level. Measured on source trees: level 3 is the knee of size against time.
@@ -63,9 +64,10 @@ impl Encoder {
         Ok(Self {
             compressor: Compressor::new(LEVEL)?,
             decompressor: Decompressor::new()?,
-            raw: Vec::new(),
-            frame: Vec::new(),
-            decoded: Vec::new(),
+            // At once, since vectors that grow take up to twice what is needed.
+            raw: Vec::with_capacity(PACK_BYTES_MAX),
+            frame: Vec::with_capacity(zstd::zstd_safe::compress_bound(PACK_BYTES_MAX)),
+            decoded: Vec::with_capacity(PACK_BYTES_MAX),
         })
     }
 }

@@ -27,7 +27,7 @@ pub const PACK_BYTES_TARGET: usize = 2 * 1024 * 1024;
 /// Largest raw size of a pack: the target, plus one chunk that was added below it.
 pub const PACK_BYTES_MAX: usize = PACK_BYTES_TARGET + CHUNK_BYTES_MAX;
 /// Chunk bytes gathered at a time; a commit can take in several. Three of these can be in memory at once (gathering, encoding, encoded).
-pub const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const BATCH_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Assets and links gathered for one commit.
 pub const BATCH_ENTRIES_MAX: usize = 4096;
 /// Assets and links from which a bulk import's transaction takes no further batch.

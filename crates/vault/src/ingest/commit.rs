@@ -195,7 +195,11 @@ impl Committer {
             let full = transaction.shards() >= BULK_SHARDS
                 || stored >= TRANSACTION_BYTES_MAX
                 || group.tickets.len() >= TRANSACTION_ENTRIES_MAX;
-            let Some(next) = (!full && !group.settle).then(&mut *more).flatten() else {
+            if full || group.settle {
+                break;
+            }
+            transaction.write_ahead()?;
+            let Some(next) = more() else {
                 break;
             };
             if next.asks_for_rebuild() || next.is_doubtful(&self.flight) {

@@ -10,14 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::files::{beside, directory_of};
 use super::journal;
 use super::open::{self, JournalMode};
 use super::wal::{Elsewhere, open_elsewhere};
 use crate::doing::Doing;
-use crate::error::OpenError;
+use crate::error::{OpenError, is_busy};
 use crate::platform;
 
 /// What the marker's name ends in.
@@ -184,11 +184,4 @@ fn remove_finished_journal(vault: &Path) {
     {
         tracing::debug!(journal = %journal.display(), %error, "the finished journal stays");
     }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
 }

@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use self::ahead::Ahead;
 use self::checkpointer::Checkpointer;
 use super::alone::Alone;
 use super::derived::Facts;
 use super::open::{self, FileMode};
-use super::{Fact, derived_version};
+use super::{Fact, derived_version, files};
 use crate::doing::Doing;
-use crate::error::{IngestError, OpenError};
+use crate::error::{IngestError, OpenError, is_busy};
 use crate::ids::Digest;
 use crate::merkle::Edge;
 use crate::parity::builder::Builder;
 use crate::parity::plan::Stripe;
 
+mod ahead;
 mod append;
 mod checkpointer;
 mod derived;
@@ -36,6 +38,8 @@ pub(crate) struct Writer {
     connection: Connection,
     /// From the first commit on, where there is a WAL.
     checkpointer: Option<Checkpointer>,
+    /// From the first large transaction on.
+    ahead: Option<Ahead>,
     /// While this writes with a rollback journal.
     alone: Option<Alone>,
     reopen: Reopen,
@@ -136,6 +140,7 @@ impl Writer {
         Self {
             connection,
             checkpointer: None,
+            ahead: None,
             alone: None,
             reopen,
             protection,
@@ -158,6 +163,7 @@ impl Writer {
             lock_timeout,
         } = &self.reopen;
         self.checkpointer = None;
+        self.ahead = None;
         let alone = self.alone.take();
         if alone.is_some() {
             // Its lock would keep out the connection that undoes what it left.
@@ -184,6 +190,7 @@ impl Writer {
             tracing::warn!(%error, "parity was left unmerged");
         }
         self.checkpointer = None;
+        self.ahead = None;
         self.let_others_in();
         let checkpointed = self
             .connection
@@ -213,6 +220,7 @@ impl Writer {
         }
         // Its connection would be somebody else.
         self.checkpointer = None;
+        self.ahead = None;
         self.connection.busy_timeout(Duration::ZERO)?;
         let entered = Alone::enter(&self.connection, &self.reopen.path);
         self.connection.busy_timeout(self.reopen.lock_timeout)?;
@@ -238,6 +246,7 @@ impl Writer {
         let Some(alone) = self.alone.take() else {
             return;
         };
+        self.ahead = None;
         if let Err((alone, error)) = alone.leave(&self.connection, self.reopen.lock_timeout) {
             tracing::warn!(%error, "the vault keeps its rollback journal; it gets its WAL back when it is next opened");
             self.alone = Some(alone);
@@ -286,6 +295,34 @@ impl Writer {
         if let Err(error) = looked {
             tracing::warn!(%error, "the WAL could not be copied into the file");
         }
+    }
+
+    /// Writes what the open transaction has changed, and sends it to the disk while the transaction goes on.
+    fn write_ahead(&mut self) -> rusqlite::Result<()> {
+        if !cfg!(target_os = "linux") {
+            return Ok(());
+        }
+        match self.connection.cache_flush() {
+            Ok(()) => {}
+            // Somebody reads; the commit waits for them.
+            Err(error) if is_busy(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if self.ahead.is_none() {
+            let vault = &self.reopen.path;
+            let started = if self.alone.is_some() {
+                Ahead::of_vault(vault)
+            } else {
+                Ahead::of_wal(&files::beside(vault, "-wal"))
+            };
+            self.ahead = started
+                .inspect_err(|error| tracing::debug!(%error, "commits wait for the disk"))
+                .ok();
+        }
+        if let Some(ahead) = &self.ahead {
+            ahead.push();
+        }
+        Ok(())
     }
 
     /// Copies the WAL into the file. `truncate` waits for readers and leaves an empty WAL.

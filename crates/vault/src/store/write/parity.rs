@@ -1,7 +1,5 @@
 //! Parity's share of a transaction: a stripe over what it seals; and the merging of small stripes into larger ones.
 
-use std::path::Path;
-
 use super::Writer;
 use super::append::Transaction;
 use crate::doing::Doing;
@@ -10,7 +8,7 @@ use crate::ids::VaultId;
 use crate::model::Parity;
 use crate::parity::builder::Builder;
 use crate::parity::plan::{self, Stripe};
-use crate::store::{files, parity};
+use crate::store::parity;
 
 /// Whose parity is kept, and how much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,25 +149,6 @@ impl Writer {
         self.put_stripe(id, settled, true, total).map(Some)
     }
 
-    /// Sends what the transaction has written so far to the disk while parity is computed. Nothing depends on it: the
-    /// commit syncs again, and finds less to wait for.
-    fn write_ahead<'scope>(
-        &self,
-        scope: &'scope std::thread::Scope<'scope, '_>,
-    ) -> Result<(), IngestError> {
-        let Some(path) = self.connection.path() else {
-            return Ok(());
-        };
-        let wal = files::beside(Path::new(path), "-wal");
-        self.connection.cache_flush()?;
-        scope.spawn(move || {
-            if let Ok(wal) = std::fs::File::open(wal) {
-                let _ = wal.sync_data();
-            }
-        });
-        Ok(())
-    }
-
     /// Inserts a stripe's capsules; one that was merged from others is read back and compared.
     fn put_stripe(
         &mut self,
@@ -179,13 +158,13 @@ impl Writer {
         total: usize,
     ) -> Result<Stripe, IngestError> {
         let Protection { vault, parity } = self.protection;
-        let finished = std::thread::scope(|scope| {
-            if settled && let Err(error) = self.write_ahead(scope) {
-                tracing::debug!(%error, "what is committed next is not on its way to the disk yet");
-            }
-            self.parity
-                .finish(vault, id, parity, settled, total, merged)
-        });
+        if settled {
+            // The disk is busy while parity is computed.
+            self.write_ahead()?;
+        }
+        let finished = self
+            .parity
+            .finish(vault, id, parity, settled, total, merged);
         self.parity.clear();
         let stripe = finished.map_err(|error| IngestError::Store {
             detail: format!("parity cannot be computed: {error}"),
