@@ -42,7 +42,7 @@ export class Sha256 {
 
   /** Ends the message; the object is of no further use. Returns 64 hex digits. */
   hex() {
-    const length = this.length;
+    const { length } = this;
     const padding = new Uint8Array(((119 - (length % 64)) % 64) + 9);
     padding[0] = 0x80;
     const view = new DataView(padding.buffer);
@@ -54,8 +54,7 @@ export class Sha256 {
 
   /** @param {Uint8Array} data @param {number} at */
   compress(data, at) {
-    const w = this.words;
-    const state = this.state;
+    const { words: w, state } = this;
     for (let i = 0, j = at; i < 16; i += 1, j += 4) {
       w[i] = (data[j] << 24) | (data[j + 1] << 16) | (data[j + 2] << 8) | data[j + 3];
     }
@@ -66,14 +65,7 @@ export class Sha256 {
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
       w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
     }
-    let a = state[0];
-    let b = state[1];
-    let c = state[2];
-    let d = state[3];
-    let e = state[4];
-    let f = state[5];
-    let g = state[6];
-    let h = state[7];
+    let [a, b, c, d, e, f, g, h] = state;
     for (let i = 0; i < 64; i += 1) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + w[i]) | 0;
@@ -88,13 +80,8 @@ export class Sha256 {
       b = a;
       a = (t1 + t2) | 0;
     }
-    state[0] = (state[0] + a) | 0;
-    state[1] = (state[1] + b) | 0;
-    state[2] = (state[2] + c) | 0;
-    state[3] = (state[3] + d) | 0;
-    state[4] = (state[4] + e) | 0;
-    state[5] = (state[5] + f) | 0;
-    state[6] = (state[6] + g) | 0;
-    state[7] = (state[7] + h) | 0;
+    [a, b, c, d, e, f, g, h].forEach((word, i) => {
+      state[i] += word;
+    });
   }
 }
