@@ -73,6 +73,6 @@ export function shownKey(key) {
   return key.split('+').map((part) => {
     if (isMac && part === 'Ctrl') return '⌘';
     if (isMac && part === 'Alt') return '⌥';
-    return words[/** @type {keyof typeof words} */ (part)] ?? part;
+    return words[part] ?? part;
   }).join(isMac ? '' : '+');
 }

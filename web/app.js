@@ -87,7 +87,7 @@ define({ id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl
 define({ id: 'clear-selection', label: 'Clear selection', group: 'Selection', keys: ['Escape'], enabled: () => !view.selection.empty, run: () => { view.selection.clear(); view.listing.selectionChanged(); view.listing.focus(); } });
 define({ id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => !view.selection.empty && packing === '', run: downloadSelection });
 define({ id: 'copy-links', label: 'Copy links', group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => !view.selection.empty && listed() && getSelection()?.isCollapsed !== false, run: copyLinks });
-define({ id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(/** @type {string} */ (view.zipAddress)) });
+define({ id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(view.zipAddress) });
 define({ id: 'as-grid', label: 'Show as grid', icon: 'grid', enabled: listed, run: () => view.layout('grid') });
 define({ id: 'as-list', label: 'Show as list', icon: 'list', enabled: listed, run: () => view.layout('list') });
 define({ id: 'home', label: 'All projects', icon: 'project', run: () => router.go('home') });
@@ -168,7 +168,7 @@ function download(address) {
 async function downloadSelection() {
   const { kind, q, types } = router.current;
   if (view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0 && kind !== 'home') {
-    download(/** @type {string} */ (view.zipAddress));
+    download(view.zipAddress);
     return;
   }
   packing = 'Preparing the ZIP';
@@ -212,19 +212,19 @@ view.addEventListener('selection', () => {
 // ---- Places and addresses
 
 tree.addEventListener('go', (event) => {
-  const { kind, id } = /** @type {CustomEvent} */ (event).detail;
+  const { kind, id } = event.detail;
   placesDrawer.close();
   router.go(kind, id);
 });
 tree.addEventListener('made', (event) => {
-  const { kind, id } = /** @type {CustomEvent} */ (event).detail;
+  const { kind, id } = event.detail;
   placesDrawer.close();
   router.go(kind, id);
 });
 
 // Links to places stay links: another tab, another window and copying work; a plain click stays on the page.
 document.addEventListener('click', (event) => {
-  const link = /** @type {HTMLElement} */ (event.target).closest?.('a[href]');
+  const link = event.target.closest?.('a[href]');
   if (!(link instanceof HTMLAnchorElement) || link.hasAttribute('download') || link.target) return;
   if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   const path = link.getAttribute('href') ?? '';
@@ -236,7 +236,7 @@ document.addEventListener('click', (event) => {
   }
   const [, kind, id] = path.split('/');
   const kinds = /** @type {const} */ ({ '': 'home', p: 'project', c: 'collection', uploads: 'uploads', trust: 'trust' });
-  router.go(kinds[/** @type {keyof typeof kinds} */ (kind)] ?? 'home', Number(id) || 0);
+  router.go(kinds[kind] ?? 'home', Number(id) || 0);
 });
 
 /** @param {import('./router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
@@ -276,7 +276,7 @@ async function showPage(kind) {
 }
 
 router.addEventListener('change', (event) => {
-  const { route, previous, memory } = /** @type {CustomEvent} */ (event).detail;
+  const { route, previous, memory } = event.detail;
   const wasPage = previous.kind === 'uploads' || previous.kind === 'trust';
   const isPage = route.kind === 'uploads' || route.kind === 'trust';
   if (wasPage && !isPage) shownPage = true;
@@ -304,7 +304,7 @@ function chosen(input) {
   if (input.files && input.files.length > 0) intake.choose(addTarget(), fromChooser(input.files));
   input.value = '';
 }
-for (const id of ['choose-files', 'choose-folder']) byId(id).addEventListener('change', (/** @type {any} */ event) => chosen(event.target));
+for (const id of ['choose-files', 'choose-folder']) byId(id).addEventListener('change', (event) => chosen(event.target));
 
 function addTarget() {
   return byId('listing-view').hidden ? /** @type {const} */ ({ kind: 'home' }) : view.target;
@@ -312,13 +312,13 @@ function addTarget() {
 
 /** @param {Element} element */
 function placeAt(element) {
-  const key = /** @type {HTMLElement | null} */ (element.closest?.('[data-place]'))?.dataset.place;
+  const key = element.closest?.('[data-place]')?.dataset.place;
   if (key && key !== 'home') {
     const [kind, text] = key.split('/');
     const id = Number(text);
     const place = kind === 'p' ? places.project(id) : places.collection(id);
     if (place && kind === 'p') return { key, name: place.name, target: { kind: 'project', id } };
-    if (place) return { key, name: place.name, target: { kind: 'collection', id, projectId: /** @type {any} */ (place).project_id } };
+    if (place) return { key, name: place.name, target: { kind: 'collection', id, projectId: place.project_id } };
   }
   const here = view.place && !byId('listing-view').hidden && key !== 'home';
   return here ? { key: hereKey(), name: view.name, target: view.target } : { key: 'home', name: status.value?.vault.name.replace(/\.vault$/, '') ?? 'this vault', target: { kind: 'home' } };
@@ -331,7 +331,7 @@ document.addEventListener('paste', (event) => {
 dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
 
 intake.addEventListener('started', (event) => {
-  const { target, projectId, first } = /** @type {CustomEvent} */ (event).detail;
+  const { target, projectId, first } = event.detail;
   panel.rows.filter = '';
   // A drop that made its own place goes on there; one into the place shown stays.
   if (target.kind === 'home') {
@@ -351,16 +351,16 @@ addEventListener('beforeunload', (event) => {
 statusBar({ status, live, session, verification });
 troubleBar({ session, back: () => { view.again(); if (!status.value) status.load().catch(() => {}); if (!places.projects) places.loadProjects().catch(() => {}); } });
 live.addEventListener('sealed', (event) => {
-  const { places: ids } = /** @type {CustomEvent} */ (event).detail;
+  const { places: ids } = event.detail;
   places.touched(ids ?? null);
   view.touched(ids ?? null);
   status.refreshSoon();
 });
-live.addEventListener('verification', (event) => verification.heard(/** @type {CustomEvent} */ (event).detail));
+live.addEventListener('verification', (event) => verification.heard(event.detail));
 verification.addEventListener('ended', () => status.refreshSoon());
-live.addEventListener('upload', (event) => session.heard(/** @type {CustomEvent} */ (event).detail));
+live.addEventListener('upload', (event) => session.heard(event.detail));
 live.addEventListener('hello', (event) => {
-  const { log_size: size } = /** @type {CustomEvent} */ (event).detail;
+  const { log_size: size } = event.detail;
   session.recheckQueued();
   verification.load().catch(() => {});
   // What was asked for a moment ago is as young as this.

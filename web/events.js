@@ -27,7 +27,7 @@ export class Live extends EventTarget {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     connection.addEventListener('trouble', (event) => {
-      if (/** @type {CustomEvent} */ (event).detail.status === 0) this.doubt();
+      if (event.detail.status === 0) this.doubt();
     });
     addEventListener('online', () => this.state === 'down' && this.open());
     document.addEventListener('visibilitychange', () => this.visibilityChanged());
@@ -111,7 +111,7 @@ export class Live extends EventTarget {
 /** @param {Event} event */
 function parsed(event) {
   try {
-    return JSON.parse(/** @type {MessageEvent} */ (event).data);
+    return JSON.parse(event.data);
   } catch {
     return {};
   }

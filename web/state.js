@@ -58,7 +58,7 @@ export class Places extends EventTarget {
     if (known) return known;
     const found = await api.collection(id);
     const branch = await this.branch(found.project_id);
-    if (branch.byId.has(id)) return /** @type {Collection} */ (branch.byId.get(id));
+    if (branch.byId.has(id)) return branch.byId.get(id);
     const again = await this.branch(found.project_id, true);
     return again.byId.get(id) ?? found;
   }
@@ -89,7 +89,7 @@ export class Places extends EventTarget {
     const branch = this.branches.get(collection.project_id);
     let parent = collection.parent_id;
     while (parent !== null && branch?.byId.has(parent) && path.length < 1000) {
-      const next = /** @type {Collection} */ (branch.byId.get(parent));
+      const next = branch.byId.get(parent);
       path.unshift(next);
       parent = next.parent_id;
     }
@@ -213,7 +213,7 @@ export class Verifying extends EventTarget {
       await asked;
       await this.load();
     } catch (error) {
-      this.error = /** @type {Error} */ (error).message;
+      this.error = error.message;
       this.dispatchEvent(new CustomEvent('change'));
     }
   }

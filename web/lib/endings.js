@@ -11,7 +11,7 @@ const BOXES_MAX = 12;
 export async function endsEarly(media, size, read) {
   const head = await read(0, Math.min(size, 64) - 1);
   const tail = async () => (size <= 64 ? head : read(Math.max(0, size - TAIL_BYTES), size - 1));
-  const words = (/** @type {Uint8Array} */ bytes) => new TextDecoder('latin1').decode(bytes);
+  const words = (bytes) => new TextDecoder('latin1').decode(bytes);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   switch (media) {
     case 'image/png': return !words(await tail()).includes('IEND');

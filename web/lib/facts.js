@@ -7,7 +7,7 @@ import { clock, count } from './format.js';
 /** @param {string | number} value */
 const text = (value) => (typeof value === 'number' ? (Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(6)))) : value);
 /** @param {string} unit */
-const unit = (unit) => (/** @type {string | number} */ value) => (typeof value === 'number' ? `${text(value)} ${unit}` : value);
+const unit = (unit) => (value) => (typeof value === 'number' ? `${text(value)} ${unit}` : value);
 /** @param {string | number} value */
 const plain = (value) => String(value);
 
@@ -51,7 +51,7 @@ export function factRows(facts) {
 
 /** The few that stand in one line under what is shown. @param {Facts} facts */
 export function factLine(facts) {
-  const say = (/** @type {string} */ key) => (facts[key] === undefined ? '' : WORDS[key][1](facts[key]));
+  const say = (key) => (facts[key] === undefined ? '' : WORDS[key][1](facts[key]));
   const pages = facts.pages === undefined ? '' : `${text(facts.pages)} ${facts.pages === 1 ? 'page' : 'pages'}`;
   const triangles = facts.triangles === undefined ? '' : `${text(facts.triangles)} triangles`;
   return [dimensions(facts), say('camera'), say('exposure'), say('aperture'), facts.iso === undefined ? '' : `ISO ${facts.iso}`,

@@ -35,14 +35,14 @@ export class FoundLines {
       this.changed();
       return;
     }
-    let line = /** @type {number | null} */ (0);
+    let line = 0;
     while (line !== null && this.hits.length < HITS_MAX) {
       let answer;
       try {
         answer = await this.search(line);
       } catch (error) {
         if (mine !== this.turn) return;
-        this.problem = /** @type {Error} */ (error).message;
+        this.problem = error.message;
         break;
       }
       if (mine !== this.turn) return;

@@ -20,7 +20,7 @@ export function takeNow(transfer) {
   for (const item of Array.from(transfer.items ?? [])) {
     if (item.kind !== 'file') continue;
     // Chromium may crash where this is asked on a page that is not secure.
-    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) /** @type {any} */ (item).getAsFileSystemHandle().then((/** @type {any} */ it) => it && handles.push(it), () => {});
+    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) item.getAsFileSystemHandle().then((it) => it && handles.push(it), () => {});
     const entry = item.webkitGetAsEntry?.();
     if (entry) {
       entries.push(entry);
@@ -72,7 +72,7 @@ export async function walk({ entries, loose }, onFound = () => {}) {
   async function take(entry, folders) {
     const reread = () => new Promise((resolve, reject) => entry.file(resolve, reject));
     /** @type {Found} */
-    const found = { file: null, folders, name: entry.name, error: '', reread: /** @type {any} */ (reread) };
+    const found = { file: null, folders, name: entry.name, error: '', reread: reread };
     out.files.push(found);
     try {
       found.file = /** @type {File} */ (await reread());

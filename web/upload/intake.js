@@ -93,7 +93,7 @@ export class Intake extends EventTarget {
         await this.start(target, collected, { ...answer, place: question.place, handles }, known);
         return;
       } catch (problem) {
-        error = /** @type {Error} */ (problem).message;
+        error = problem.message;
       }
     }
   }
@@ -111,7 +111,7 @@ export class Intake extends EventTarget {
       const { steps } = makePlan(target, collected, '');
       if (target.kind === 'project') await this.places.branch(target.id);
       const roots = target.kind === 'project' ? new Map(this.places.children(target.id, null).map(({ name, id }) => [name, id])) : null;
-      const placed = steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: root === null ? /** @type {any} */ (target).id : roots?.get(root) ?? 0 }));
+      const placed = steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: root === null ? target.id : roots?.get(root) ?? 0 }));
       await known.check(placed.filter(({ collectionId }) => collectionId > 0));
     } catch {
       // Not to know costs sending what is there already, and nothing else.
@@ -133,17 +133,17 @@ export class Intake extends EventTarget {
     this.session.add(plan.steps.map(({ root, prefix, found }) => ({
       found,
       prefix,
-      collectionId: /** @type {number} */ (rootIds.get(root)),
+      collectionId: rootIds.get(root),
     })), { isNew: (id) => { const there = this.places.collection(id); return !there || there.assets + there.collections === 0; } });
     this.session.skip(known.already);
     known.addEventListener('found', () => this.session.skip(known.already));
     this.keep({ target, project, collection, place, handles, first });
     this.become({ state: 'idle' });
-    const only = plan.roots.length === 1 ? /** @type {number} */ (rootIds.get(plan.roots[0])) : null;
+    const only = plan.roots.length === 1 ? rootIds.get(plan.roots[0]) : null;
     this.dispatchEvent(new CustomEvent('started', { detail: { target, projectId, first: only } }));
     // Empty folders are worth keeping too; they need no upload, only their collections.
     for (const { root, below } of plan.empty) {
-      let parent = /** @type {number} */ (rootIds.get(root));
+      let parent = rootIds.get(root);
       for (const name of below) parent = (await this.places.createCollection(projectId, parent, name)).id;
     }
   }
@@ -164,7 +164,7 @@ export class Intake extends EventTarget {
   beat() {
     this.batches = this.batches.filter((batch) => {
       /** @type {import('./session.js').Item[]} */
-      const items = /** @type {any} */ (batch).items;
+      const items = batch.items;
       const left = items.filter(({ state }) => ['waiting', 'hashing', 'receiving'].includes(state));
       if (left.length === 0) {
         void forgetBatch(batch.id);
@@ -198,7 +198,7 @@ export class Intake extends EventTarget {
       await this.start(target, collected, { project, collection, place, handles }, known);
       await forgetBatch(batch.id);
     } catch (error) {
-      this.become({ state: 'left', batch, error: /** @type {Error} */ (error).message });
+      this.become({ state: 'left', batch, error: error.message });
     }
   }
 

@@ -94,7 +94,7 @@ export async function reopened(handles) {
     try {
       found.file = await reread();
     } catch (error) {
-      found.error = /** @type {Error} */ (error).message || 'it could not be read';
+      found.error = error.message || 'it could not be read';
     }
   }
   for (const handle of handles) await visit(handle, []);

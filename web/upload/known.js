@@ -67,6 +67,6 @@ export class KnownFiles extends EventTarget {
 
 /** @param {Found} found @param {string} prefix */
 export function questionOf(found, prefix) {
-  const file = /** @type {File} */ (found.file);
+  const file = found.file;
   return { ...(prefix && { path_prefix: prefix }), filename: found.name, size: file.size, modified_unix_ms: file.lastModified, ...(found.sha256 && { sha256: found.sha256 }) };
 }

@@ -84,7 +84,7 @@ export class Courier {
   /** @param {Parcel[]} load of one collection */
   async carry(load) {
     const [{ item: { collectionId }, file, sha256, how, resolve, reject }] = load;
-    const count = (/** @type {number} */ by) => {
+    const count = (by) => {
       this.requests += by;
       const left = (this.leaving.get(collectionId) ?? 0) + by;
       if (left > 0) this.leaving.set(collectionId, left);

@@ -132,7 +132,7 @@ async function sendWhole(item, file, tools) {
   // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
   const sha256 = await hashOf(item, file, tools);
   tools.update(item, { state: 'receiving' });
-  const onProgress = (/** @type {number} */ sent) => tools.update(item, { sent: Math.min(sent, file.size) });
+  const onProgress = (sent) => tools.update(item, { sent: Math.min(sent, file.size) });
   // Where the module does not arrive, each goes alone: that costs time and nothing else.
   const { carry } = await import('./together.js').catch(() => ({ carry: sendAlone }));
   // Sent again after a lost answer, it is found to be there already.

@@ -15,9 +15,9 @@ const BLOCKS_KEPT = 16;
 export function open({ box, tools, asset, signal, note, fail }) {
   const size = asset.size_original;
   const digits = offsetDigits(size);
-  const view = h('div', { class: 'code hex scrolls', tabindex: '0', role: 'document', 'aria-label': `Bytes of ${visibleName(asset.filename)}`, 'data-testid': 'hex-content' });
-  const field = /** @type {HTMLInputElement} */ (h('input', { class: 'offset', placeholder: 'Offset, 0x10 or 50 %', 'aria-label': 'Go to offset', title: 'Go to offset (Ctrl+G): 4096, 0x1000 or 50 %', spellcheck: 'false', 'data-testid': 'hex-offset' }));
-  const said = h('output', { class: 'counter' });
+  const view = h('div.code.hex.scrolls', { tabindex: '0', role: 'document', 'aria-label': `Bytes of ${visibleName(asset.filename)}`, testid: 'hex-content' });
+  const field = /** @type {HTMLInputElement} */ (h('input.offset', { placeholder: 'Offset, 0x10 or 50 %', 'aria-label': 'Go to offset', title: 'Go to offset (Ctrl+G): 4096, 0x1000 or 50 %', spellcheck: 'false', testid: 'hex-offset' }));
+  const said = h('output.counter');
   box.append(view);
   tools.append(field, said);
   note(plural(size, 'byte'));
@@ -52,7 +52,7 @@ export function open({ box, tools, asset, signal, note, fail }) {
     },
     row(element, index, bytes) {
       element.classList.toggle('current', index === current);
-      element.replaceChildren(h('span', { class: 'number' }, offsetText(index * ROW_BYTES, digits)), h('span', { class: 'bytes' }, bytes ? hexText(bytes) : ''), h('span', { class: 'ascii' }, bytes ? asciiText(bytes) : ''));
+      element.replaceChildren(h('span.number', offsetText(index * ROW_BYTES, digits)), h('span.bytes', bytes ? hexText(bytes) : ''), h('span.ascii', bytes ? asciiText(bytes) : ''));
     },
   });
   let current = -1;

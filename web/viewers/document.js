@@ -18,8 +18,8 @@ export async function open(stage) {
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function openBeside(stage) {
   const page = await drawn(stage);
-  const source = h('div', { class: 'half' });
-  stage.box.append(h('div', { class: 'halves' }, h('div', { class: 'half' }, page), source));
+  const source = h('div.half');
+  stage.box.append(h('div.halves', h('div.half', page), source));
   return openText({ ...stage, box: source });
 }
 
@@ -27,10 +27,10 @@ export async function openBeside(stage) {
 async function drawn({ asset, signal, notice }) {
   const { nodes, complete, message } = await api.document(asset.id, signal);
   if (complete === false) notice(message ?? 'Only the beginning of this document is rendered; its text has all of it.');
-  const page = h('article', { class: 'reading scrolls', tabindex: '0', 'aria-label': visibleName(asset.filename), 'data-testid': 'document-content' }, ...nodes.map((node) => build(node, 0)));
+  const page = h('article.reading.scrolls', { tabindex: '0', 'aria-label': visibleName(asset.filename), testid: 'document-content' }, ...nodes.map((node) => build(node, 0)));
   for (const heading of page.querySelectorAll('h1, h2, h3, h4, h5, h6')) heading.dataset.slug = slug(heading.textContent);
-  page.addEventListener('click', (/** @type {MouseEvent} */ event) => {
-    const href = /** @type {HTMLElement} */ (event.target).closest('a')?.getAttribute('href') ?? '';
+  page.addEventListener('click', (event) => {
+    const href = event.target.closest('a')?.getAttribute('href') ?? '';
     if (!href.startsWith('#')) return;
     event.preventDefault();
     const wanted = slug(decodeURIComponent(href.slice(1)));
@@ -53,14 +53,14 @@ function build(node, depth) {
   if (typeof node === 'string') return node;
   const [tag, attributes, children] = node;
   const inside = depth < DEPTH_MAX ? children.map((child) => build(child, depth + 1)) : [];
-  if (!TAGS.has(tag)) return h('span', {}, ...inside);
+  if (!TAGS.has(tag)) return h('span', ...inside);
   if (tag === 'input') return h('input', { type: 'checkbox', disabled: true, checked: attributes.checked === true || attributes.checked === '', 'aria-label': 'Done' });
   const element = h(tag, {}, ...inside);
   if (tag === 'a') link(element, attributes.href);
   if (tag === 'ol' && Number.isInteger(attributes.start)) element.start = attributes.start;
   if (/^t[hd]$/.test(tag) && /^(left|right|center)$/.test(attributes.align)) element.style.textAlign = attributes.align;
   // Wide tables and code scroll in a box of their own.
-  if (tag === 'table' || tag === 'pre') return h('div', { class: 'wide', tabindex: '0', role: 'group', 'aria-label': tag === 'table' ? 'Table' : 'Code' }, element);
+  if (tag === 'table' || tag === 'pre') return h('div.wide', { tabindex: '0', role: 'group', 'aria-label': tag === 'table' ? 'Table' : 'Code' }, element);
   return element;
 }
 

@@ -14,7 +14,7 @@ export async function open(stage) {
   const { box, asset, fail, signal } = stage;
   const isVideo = asset.media_type.startsWith('video/') || (asset.type === 'video' && !asset.media_type.startsWith('audio/'));
   const player = /** @type {HTMLMediaElement} */ (h(isVideo ? 'video' : 'audio', {
-    src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata', 'data-testid': isVideo ? 'viewer-video' : 'viewer-audio',
+    src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata', testid: isVideo ? 'viewer-video' : 'viewer-audio',
   }));
   player.addEventListener('error', () => {
     const heard = player.currentTime > 0;
@@ -63,9 +63,9 @@ async function sayFacts({ facts, note, signal }) {
 function soundCard({ asset, facts, signal }, player) {
   const glyph = icon('audio');
   glyph.classList.add('big');
-  const heard = h('div', { class: 'heard' });
-  const wave = h('div', { class: 'wave', 'aria-hidden': 'true' }, glyph);
-  const who = h('p', { class: 'meta' });
+  const heard = h('div.heard');
+  const wave = h('div.wave', { 'aria-hidden': 'true' }, glyph);
+  const who = h('p.meta');
   facts().then(({ title, artist, album }) => {
     if (!signal.aborted) who.textContent = [title, artist, album].filter(Boolean).join(' · ');
   }, () => {});
@@ -81,7 +81,7 @@ function soundCard({ asset, facts, signal }, player) {
       if (player.duration > 0 && rect.width > 0) player.currentTime = Math.max(0, Math.min(1, (event.clientX - rect.left) / rect.width)) * player.duration;
     }, { signal });
   }
-  return h('div', { class: 'player' }, wave, h('div', { class: 'who' }, fullNameNode(asset.filename), who), player);
+  return h('div.player', wave, h('div.who', fullNameNode(asset.filename), who), player);
 }
 
 /** Subtitles of the same name in the same place. @param {import('../components/viewer.js').Stage} stage @param {HTMLMediaElement} player @param {string[]} made */

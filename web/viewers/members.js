@@ -17,10 +17,10 @@ export async function open({ box, tools, asset, signal, note, notice, fail }) {
   if (signal.aborted) return;
   const all = [...first.members];
   let shown = all;
-  const view = h('div', { class: 'members scrolls', tabindex: '0', role: 'table', 'aria-label': `Contents of ${visibleName(asset.filename)}`, 'data-testid': 'members-content' });
-  const head = h('div', { class: 'table-head', role: 'row' }, ...[['Name', ''], ['Size', 'numeric'], ['Modified', 'date']].map(([label, kind]) => h('span', { role: 'columnheader', class: kind }, label)));
-  const field = /** @type {HTMLInputElement} */ (h('input', { type: 'search', placeholder: 'Narrow', 'aria-label': 'Narrow by name', title: 'Narrow by name (/)', spellcheck: 'false', 'data-testid': 'members-filter' }));
-  const said = h('output', { class: 'counter', 'aria-live': 'polite', 'data-testid': 'members-count' });
+  const view = h('div.members.scrolls', { tabindex: '0', role: 'table', 'aria-label': `Contents of ${visibleName(asset.filename)}`, testid: 'members-content' });
+  const head = h('div.table-head', { role: 'row' }, ...[['Name', ''], ['Size', 'numeric'], ['Modified', 'date']].map(([label, kind]) => h('span', { role: 'columnheader', class: kind }, label)));
+  const field = /** @type {HTMLInputElement} */ (h('input', { type: 'search', placeholder: 'Narrow', 'aria-label': 'Narrow by name', title: 'Narrow by name (/)', spellcheck: 'false', testid: 'members-filter' }));
+  const said = h('output.counter', { 'aria-live': 'polite', testid: 'members-count' });
   box.append(view);
   tools.append(field, said);
   const rows = new Rows({
@@ -34,8 +34,8 @@ export async function open({ box, tools, asset, signal, note, notice, fail }) {
       element.setAttribute('aria-rowindex', String(index + 2));
       element.title = visibleName(member.path);
       element.replaceChildren(
-        h('span', { role: 'cell', class: 'member' }, icon(ICONS[member.kind] ?? 'binary'), cut > 0 && h('span', { class: 'folder' }, h('bdi', {}, visibleName(name.slice(0, cut)))), nameNode(name.slice(cut)),
-          member.target !== undefined && h('span', { class: 'folder' }, '→ ', h('bdi', {}, visibleName(member.target)))),
+        h('span', { role: 'cell', class: 'member' }, icon(ICONS[member.kind] ?? 'binary'), cut > 0 && h('span.folder', h('bdi', visibleName(name.slice(0, cut)))), nameNode(name.slice(cut)),
+          member.target !== undefined && h('span.folder', '→ ', h('bdi', visibleName(member.target)))),
         h('span', { role: 'cell', class: 'numeric', title: plural(member.size, 'byte') }, member.kind === 'file' ? bytes(member.size) : ''),
         h('span', { role: 'cell', class: 'date' }, member.modified_unix_ms === null ? '' : dayAndTime(member.modified_unix_ms)));
     },

@@ -54,10 +54,10 @@ export class MeshRenderer {
   prepare() {
     const { gl, mesh } = this;
     gl.getExtension('OES_element_index_uint');
-    const program = /** @type {WebGLProgram} */ (gl.createProgram());
+    const program = gl.createProgram();
     for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-      const shader = /** @type {WebGLShader} */ (gl.createShader(/** @type {number} */ (type)));
-      gl.shaderSource(shader, /** @type {string} */ (source));
+      const shader = /** @type {WebGLShader} */ (gl.createShader(type));
+      gl.shaderSource(shader, source);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }

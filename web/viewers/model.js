@@ -22,14 +22,14 @@ export async function open(stage) {
   if (mesh.message) notice(mesh.message);
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
   else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
-  const canvas = /** @type {HTMLCanvasElement} */ (h('canvas', { class: 'model', role: 'img', 'aria-label': `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, 'data-testid': 'viewer-model' }));
+  const canvas = /** @type {HTMLCanvasElement} */ (h('canvas.model', { role: 'img', 'aria-label': `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, testid: 'viewer-model' }));
   box.append(canvas);
   let renderer;
   try {
     renderer = new MeshRenderer(canvas, mesh);
   } catch (error) {
     canvas.remove();
-    fail(`${/** @type {Error} */ (error).message} The bytes are shown instead.`);
+    fail(`${error.message} The bytes are shown instead.`);
     return;
   }
   const { centre, radius } = ballAround(mesh.bounds);
@@ -70,14 +70,14 @@ export async function open(stage) {
     draw();
   }
 
-  const button = (/** @type {string} */ label, /** @type {Node | string} */ face, /** @type {() => void} */ act, /** @type {Record<string, any>} */ more = {}) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, onclick: act, ...more }, face);
-  const wireButton = button('Edges (W)', 'Edges', () => toggleWire(), { 'aria-pressed': 'false', 'data-testid': 'model-wire' });
+  const button = (label, face, act, more = {}) => h('button.plain', { 'aria-label': label, title: label, onclick: act, ...more }, face);
+  const wireButton = button('Edges (W)', 'Edges', () => toggleWire(), { 'aria-pressed': 'false', testid: 'model-wire' });
   function toggleWire() {
     wire = !wire;
     wireButton.setAttribute('aria-pressed', String(wire));
     draw();
   }
-  const upButton = button('Which way is up (U)', 'Z up', () => toggleUp(), { 'aria-pressed': String(camera.zUp), 'data-testid': 'model-up' });
+  const upButton = button('Which way is up (U)', 'Z up', () => toggleUp(), { 'aria-pressed': String(camera.zUp), testid: 'model-up' });
   function toggleUp() {
     camera.zUp = !camera.zUp;
     upButton.setAttribute('aria-pressed', String(camera.zUp));
@@ -102,7 +102,7 @@ export async function open(stage) {
     const dy = event.clientY - before.clientY;
     if (b) {
       const [c, d] = [...pointers.values()];
-      const apart = (/** @type {PointerEvent} */ one, /** @type {PointerEvent} */ two) => Math.max(1, Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY));
+      const apart = (one, two) => Math.max(1, Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY));
       zoom(apart(a, b) / apart(c, d));
       pan(dx / 2, dy / 2);
     } else if (event.shiftKey || before.button > 0 || event.buttons > 1) {
@@ -111,7 +111,7 @@ export async function open(stage) {
       turn(-dx * TURN_PER_PX, dy * TURN_PER_PX);
     }
   }, { signal });
-  for (const type of ['pointerup', 'pointercancel']) canvas.addEventListener(type, (/** @type {any} */ event) => pointers.delete(event.pointerId), { signal });
+  for (const type of ['pointerup', 'pointercancel']) canvas.addEventListener(type, (event) => pointers.delete(event.pointerId), { signal });
   canvas.addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
   canvas.addEventListener('dblclick', reset, { signal });
   canvas.addEventListener('wheel', (event) => {

@@ -46,11 +46,11 @@ class Picture {
     const { signal } = this.ended;
     const { asset, tools, fail } = stage;
     const name = visibleName(asset.filename);
-    this.image = /** @type {HTMLImageElement} */ (h('img', { alt: name, draggable: 'false', 'data-testid': 'viewer-image' }));
-    this.percent = h('span', { class: 'zoom' });
-    const button = (/** @type {string} */ label, /** @type {string} */ glyph, /** @type {() => void} */ act) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, onclick: act }, icon(glyph));
+    this.image = h('img', { alt: name, draggable: 'false', testid: 'viewer-image' });
+    this.percent = h('span.zoom');
+    const button = (label, glyph, act) => h('button.plain', { 'aria-label': label, title: label, onclick: act }, icon(glyph));
     tools.append(button('Zoom out (−)', 'zoom-out', () => this.zoomBy(0.8)), this.percent, button('Zoom in (+)', 'zoom-in', () => this.zoomBy(1.25)),
-      h('button', { type: 'button', class: 'plain', title: 'Own size (1)', onclick: () => this.actual() }, '1:1'), button('Fit (0)', 'fit', () => this.fit()));
+      h('button.plain', { title: 'Own size (1)', onclick: () => this.actual() }, '1:1'), button('Fit (0)', 'fit', () => this.fit()));
     this.box.classList.add('picture-stage');
     if (asset.thumbnail) this.standIn();
     this.image.addEventListener('load', () => this.loaded(), { signal });
@@ -68,7 +68,7 @@ class Picture {
   /** The thumbnail, as large as the original will be. */
   async standIn() {
     const { asset, facts, signal } = this.stage;
-    const thumb = /** @type {HTMLImageElement} */ (h('img', { class: 'stand-in', alt: '', src: addressOf.thumbnail(asset.id, 512) }));
+    const thumb = /** @type {HTMLImageElement} */ (h('img.stand-in', { alt: '', src: addressOf.thumbnail(asset.id, 512) }));
     this.thumb = thumb;
     const [, known] = await Promise.all([thumb.decode().then(() => true, () => false), facts().catch(() => ({}))]);
     if (signal.aborted || this.image.naturalWidth > 0 || thumb.naturalWidth === 0) return;
@@ -202,7 +202,7 @@ class Picture {
       pointers.set(at.pointerId, at);
       if (b) {
         const [c, d] = [...pointers.values()];
-        const apart = (/** @type {PointerEvent} */ one, /** @type {PointerEvent} */ two) => Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY);
+        const apart = (one, two) => Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY);
         this.zoomBy(apart(c, d) / Math.max(1, apart(a, b)), { clientX: (c.clientX + d.clientX) / 2, clientY: (c.clientY + d.clientY) / 2 });
       } else if (this.zoomed) {
         box.setPointerCapture(at.pointerId);
@@ -211,7 +211,7 @@ class Picture {
         this.apply();
       }
     }, { signal });
-    const up = (/** @type {PointerEvent} */ at) => {
+    const up = (at) => {
       pointers.delete(at.pointerId);
       if (pointers.size > 0) return;
       done.abort();

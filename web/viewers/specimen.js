@@ -32,7 +32,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
       fail(why);
       return;
     }
-    const picture = h('img', { alt: 'Specimen', class: 'specimen-picture', src: addressOf.thumbnail(asset.id, 1024), 'data-testid': 'specimen-picture' });
+    const picture = h('img', { alt: 'Specimen', class: 'specimen-picture', src: addressOf.thumbnail(asset.id, 1024), testid: 'specimen-picture' });
     picture.addEventListener('error', () => fail(why), { signal });
     picture.addEventListener('load', () => notice('This browser could not set this font; what is shown is the server’s specimen.'), { signal });
     box.append(picture);
@@ -40,13 +40,13 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
   }
   if (signal.aborted) return;
   document.fonts.add(face);
-  const own = /** @type {HTMLInputElement} */ (h('input', { class: 'own-text', 'aria-label': 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), spellcheck: 'false', 'data-testid': 'specimen-text' }));
-  const size = /** @type {HTMLInputElement} */ (h('input', { type: 'range', min: '10', max: '160', value: '48', 'aria-label': 'Size of your own words' }));
-  const words = h('p', { class: 'own', 'data-testid': 'specimen-own' });
-  const lines = SIZES.map((px) => h('p', { class: 'set', 'data-px': String(px) }));
-  const view = h('div', { class: 'specimen scrolls', tabindex: '0', role: 'document', 'aria-label': 'Specimen', 'data-testid': 'specimen-content' },
-    h('p', { class: 'set aa' }, 'Aa'), h('div', {}, h('h3', {}, known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p', { class: 'meta' }, String(known.style))),
-    words, h('div', { class: 'lines' }, ...lines), h('div', { class: 'set letters' }, ...LETTERS.map((line) => h('p', {}, line))));
+  const own = /** @type {HTMLInputElement} */ (h('input.own-text', { 'aria-label': 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), spellcheck: 'false', testid: 'specimen-text' }));
+  const size = h('input', { type: 'range', min: '10', max: '160', value: '48', 'aria-label': 'Size of your own words' });
+  const words = h('p.own', { testid: 'specimen-own' });
+  const lines = SIZES.map((px) => h('p.set', { 'data-px': String(px) }));
+  const view = h('div.specimen.scrolls', { tabindex: '0', role: 'document', 'aria-label': 'Specimen', testid: 'specimen-content' },
+    h('p.set.aa', 'Aa'), h('div', h('h3', known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p.meta', String(known.style))),
+    words, h('div.lines', ...lines), h('div.set.letters', ...LETTERS.map((line) => h('p', line))));
   view.style.setProperty('--face', family);
   for (const line of lines) line.style.fontSize = `${Number(line.dataset.px) / 16}rem`;
   const draw = () => {
@@ -54,7 +54,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
     words.hidden = own.value === '';
     words.textContent = own.value;
     words.style.fontSize = `${Number(size.value) / 16}rem`;
-    for (const line of lines) line.replaceChildren(h('span', { class: 'px' }, String(line.dataset.px)), own.value || PANGRAM);
+    for (const line of lines) line.replaceChildren(h('span.px', String(line.dataset.px)), own.value || PANGRAM);
   };
   own.addEventListener('input', draw);
   size.addEventListener('input', draw);

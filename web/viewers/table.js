@@ -16,15 +16,15 @@ export async function open({ box, tools, asset, signal, note, notice, fail }) {
   if (signal.aborted) return;
   if (sample.rows.length === 0 && !sample.header) throw new Error('There are no rows in this file.');
   const columns = columnsOf(sample.header, sample.rows, sample.columns);
-  const view = h('div', { class: 'table scrolls', tabindex: '0', role: 'table', 'aria-label': `Table of ${visibleName(asset.filename)}`, 'data-testid': 'table-content' });
+  const view = h('div.table.scrolls', { tabindex: '0', role: 'table', 'aria-label': `Table of ${visibleName(asset.filename)}`, testid: 'table-content' });
   view.style.setProperty('--cells', columns.map(({ width }) => `calc(${width}ch + 1.5rem)`).join(' '));
-  const head = h('div', { class: 'table-head', role: 'row' }, h('span', { class: 'number', role: 'columnheader' }, h('span', { class: 'visually-hidden' }, 'Row')),
+  const head = h('div.table-head', { role: 'row' }, h('span.number', { role: 'columnheader' }, h('span.visually-hidden', 'Row')),
     ...columns.map(({ numeric }, i) => h('span', { role: 'columnheader', class: numeric ? 'numeric' : null, title: sample.header?.[i] }, sample.header?.[i] ?? columnLetters(i))));
   box.append(view);
 
   /** How many rows there are may only be known at the end of a long file: until then there is one more window. @param {import('../api.js').TableWindow} window @param {number} limit */
   const totalOf = ({ total_rows: total, row, rows }, limit) => total ?? row + rows.length + (rows.length === limit ? limit : 0);
-  const say = (/** @type {number} */ total, /** @type {boolean} */ known) => note(`${known ? '' : 'more than '}${plural(total, 'row')} · ${plural(sample.columns, 'column')} · parted by ${DELIMITERS[sample.delimiter] ?? `“${sample.delimiter}”`}`);
+  const say = (total, known) => note(`${known ? '' : 'more than '}${plural(total, 'row')} · ${plural(sample.columns, 'column')} · parted by ${DELIMITERS[sample.delimiter] ?? `“${sample.delimiter}”`}`);
   let most = 0;
   const rows = new Rows({
     box: view, rem: ROW_REM, head,
@@ -46,14 +46,14 @@ export async function open({ box, tools, asset, signal, note, notice, fail }) {
     row(element, index, cells) {
       element.setAttribute('aria-rowindex', String(index + 2));
       element.classList.toggle('odd', index % 2 === 1);
-      element.replaceChildren(h('span', { class: 'number', role: 'rowheader' }, count(index + 1)),
+      element.replaceChildren(h('span.number', { role: 'rowheader' }, count(index + 1)),
         ...columns.map(({ numeric }, i) => h('span', { role: 'cell', class: numeric ? 'numeric' : null, title: (cells?.[i]?.length ?? 0) > 40 ? cells?.[i] : null }, cells?.[i] ?? '')));
     },
   });
   view.setAttribute('aria-colcount', String(columns.length + 1));
   if (sample.columns > COLUMNS_MAX) notice(`The first ${count(COLUMNS_MAX)} of ${count(sample.columns)} columns are shown.`);
   rows.cache.want(0, 80);
-  const line = /** @type {HTMLInputElement} */ (h('input', { class: 'short', inputmode: 'numeric', placeholder: 'Row', 'aria-label': 'Go to row', 'data-testid': 'table-row' }));
+  const line = h('input.short', { inputmode: 'numeric', placeholder: 'Row', 'aria-label': 'Go to row', testid: 'table-row' });
   line.addEventListener('change', () => {
     const wanted = Number(line.value.replace(/\D/g, ''));
     if (wanted > 0) rows.goTo(Math.min(wanted, rows.total) - 1);

@@ -38,7 +38,7 @@ class TextView {
   constructor(stage) {
     this.stage = stage;
     const { asset, box, tools, signal, fail } = stage;
-    this.box = h('div', { class: 'code scrolls', tabindex: '0', role: 'document', 'aria-label': `Text of ${visibleName(asset.filename)}`, 'data-testid': 'text-content' });
+    this.box = h('div.code.scrolls', { tabindex: '0', role: 'document', 'aria-label': `Text of ${visibleName(asset.filename)}`, testid: 'text-content' });
     box.append(this.box);
     this.widest = 0;
     this.found = new FoundLines((line) => api.textSearch(asset.id, this.query, line, signal), () => this.drawFound());
@@ -85,11 +85,11 @@ class TextView {
 
   /** @param {HTMLElement} tools */
   controls(tools) {
-    this.field = /** @type {HTMLInputElement} */ (h('input', { type: 'search', placeholder: 'Find', 'aria-label': 'Find in this text', title: 'Find (/)', spellcheck: 'false', 'data-testid': 'text-find' }));
-    this.counter = h('output', { class: 'counter', 'aria-live': 'polite', 'data-testid': 'text-hits' });
-    this.line = /** @type {HTMLInputElement} */ (h('input', { class: 'short', inputmode: 'numeric', placeholder: 'Line', 'aria-label': 'Go to line', title: 'Go to line (Ctrl+G)', 'data-testid': 'text-line' }));
-    this.wrapButton = h('button', { type: 'button', class: 'plain', 'aria-pressed': 'false', 'data-testid': 'text-wrap', onclick: () => this.wrap(!this.wrapped) }, 'Wrap');
-    const step = (/** @type {string} */ label, /** @type {string} */ glyph, /** @type {number} */ by) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, 'data-testid': by > 0 ? 'text-next' : 'text-previous', onclick: () => this.step(by) }, icon(glyph));
+    this.field = /** @type {HTMLInputElement} */ (h('input', { type: 'search', placeholder: 'Find', 'aria-label': 'Find in this text', title: 'Find (/)', spellcheck: 'false', testid: 'text-find' }));
+    this.counter = h('output.counter', { 'aria-live': 'polite', testid: 'text-hits' });
+    this.line = /** @type {HTMLInputElement} */ (h('input.short', { inputmode: 'numeric', placeholder: 'Line', 'aria-label': 'Go to line', title: 'Go to line (Ctrl+G)', testid: 'text-line' }));
+    this.wrapButton = h('button.plain', { 'aria-pressed': 'false', testid: 'text-wrap', onclick: () => this.wrap(!this.wrapped) }, 'Wrap');
+    const step = (label, glyph, by) => h('button.plain', { 'aria-label': label, title: label, testid: by > 0 ? 'text-next' : 'text-previous', onclick: () => this.step(by) }, icon(glyph));
     tools.append(this.field, step('Previous hit (Shift+Enter)', 'chevron-up', -1), step('Next hit (Enter)', 'chevron-down', 1), this.counter, this.line, this.wrapButton);
     this.field.addEventListener('input', () => {
       clearTimeout(this.timer);
@@ -188,11 +188,11 @@ class TextView {
 /** @param {HTMLElement} element @param {number} index @param {import('../api.js').Line | undefined} line */
 export function drawLine(element, index, line) {
   const content = line?.text ?? '';
-  const text = h('span', { class: 'text' }, ...piecesOf(content, line?.highlight ?? [], 0, content.length)
+  const text = h('span.text', ...piecesOf(content, line?.highlight ?? [], 0, content.length)
     .map((piece) => (piece.kind ? h('span', { class: `t-${piece.kind}` }, piece.text) : piece.text)));
-  if (line?.cut) text.append(h('span', { class: 'cut', title: 'This line is longer than is shown here; the bytes have all of it' }, '… cut'));
+  if (line?.cut) text.append(h('span.cut', { title: 'This line is longer than is shown here; the bytes have all of it' }, '… cut'));
   element.dataset.line = String(index + 1);
-  element.replaceChildren(h('span', { class: 'number', 'aria-hidden': 'true' }, String(index + 1)), text);
+  element.replaceChildren(h('span.number', { 'aria-hidden': 'true' }, String(index + 1)), text);
 }
 
 /**
@@ -220,7 +220,7 @@ function rangeIn(element, start, end) {
   let at = 0;
   let begun = false;
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const { length } = /** @type {Text} */ (node);
+    const { length } = node;
     if (!begun && start < at + length) {
       range.setStart(node, start - at);
       begun = true;

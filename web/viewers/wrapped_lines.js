@@ -18,16 +18,16 @@ export class WrappedLines {
     this.ended = false;
     this.target = goTo;
     this.blocks = Array.from({ length: Math.ceil(lines / BLOCK_LINES) }, (_, i) => {
-      const block = h('div', { class: 'block', 'data-block': String(i) });
+      const block = h('div.block', { 'data-block': String(i) });
       block.style.height = `${Math.min(BLOCK_LINES, lines - i * BLOCK_LINES) * LINE_REM}rem`;
       return block;
     });
-    this.holder = h('div', { class: 'blocks' }, ...this.blocks);
+    this.holder = h('div.blocks', ...this.blocks);
     box.append(this.holder);
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) this.fill(/** @type {HTMLElement} */ (target));
-        else this.empty(/** @type {HTMLElement} */ (target));
+        if (isIntersecting) this.fill(target);
+        else this.empty(target);
       }
     }, { root: box, rootMargin: AROUND });
     for (const block of this.blocks) this.observer.observe(block);
@@ -43,7 +43,7 @@ export class WrappedLines {
       const lines = await this.fetchLines(first, BLOCK_LINES);
       if (this.ended || block.dataset.state !== 'asked') return;
       block.replaceChildren(...lines.map((line, i) => {
-        const element = h('div', { class: 'line' });
+        const element = h('div.line');
         this.draw(element, first + i, line);
         return element;
       }));

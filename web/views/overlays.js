@@ -69,7 +69,7 @@ export function detailsPanel({ router, view, selected }) {
     draw();
   });
   view.listing.addEventListener('active', (event) => {
-    const { index } = /** @type {CustomEvent} */ (event).detail;
+    const { index } = event.detail;
     const entry = view.source.get(index);
     // A jump may land where rows are still on their way.
     awaited = entry ? -1 : index;
@@ -87,7 +87,7 @@ export function detailsPanel({ router, view, selected }) {
   view.addEventListener('place', () => draw());
   router.addEventListener('change', () => draw());
   panel.addEventListener('close', () => set(false));
-  panel.addEventListener('view', (event) => router.push({ viewing: /** @type {CustomEvent} */ (event).detail.id }, { ...router.memory, viewIndex: view.listing.active }));
+  panel.addEventListener('view', (event) => router.push({ viewing: event.detail.id }, { ...router.memory, viewIndex: view.listing.active }));
   return { toggle: () => set(root.hidden), close: () => set(false), get open() { return !root.hidden; }, draw };
 }
 
@@ -194,11 +194,11 @@ export function viewerOverlay({ router, view }) {
 
   /** @param {EventTarget} made */
   function wire(made) {
-    made.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
-    made.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
+    made.addEventListener('step', (event) => go(index + event.detail.by));
+    made.addEventListener('end', (event) => go(event.detail.last ? source.length - 1 : source.folders.length));
     made.addEventListener('mode', (event) => {
-      const { mode } = /** @type {CustomEvent} */ (event).detail;
-      const { id } = /** @type {import('../components/viewer.js').Viewer} */ (made);
+      const { mode } = event.detail;
+      const { id } = made;
       // Afterwards: this may be said while others are still told of the address before.
       queueMicrotask(() => router.current.viewing === id && router.replace({ mode }));
     });
@@ -210,7 +210,7 @@ export function viewerOverlay({ router, view }) {
   }
   listing.addEventListener('active', () => load(), { once: true });
   router.addEventListener('change', (event) => {
-    const { previous, route, travelled } = /** @type {CustomEvent} */ (event).detail;
+    const { previous, route, travelled } = event.detail;
     if (previous.viewing === 0 && route.viewing !== 0) pushed = !travelled;
     draw();
   });

@@ -22,7 +22,7 @@ import { emptyNote, errorNote, noMatchNote } from './notes.js';
 const BUSY_MS = 400;
 /** A count is spoken when typing has rested this long. */
 const SPEAK_MS = 1000;
-const TILE_SIZES = /** @type {(keyof typeof TILE_MIN)[]} */ (Object.keys(TILE_MIN));
+const TILE_SIZES = Object.keys(TILE_MIN);
 
 /** Fires `selection`, `active` {index}, `place` when the place is known. */
 export class PlaceView extends EventTarget {
@@ -61,16 +61,16 @@ export class PlaceView extends EventTarget {
     listing.addEventListener('drawn', () => this.hitWords.length > 0 && this.markSoon());
     listing.addEventListener('active', (event) => {
       this.typed = '';
-      this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail }));
+      this.dispatchEvent(new CustomEvent('active', { detail: event.detail }));
     });
     listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
-    listing.addEventListener('open', (event) => this.openEntry(/** @type {CustomEvent} */ (event).detail.index));
-    listing.addEventListener('sort', (event) => this.sortBy(/** @type {CustomEvent} */ (event).detail.key));
-    listing.addEventListener('typed', (event) => this.jumpTo(/** @type {CustomEvent} */ (event).detail.prefix));
+    listing.addEventListener('open', (event) => this.openEntry(event.detail.index));
+    listing.addEventListener('sort', (event) => this.sortBy(event.detail.key));
+    listing.addEventListener('typed', (event) => this.jumpTo(event.detail.prefix));
     this.source.addEventListener('arrive', () => this.arrived());
-    this.source.addEventListener('fail', (event) => this.failed(/** @type {CustomEvent} */ (event).detail));
+    this.source.addEventListener('fail', (event) => this.failed(event.detail));
     this.places.addEventListener('change', () => this.placesChanged());
-    byId('sort').addEventListener('change', (/** @type {any} */ event) => {
+    byId('sort').addEventListener('change', (event) => {
       router.push({ sort: event.target.value });
     });
     byId('sort-order').addEventListener('click', () => {
@@ -83,8 +83,8 @@ export class PlaceView extends EventTarget {
     byId('as-list').title = 'List';
     byId('as-grid').setAttribute('aria-label', 'Grid');
     byId('as-list').setAttribute('aria-label', 'List');
-    const range = /** @type {HTMLInputElement} */ (byId('tile-size'));
-    range.value = String(Math.max(0, TILE_SIZES.indexOf(/** @type {any} */ (habits.get('tile', 'm')))));
+    const range = byId('tile-size');
+    range.value = String(Math.max(0, TILE_SIZES.indexOf(habits.get('tile', 'm'))));
     range.addEventListener('input', () => {
       habits.set('tile', TILE_SIZES[Number(range.value)]);
       this.arrange();
@@ -184,7 +184,7 @@ export class PlaceView extends EventTarget {
       return;
     }
     const { kind, id, q, types, sort } = route;
-    const within = { kind: /** @type {any} */ (kind), id };
+    const within = { kind: kind, id };
     const how = { q, types, sort };
     this.source.ask((offset, limit, signal) => api.assets(within, { ...how, offset, limit }, signal), (what) => api.rank(within, how, what));
   }

@@ -57,19 +57,19 @@ export function troubleBar({ session, back }) {
     kind = next;
     show(bar, next !== '');
     if (next === 'away') {
-      bar.replaceChildren(icon('offline'), h('span', {}, session.unsent
+      bar.replaceChildren(icon('offline'), h('span', session.unsent
         ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
         : 'The server does not answer. This page goes on by itself when it does.'));
     } else if (next === 'signed-out') {
       const here = encodeURIComponent(location.pathname + location.search);
       // With uploads under way, leaving this page would end them: sign in beside it.
-      bar.replaceChildren(icon('warning'), h('span', {}, 'You are signed out.'),
+      bar.replaceChildren(icon('warning'), h('span', 'You are signed out.'),
         h('a', { href: `/sign-in?next=${here}`, target: session.unsent ? '_blank' : null, rel: 'noopener' }, 'Sign in again'));
     }
   }
 
   connection.addEventListener('trouble', (event) => {
-    const { status } = /** @type {CustomEvent} */ (event).detail;
+    const { status } = event.detail;
     if (status === 401) {
       draw('signed-out');
       return;
@@ -98,7 +98,7 @@ export function keepAwake(session) {
       return;
     }
     asking = true;
-    lock = await /** @type {any} */ (navigator).wakeLock?.request('screen').catch(() => null) ?? null;
+    lock = await navigator.wakeLock?.request('screen').catch(() => null) ?? null;
     // Without one there is nothing to ask for again with each part.
     asking = lock === null;
   }

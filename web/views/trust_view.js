@@ -14,31 +14,31 @@ const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
  * @returns {() => void} to take it down
  */
 export function trustView(root, { status, verification }) {
-  const verdictText = h('span', {});
-  const verdict = h('div', { class: 'verdict', 'data-testid': 'trust-verdict' }, icon('seal'), verdictText);
-  const problem = h('p', { class: 'problem', role: 'alert' });
+  const verdictText = h('span');
+  const verdict = h('div.verdict', { testid: 'trust-verdict' }, icon('seal'), verdictText);
+  const problem = h('p.problem', { role: 'alert' });
   const run = verifySection(verification);
-  const figures = h('dl', { class: 'figures', 'data-testid': 'trust-figures' });
-  const rootHash = h('code', { 'data-testid': 'log-root' });
-  const words = h('ol', { class: 'words', 'aria-label': 'The root in 32 words', 'data-testid': 'log-words' });
-  const text = h('pre', { class: 'checkpoint', tabindex: '0', 'aria-label': 'Checkpoint', 'data-testid': 'checkpoint' });
-  const compared = h('p', { class: 'compared', role: 'status', 'data-testid': 'compare-result' });
-  const field = h('textarea', { id: 'compare', rows: '3', spellcheck: 'false', autocomplete: 'off', 'data-testid': 'compare', oninput: drawComparison });
-  const printed = h('p', { class: 'only-print' });
-  root.replaceChildren(h('div', { class: 'page trust', 'data-testid': 'trust' },
-    h('header', {}, h('h1', {}, icon('seal'), 'Trust'),
-      h('p', {}, 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
+  const figures = h('dl.figures', { testid: 'trust-figures' });
+  const rootHash = h('code', { testid: 'log-root' });
+  const words = h('ol.words', { 'aria-label': 'The root in 32 words', testid: 'log-words' });
+  const text = h('pre.checkpoint', { tabindex: '0', 'aria-label': 'Checkpoint', testid: 'checkpoint' });
+  const compared = h('p.compared', { role: 'status', testid: 'compare-result' });
+  const field = h('textarea', { id: 'compare', rows: '3', spellcheck: 'false', autocomplete: 'off', testid: 'compare', oninput: drawComparison });
+  const printed = h('p.only-print');
+  root.replaceChildren(h('div.page.trust', { testid: 'trust' },
+    h('header', h('h1', icon('seal'), 'Trust'),
+      h('p', 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
     verdict, problem, run.element,
-    h('section', {}, h('h2', {}, 'The vault'), figures),
-    h('section', { class: 'sheet' }, h('h2', {}, 'Root of the log'), printed, words, h('p', {}, rootHash)),
-    h('section', {}, h('h2', {}, h('label', { for: 'compare' }, 'Compare')), h('p', { class: 'hint' }, 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
-    h('section', {}, h('h2', {}, 'Checkpoint'),
-      h('p', { class: 'hint' }, 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
-      h('div', { class: 'buttons' },
-        h('button', { type: 'button', 'data-testid': 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
-        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download'),
-        h('button', { type: 'button', 'data-testid': 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
-      h('p', {}, 'Whether the vault still holds all that it covers: ', h('code', {}, 'compactvault verify --against checkpoint.txt')))));
+    h('section', h('h2', 'The vault'), figures),
+    h('section.sheet', h('h2', 'Root of the log'), printed, words, h('p', rootHash)),
+    h('section', h('h2', h('label', { for: 'compare' }, 'Compare')), h('p.hint', 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
+    h('section', h('h2', 'Checkpoint'),
+      h('p.hint', 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
+      h('div.buttons',
+        h('button', { testid: 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
+        h('a.button', { href: '/api/checkpoint', download: 'checkpoint.txt', testid: 'download-checkpoint' }, icon('download'), 'Download'),
+        h('button', { testid: 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
+      h('p', 'Whether the vault still holds all that it covers: ', h('code', 'compactvault verify --against checkpoint.txt')))));
   let size = -1;
 
   function drawVerdict() {
@@ -56,18 +56,18 @@ export function trustView(root, { status, verification }) {
     }
     const { state, text: words } = comparison(pastedRoot(field.value), status.value);
     compared.className = `compared ${state}`;
-    compared.replaceChildren(icon(state === 'ok' ? 'check' : ICONS[state]), h('span', {}, words));
+    compared.replaceChildren(icon(state === 'ok' ? 'check' : ICONS[state]), h('span', words));
   }
 
   async function draw() {
     const now = status.value;
     if (!now) return;
     drawVerdict();
-    figures.replaceChildren(...figuresOf(now).map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('dd', { class: 'meta' }, more))));
+    figures.replaceChildren(...figuresOf(now).map(([term, value, more]) => h('div', h('dt', term), h('dd', value), more && h('dd.meta', more))));
     if (now.log.size === size) return;
     size = now.log.size;
     setText(rootHash, now.log.root);
-    words.replaceChildren(...(now.log.words ?? []).map((word) => h('li', {}, word)));
+    words.replaceChildren(...(now.log.words ?? []).map((word) => h('li', word)));
     setText(printed, `${visibleName(now.vault.name)}, vault ${now.vault.id}: ${plural(now.log.size, 'entry', 'entries')}, ${dayAndTime(Date.now())}`);
     drawComparison();
     try {
@@ -75,14 +75,14 @@ export function trustView(root, { status, verification }) {
       problem.textContent = '';
     } catch (error) {
       size = -1;
-      problem.textContent = /** @type {Error} */ (error).message;
+      problem.textContent = error.message;
     }
   }
 
   status.addEventListener('change', draw);
   verification.addEventListener('change', drawVerdict);
   draw();
-  for (const loading of [status.load(), verification.load()]) loading.catch((/** @type {Error} */ error) => { problem.textContent = error.message; });
+  for (const loading of [status.load(), verification.load()]) loading.catch((error) => { problem.textContent = error.message; });
   return () => {
     status.removeEventListener('change', draw);
     verification.removeEventListener('change', drawVerdict);
@@ -91,14 +91,14 @@ export function trustView(root, { status, verification }) {
 
 /** @param {import('../state.js').Verifying} verification */
 function verifySection(verification) {
-  const button = h('button', { type: 'button', class: 'solid', 'data-testid': 'verify-now', onclick: () => (verification.value?.state === 'running' ? verification.stop() : verification.start('full')) });
-  const bar = h('div', { class: 'sealed' });
-  const progress = h('div', { class: 'bar', role: 'progressbar', 'aria-label': 'Verified', 'aria-valuemin': '0', 'aria-valuemax': '100', 'data-testid': 'verify-progress' }, bar);
-  const words = h('p', { class: 'meta number', 'data-testid': 'verify-words' });
-  const problem = h('p', { class: 'problem', role: 'alert' });
-  const findings = h('ul', { class: 'findings', 'data-testid': 'verify-findings' });
-  const element = h('section', {}, h('h2', {}, 'Verify every byte'), h('p', { class: 'hint' }, 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'),
-    progress, words, h('div', { class: 'buttons' }, button), problem, findings);
+  const button = h('button.solid', { testid: 'verify-now', onclick: () => (verification.value?.state === 'running' ? verification.stop() : verification.start('full')) });
+  const bar = h('div.sealed');
+  const progress = h('div.bar', { role: 'progressbar', 'aria-label': 'Verified', 'aria-valuemin': '0', 'aria-valuemax': '100', testid: 'verify-progress' }, bar);
+  const words = h('p.meta.number', { testid: 'verify-words' });
+  const problem = h('p.problem', { role: 'alert' });
+  const findings = h('ul.findings', { testid: 'verify-findings' });
+  const element = h('section', h('h2', 'Verify every byte'), h('p.hint', 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'),
+    progress, words, h('div.buttons', button), problem, findings);
   return {
     element,
     draw() {
@@ -118,9 +118,9 @@ function verifySection(verification) {
       progress.setAttribute('aria-valuenow', String(Math.floor(part * 100)));
       setText(words, running ? `${Math.floor(part * 100)} %: ${going}`
         : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${plural(run.entries_done, 'entry', 'entries')}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
-      findings.replaceChildren(...run.findings.map(({ code, message, asset_id: id, path }) => h('li', {}, icon('error'), h('code', {}, code), ' ', message,
+      findings.replaceChildren(...run.findings.map(({ code, message, asset_id: id, path }) => h('li', icon('error'), h('code', code), ' ', message,
         path && (id ? h('a', { href: `/?i=${id}` }, fullNameNode(path)) : fullNameNode(path)))),
-      ...(run.findings_total > run.findings.length ? [h('li', {}, `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`)] : []));
+      ...(run.findings_total > run.findings.length ? [h('li', `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`)] : []));
     },
   };
 }

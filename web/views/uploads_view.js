@@ -10,15 +10,15 @@ import { bar } from '../components/upload_panel.js';
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
 export function uploadsView(root, { session, addFiles, vaultName }) {
   const rows = new UploadRows(session);
-  const summary = h('p', { class: 'account', 'data-testid': 'uploads-summary' });
+  const summary = h('p.account', { testid: 'uploads-summary' });
   const progress = bar();
   const buttons = accountButtons(session, 'uploads', vaultName);
-  const close = h('button', { type: 'button', 'data-testid': 'uploads-close', onclick: () => session.clear() }, 'Close this account');
-  const add = h('button', { type: 'button', onclick: addFiles }, icon('upload'), 'Add files');
-  const unfinished = h('div', {});
-  const page = h('div', { class: 'page uploads-page', 'data-testid': 'uploads' },
-    h('header', {}, h('h1', {}, icon('upload'), 'Uploads'), unfinished),
-    h('div', { class: 'upload-body' }, summary, progress.element, h('div', { class: 'buttons' }, add, buttons.element, close)),
+  const close = h('button', { testid: 'uploads-close', onclick: () => session.clear() }, 'Close this account');
+  const add = h('button', { onclick: addFiles }, icon('upload'), 'Add files');
+  const unfinished = h('div');
+  const page = h('div.page.uploads-page', { testid: 'uploads' },
+    h('header', h('h1', icon('upload'), 'Uploads'), unfinished),
+    h('div.upload-body', summary, progress.element, h('div.buttons', add, buttons.element, close)),
     rows.tabs, rows.list);
   root.replaceChildren(page);
 
@@ -56,7 +56,7 @@ export function uploadsView(root, { session, addFiles, vaultName }) {
       if (others.length === 0 || gone) return;
       const size = others.reduce((sum, upload) => sum + (upload.received_bytes ?? 0), 0);
       const names = others.slice(0, 3).map((upload) => upload.filename).filter(Boolean).map((name) => visibleName(String(name)));
-      unfinished.replaceChildren(h('p', { 'data-testid': 'unfinished' },
+      unfinished.replaceChildren(h('p', { testid: 'unfinished' },
         `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names.length > 0 ? `: ${names.join(', ')}` : ''}). To continue, drop the same folder again. Parts already there are not sent twice.`));
     } catch {
       // The bar says it already.
