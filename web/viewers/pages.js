@@ -8,7 +8,7 @@ import { h } from '../lib/html.js';
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export function open({ box, asset, signal, note, fail, facts, sayIfCut }) {
-  facts().then((known) => !signal.aborted && note(factLine(known)), () => {});
+  facts().then((known) => !signal.aborted && note(factLine(known)));
   if (navigator.pdfViewerEnabled === false) {
     fail('This browser shows no PDF by itself. Open or download it to read it in another program.');
     return;
