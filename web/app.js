@@ -11,7 +11,7 @@ import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { bytes, count, visibleName } from './lib/format.js';
-import { byId, isTyping, show } from './lib/html.js';
+import { byId, drawIcons, isTyping, show } from './lib/html.js';
 import { Router, parse } from './router.js';
 import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
 import { fromChooser, pasted } from './upload/collect.js';
@@ -25,6 +25,7 @@ import { drawer, keepAwake, nextRegion, statusBar, troubleBar } from './views/sh
 /** What the action bar covers of the listing. */
 const ACTION_BAR_PX = 64;
 
+drawIcons();
 const router = new Router();
 const places = new Places();
 const status = new VaultStatus();

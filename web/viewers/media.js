@@ -99,7 +99,9 @@ async function addSubtitles({ asset, details, signal }, player, made) {
       const address = URL.createObjectURL(new Blob([toVtt(decodeSubtitles(new Uint8Array(bytes)))], { type: 'text/vtt' }));
       made.push(address);
       const language = /^[a-z]{2,3}(?:-[a-z]+)?$/i.test(belongs.label) ? belongs.label : null;
-      player.append(h('track', { kind: 'subtitles', src: address, label: belongs.label, srclang: language ?? 'und', default: first, 'data-testid': 'viewer-track' }));
+      const track = h('track', { kind: 'subtitles', src: address, srclang: language ?? 'und', default: first, testid: 'viewer-track' });
+      track.label = belongs.label;
+      player.append(track);
       first = false;
     }
   } catch {
