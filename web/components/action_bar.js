@@ -7,11 +7,11 @@ export class ActionBar {
   /** @param {HTMLElement} root @param {{actions: import('../actions.js').Actions}} parts */
   constructor(root, { actions }) {
     this.root = root;
-    this.label = h('span', { class: 'count', 'data-testid': 'selection-count' });
-    this.zip = h('button', { type: 'button', class: 'plain', 'data-testid': 'download-zip' }, icon('zip'), h('span', {}, 'Download ZIP'));
-    const links = h('button', { type: 'button', class: 'plain', 'data-testid': 'copy-links' }, icon('copy'), h('span', {}, 'Links'));
-    this.all = h('button', { type: 'button', class: 'plain', 'data-testid': 'select-all' }, 'Select all');
-    const clear = h('button', { type: 'button', class: 'plain', 'data-testid': 'clear-selection' }, icon('close'));
+    this.label = h('span.count', { testid: 'selection-count' });
+    this.zip = h('button.plain', { testid: 'download-zip' }, icon('zip'), h('span', 'Download ZIP'));
+    const links = h('button.plain', { testid: 'copy-links' }, icon('copy'), h('span', 'Links'));
+    this.all = h('button.plain', { testid: 'select-all' }, 'Select all');
+    const clear = h('button.plain', { testid: 'clear-selection' }, icon('close'));
     root.append(this.label, this.zip, links, this.all, clear);
     actions.bind(this.zip, 'download-selection');
     actions.bind(links, 'copy-links');

@@ -51,15 +51,15 @@ export function folderFacts(folder) {
 /** A tile of the grid, an element with role gridcell. @param {import('./thumbs.js').Thumbs} thumbs */
 export function makeTile(thumbs) {
   const image = pictureElement();
-  const mosaic = h('div', { class: 'mosaic', hidden: true }, ...Array.from({ length: 4 }, pictureElement));
+  const mosaic = h('div.mosaic', { hidden: true }, ...Array.from({ length: 4 }, pictureElement));
   const glyph = icon('binary');
-  const badge = h('span', { class: 'badge' });
-  const check = h('span', { class: 'check' }, icon('check'));
-  const versions = h('span', { class: 'versions' });
-  const thumb = h('div', { class: 'thumb', 'aria-hidden': 'true' }, glyph, badge, image, mosaic, check, versions);
-  const title = h('div', { class: 'title' });
-  const meta = h('div', { class: 'meta' });
-  const tile = h('div', { class: 'tile', role: 'gridcell' }, thumb, title, meta);
+  const badge = h('span.badge');
+  const check = h('span.check', icon('check'));
+  const versions = h('span.versions');
+  const thumb = h('div.thumb', { 'aria-hidden': 'true' }, glyph, badge, image, mosaic, check, versions);
+  const title = h('div.title');
+  const meta = h('div.meta');
+  const tile = h('div.tile', { role: 'gridcell' }, thumb, title, meta);
 
   /** @param {Drawn} drawn */
   function fill({ entry, index, active, selected, fresh }) {
@@ -106,22 +106,22 @@ export function makeTile(thumbs) {
 }
 
 function pictureElement() {
-  return /** @type {HTMLImageElement} */ (h('img', { class: 'picture', alt: '', decoding: 'async', draggable: 'false' }));
+  return /** @type {HTMLImageElement} */ (h('img.picture', { alt: '', decoding: 'async', draggable: 'false' }));
 }
 
 /** The cells of one row of the list, in an element with role row made by the caller. @param {HTMLElement} row @param {import('./thumbs.js').Thumbs} thumbs */
 export function makeListRow(row, thumbs) {
   const image = pictureElement();
   const glyph = icon('binary');
-  const check = h('span', { class: 'check' }, icon('check'));
-  const nameText = h('span', { class: 'title' });
-  const where = h('span', { class: 'where' });
-  const versions = h('span', { class: 'versions' });
-  const name = h('div', { class: 'cell c-name', role: 'gridcell', 'aria-colindex': '1' }, h('span', { class: 'glyph' }, glyph, image, check), nameText, versions, where);
-  const type = h('div', { class: 'cell c-type', role: 'gridcell', 'aria-colindex': '2' });
-  const size = h('div', { class: 'cell c-size', role: 'gridcell', 'aria-colindex': '3' });
-  const added = h('div', { class: 'cell c-added', role: 'gridcell', 'aria-colindex': '4' });
-  const modified = h('div', { class: 'cell c-modified', role: 'gridcell', 'aria-colindex': '5' });
+  const check = h('span.check', icon('check'));
+  const nameText = h('span.title');
+  const where = h('span.where');
+  const versions = h('span.versions');
+  const name = h('div.cell.c-name', { role: 'gridcell', 'aria-colindex': '1' }, h('span.glyph', glyph, image, check), nameText, versions, where);
+  const type = h('div.cell.c-type', { role: 'gridcell', 'aria-colindex': '2' });
+  const size = h('div.cell.c-size', { role: 'gridcell', 'aria-colindex': '3' });
+  const added = h('div.cell.c-added', { role: 'gridcell', 'aria-colindex': '4' });
+  const modified = h('div.cell.c-modified', { role: 'gridcell', 'aria-colindex': '5' });
   row.replaceChildren(name, type, size, added, modified);
 
   /** @param {Drawn} drawn */

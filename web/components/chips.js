@@ -37,14 +37,14 @@ export function drawChips(root, { page, types, wider, choose }) {
   root.dataset.look = look;
   const focused = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.type : undefined;
   const chip = (/** @type {string} */ type, /** @type {string} */ label, /** @type {number} */ n, /** @type {boolean} */ on, /** @type {() => void} */ act) => h('button', {
-    type: 'button', 'aria-pressed': String(on), 'data-type': type, 'data-testid': `chip-${type}`, onclick: act,
-  }, label, ' ', h('span', { class: 'count' }, count(n)));
+    'aria-pressed': on, 'data-type': type, testid: `chip-${type}`, onclick: act,
+  }, label, ' ', h('span.count', count(n)));
   root.replaceChildren(
     ...(all > 0 || types.length > 0 ? [chip('all', 'All', all, types.length === 0, () => choose([]))] : []),
     ...shown.map((type) => chip(type, typeWord(type, true), counts[type] ?? 0, types.includes(type),
       () => choose(types.includes(type) ? types.filter((other) => other !== type) : [...types, type]))),
-    ...(wider ? [h('a', { class: 'button', href: wider.href, 'data-testid': 'search-vault' }, 'In the whole vault', ' ', h('span', { class: 'count' }, count(wider.total)))] : []),
-    h('span', { class: 'spacer' }),
-    ...(page.total > 0 ? [h('span', { class: 'total', 'data-testid': 'listing-total' }, `${plural(page.total, 'asset')} · ${bytes(page.bytes)}`)] : []));
+    ...(wider ? [h('a.button', { href: wider.href, testid: 'search-vault' }, 'In the whole vault', ' ', h('span.count', count(wider.total)))] : []),
+    h('span.spacer'),
+    ...(page.total > 0 ? [h('span.total', { testid: 'listing-total' }, `${plural(page.total, 'asset')} · ${bytes(page.bytes)}`)] : []));
   if (focused) /** @type {HTMLElement | null} */ (root.querySelector(`[data-type="${focused}"]`))?.focus();
 }

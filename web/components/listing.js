@@ -43,9 +43,9 @@ export class Listing extends EventTarget {
     this.banding = false;
     this.thumbs = new Thumbs();
 
-    this.header = h('div', { class: 'list-header', role: 'row', 'aria-rowindex': '1' });
+    this.header = h('div.list-header', { role: 'row', 'aria-rowindex': '1' });
     // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
-    this.box = h('div', { class: 'scroll-box', role: 'rowgroup', tabindex: '-1' });
+    this.box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
     root.append(this.header, this.box);
     this.makeHeader();
     /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
@@ -68,9 +68,9 @@ export class Listing extends EventTarget {
 
   makeHeader() {
     this.header.replaceChildren(...COLUMNS.map(([key, label], i) => h('div', {
-      class: `cell c-${key}`, role: 'columnheader', 'aria-colindex': String(i + 1), 'data-sort': key,
-    }, h('button', { type: 'button', tabindex: '-1', 'data-testid': `sort-${key}`, onclick: () => this.emit('sort', { key }) },
-      h('span', {}, label), icon('sort-up')))));
+      class: `cell c-${key}`, role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key,
+    }, h('button', { tabindex: '-1', testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) },
+      h('span', label), icon('sort-up')))));
   }
 
   /** @param {{layout: 'grid' | 'list', tileSize: any, sort: string}} how */
@@ -177,7 +177,7 @@ export class Listing extends EventTarget {
 
   /** @param {number} row @param {HTMLElement | null} recycled */
   drawRow(row, recycled) {
-    const element = recycled ?? h('div', { class: 'row', role: 'row' });
+    const element = recycled ?? h('div.row', { role: 'row' });
     let parts = this.parts.get(element);
     if (!parts) {
       if (this.layout === 'list') {

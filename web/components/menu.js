@@ -8,27 +8,26 @@ import { shownKey } from '../actions.js';
  * @param {HTMLButtonElement} button @param {() => (Item | 'line' | {hint: string})[]} items
  */
 export function attachMenu(button, items) {
-  const menu = h('div', { class: 'menu', popover: 'auto', role: 'menu' });
+  const menu = h('div.menu', { popover: 'auto', role: 'menu' });
   (button.closest('header') ?? document.body).append(menu);
   button.setAttribute('aria-haspopup', 'menu');
   button.setAttribute('aria-expanded', 'false');
 
   function fill() {
     menu.replaceChildren(...items().map((item) => {
-      if (item === 'line') return h('hr', {});
-      if ('hint' in item) return h('p', { class: 'hint' }, item.hint);
+      if (item === 'line') return h('hr');
+      if ('hint' in item) return h('p.hint', item.hint);
       return h('button', {
-        type: 'button',
         role: item.checked === undefined ? 'menuitem' : 'menuitemradio',
         'aria-checked': item.checked === undefined ? null : String(item.checked),
-        'data-testid': item.testid,
+        testid: item.testid,
         onclick: () => {
           menu.hidePopover();
           item.run();
         },
-      }, item.icon && icon(item.icon), h('span', {}, item.label),
+      }, item.icon && icon(item.icon), h('span', item.label),
       item.keys?.[0] && h('kbd', { 'aria-hidden': 'true' }, shownKey(item.keys[0])),
-      item.checked !== undefined && h('span', { class: 'tick' }, icon('check')));
+      item.checked !== undefined && h('span.tick', icon('check')));
     }));
   }
 

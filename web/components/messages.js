@@ -9,7 +9,7 @@ let timer;
 /** One at a time; never for errors, never the only place something is said. @param {string} text */
 export function toast(text) {
   const place = byId('toast');
-  const note = h('span', {}, text);
+  const note = h('span', text);
   place.replaceChildren(note);
   const leave = () => note.remove();
   clearTimeout(timer);

@@ -12,13 +12,13 @@ let made = 0;
 export function nameField({ label, create, cancel, value = '' }) {
   made += 1;
   const input = h('input', {
-    type: 'text', autocomplete: 'off', spellcheck: 'false', maxlength: '1024', 'aria-label': label, placeholder: label,
-    'data-testid': 'name-field', 'aria-describedby': `name-hint-${made}`,
+    type: 'text', autocomplete: 'off', spellcheck: 'false', maxlength: '1024', label: label, placeholder: label,
+    testid: 'name-field', 'aria-describedby': `name-hint-${made}`,
   });
   input.value = value;
-  const hint = h('p', { class: 'hint', id: `name-hint-${made}` }, 'Names are permanent.');
-  const problem = h('p', { class: 'problem', role: 'alert', 'data-testid': 'name-problem' });
-  const element = h('div', { class: 'name-field' }, input, hint, problem);
+  const hint = h('p.hint', { id: `name-hint-${made}` }, 'Names are permanent.');
+  const problem = h('p.problem', { role: 'alert', testid: 'name-problem' });
+  const element = h('div.name-field', input, hint, problem);
   let working = false;
 
   input.addEventListener('input', () => {

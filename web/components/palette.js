@@ -36,13 +36,13 @@ export class Palette {
     /** @type {AbortController | null} */
     this.asking = null;
     this.field = h('input', {
-      type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'palette-list', 'aria-autocomplete': 'list', 'aria-label': 'Go to or do',
-      placeholder: 'A place, an asset, or > for actions', autocomplete: 'off', spellcheck: 'false', 'data-testid': 'palette-field',
+      type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'palette-list', 'aria-autocomplete': 'list', label: 'Go to or do',
+      placeholder: 'A place, an asset, or > for actions', autocomplete: 'off', spellcheck: 'false', testid: 'palette-field',
       oninput: () => this.changed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event),
     });
-    this.list = h('div', { role: 'listbox', id: 'palette-list', 'aria-label': 'Results', 'data-testid': 'palette-list' });
-    this.none = h('p', { class: 'hint', role: 'status' });
-    dialog.replaceChildren(h('div', { class: 'palette-field' }, icon('search'), this.field), this.list, this.none);
+    this.list = h('div', { role: 'listbox', id: 'palette-list', label: 'Results', testid: 'palette-list' });
+    this.none = h('p.hint', { role: 'status' });
+    dialog.replaceChildren(h('div.palette-field', icon('search'), this.field), this.list, this.none);
     dialog.onclick = (event) => {
       if (event.target === dialog) dialog.close();
     };
@@ -128,8 +128,8 @@ export class Palette {
     const groups = this.groups().filter(([, entries]) => entries.length > 0);
     this.shown = groups.flatMap(([, entries]) => entries);
     if (!this.shown.some(({ key }) => key === this.active)) this.active = this.shown[0]?.key ?? '';
-    this.list.replaceChildren(...groups.map(([title, entries]) => h('div', { role: 'group', 'aria-label': title },
-      h('div', { class: 'group-title', 'aria-hidden': 'true' }, title), ...entries.map((entry) => this.option(entry)))));
+    this.list.replaceChildren(...groups.map(([title, entries]) => h('div', { role: 'group', label: title },
+      h('div.group-title', { 'aria-hidden': 'true' }, title), ...entries.map((entry) => this.option(entry)))));
     this.none.textContent = this.shown.length === 0 ? 'Nothing by that name.' : '';
     this.mark();
   }
@@ -137,10 +137,10 @@ export class Palette {
   /** @param {Entry} entry */
   option(entry) {
     return h('div', {
-      role: 'option', id: `palette-${entry.key}`, 'data-key': entry.key, 'data-testid': 'palette-option', 'aria-disabled': entry.why === undefined ? null : 'true',
+      role: 'option', id: `palette-${entry.key}`, 'data-key': entry.key, testid: 'palette-option', 'aria-disabled': entry.why === undefined ? null : 'true',
       onclick: () => this.run(entry),
-    }, icon(entry.glyph), h('bdi', { class: 'what' }, ...marked(visibleName(entry.name), this.words)), h('bdi', { class: 'more' }, entry.why ?? visibleName(entry.more)),
-    entry.keys && h('kbd', {}, entry.keys));
+    }, icon(entry.glyph), h('bdi.what', ...marked(visibleName(entry.name), this.words)), h('bdi.more', entry.why ?? visibleName(entry.more)),
+    entry.keys && h('kbd', entry.keys));
   }
 
   mark() {
@@ -192,7 +192,7 @@ function marked(text, words) {
   const out = [];
   let at = 0;
   for (const [start, end] of findHits(text, words)) {
-    out.push(text.slice(at, start), h('mark', {}, text.slice(start, end)));
+    out.push(text.slice(at, start), h('mark', text.slice(start, end)));
     at = end;
   }
   return [...out, text.slice(at)];

@@ -21,11 +21,11 @@ function chip(q, { start, end, text, kind, meaning, suggestion }, change) {
   const put = (/** @type {string} */ by) => change(`${q.slice(0, start)}${by}${q.slice(end)}`.replace(/\s+/g, ' ').trim());
   const unknown = kind === 'unknown';
   const label = unknown ? text : meaning || text;
-  const remove = h('button', { type: 'button', 'data-testid': 'read-term', 'data-kind': kind, 'aria-label': `Remove ${label}`, title: `Remove ${text}`, onclick: () => put('') },
+  const remove = h('button', { testid: 'read-term', 'data-kind': kind, label: `Remove ${label}`, title: `Remove ${text}`, onclick: () => put('') },
     h('span', { class: kind }, label), icon('close'));
   if (!unknown) return remove;
   // A key keeps the value it was given; anything else is a whole term.
   const better = suggestion?.endsWith(':') ? q.slice(start, end).replace(/^(-?)[^:]*:/, `$1${suggestion}`) : suggestion;
-  return h('span', { class: 'unknown-term', 'data-testid': 'read-unknown' }, remove, h('span', {}, meaning),
-    suggestion && h('button', { type: 'button', class: 'link', 'data-testid': 'read-suggestion', onclick: () => put(String(better)) }, `Did you mean “${suggestion}”?`));
+  return h('span.unknown-term', { testid: 'read-unknown' }, remove, h('span', meaning),
+    suggestion && h('button.link', { testid: 'read-suggestion', onclick: () => put(String(better)) }, `Did you mean “${suggestion}”?`));
 }

@@ -74,9 +74,9 @@ export function searchBox({ router, home }) {
     show(list, asked !== null);
     if (!asked) return;
     options = asked.examples.map(([example, meaning], i) => h('div', {
-      role: 'option', id: `search-option-${i}`, 'aria-selected': 'false', 'data-testid': 'search-example', 'data-example': example,
+      role: 'option', id: `search-option-${i}`, 'aria-selected': 'false', testid: 'search-example', 'data-example': example,
       onmousedown: (/** @type {Event} */ event) => event.preventDefault(), onclick: () => choose(i),
-    }, h('code', {}, example), h('span', {}, meaning)));
+    }, h('code', example), h('span', meaning)));
     list.replaceChildren(...options);
     speak(`${options.length} examples`);
   }

@@ -24,11 +24,11 @@ export function showShortcuts(dialog, actions) {
   const sections = [...groups, .../** @type {[string, [string, string][]][]} */ (WIDGET_KEYS)];
   const none = h('p', { hidden: true, role: 'status' }, 'No key does that.');
   const lists = sections.map(([title, keys]) => ({
-    title: h('h3', {}, title),
-    rows: keys.map(([key, label]) => ({ words: `${title} ${label} ${key}`.toLowerCase(), parts: [h('dt', {}, label), h('dd', {}, h('kbd', {}, key))] })),
+    title: h('h3', title),
+    rows: keys.map(([key, label]) => ({ words: `${title} ${label} ${key}`.toLowerCase(), parts: [h('dt', label), h('dd', h('kbd', key))] })),
   }));
   const field = h('input', {
-    type: 'text', placeholder: 'Filter', 'aria-label': 'Filter keys', autofocus: true, autocomplete: 'off', spellcheck: 'false', 'data-testid': 'shortcuts-filter',
+    type: 'text', placeholder: 'Filter', label: 'Filter keys', autofocus: true, autocomplete: 'off', spellcheck: 'false', testid: 'shortcuts-filter',
     oninput: () => {
       const wanted = field.value.toLowerCase().split(/\s+/);
       let shown = 0;
@@ -45,9 +45,9 @@ export function showShortcuts(dialog, actions) {
     },
   });
   dialog.replaceChildren(
-    h('header', {}, h('h2', { id: 'shortcuts-title' }, 'Keys'), field,
-      h('button', { type: 'button', class: 'plain', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('close'))),
-    ...lists.flatMap(({ title, rows }) => [title, h('dl', {}, ...rows.flatMap(({ parts }) => parts))]), none);
+    h('header', h('h2', { id: 'shortcuts-title' }, 'Keys'), field,
+      h('button.plain', { label: 'Close', onclick: () => dialog.close() }, icon('close'))),
+    ...lists.flatMap(({ title, rows }) => [title, h('dl', ...rows.flatMap(({ parts }) => parts))]), none);
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
   };

@@ -117,7 +117,7 @@ export class Tree extends EventTarget {
   drawRow(row, top, pitch) {
     let element = this.drawn.get(row.key);
     if (!element) {
-      element = h('div', { class: 'place', role: 'treeitem', id: `place-${row.key.replace('/', '-')}`, 'data-testid': 'place', 'data-place': row.key });
+      element = h('div.place', { role: 'treeitem', id: `place-${row.key.replace('/', '-')}`, testid: 'place', 'data-place': row.key });
       this.drawn.set(row.key, element);
       this.element.append(element);
     }
@@ -141,14 +141,14 @@ export class Tree extends EventTarget {
     element.title = visibleName(row.name);
     const glyph = row.kind === 'home' ? 'seal' : row.kind === 'project' ? 'project' : 'collection';
     element.replaceChildren(...[
-      h('span', { class: 'twist', 'data-twist': row.expandable }, row.busy ? h('span', { class: 'spinner' }) : row.expandable && icon('chevron')),
-      h('span', { class: 'glyph' }, icon(glyph)),
-      h('bdi', { class: 'label', dir: 'auto' }, ...visiblePieces(row.name).map((piece) => (piece.hidden ? h('span', { class: 'hidden-char' }, piece.text) : piece.text))),
-      row.failed ? h('span', { class: 'count' }, 'Retry') : row.count > 0 && h('span', { class: 'count' },
-        h('span', { class: 'visually-hidden' }, ', '), grouped(row.count), h('span', { class: 'visually-hidden' }, row.count === 1 ? ' asset' : ' assets')),
+      h('span.twist', { 'data-twist': row.expandable }, row.busy ? h('span.spinner') : row.expandable && icon('chevron')),
+      h('span.glyph', icon(glyph)),
+      h('bdi.label', { dir: 'auto' }, ...visiblePieces(row.name).map((piece) => (piece.hidden ? h('span.hidden-char', piece.text) : piece.text))),
+      row.failed ? h('span.count', 'Retry') : row.count > 0 && h('span.count',
+        h('span.visually-hidden', ', '), grouped(row.count), h('span.visually-hidden', row.count === 1 ? ' asset' : ' assets')),
       row.kind !== 'home' && h('button', {
         // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
-        type: 'button', class: 'plain plus', tabindex: '-1', 'aria-hidden': 'true', 'data-plus': true, 'data-testid': 'new-collection',
+        type: 'button', class: 'plain plus', tabindex: '-1', 'aria-hidden': 'true', 'data-plus': true, testid: 'new-collection',
         title: 'New collection here',
       }, icon('add')),
     ].filter(Boolean));

@@ -140,6 +140,19 @@ export function redraw(root, ...children) {
   if (testid) /** @type {HTMLElement | null} */ (root.querySelector(`[data-testid="${testid}"]`))?.focus();
 }
 
+/** Makes of work something that may be asked for often and is done once, in the next frame or so many ms later. @param {() => void} work @param {number} [ms] */
+export function soon(work, ms) {
+  let due = false;
+  const run = () => {
+    due = false;
+    work();
+  };
+  return () => {
+    if (!due) void (ms ? setTimeout(run, ms) : requestAnimationFrame(run));
+    due = true;
+  };
+}
+
 /** Opens a dialog that a click beside it closes. @param {HTMLDialogElement} dialog */
 export function openDialog(dialog) {
   dialog.onclick = ({ target }) => target === dialog && dialog.close();
