@@ -2,10 +2,10 @@
 
 import { Actions } from './actions.js';
 import { ApiError, api } from './api.js';
-import { ActionBar } from './components/action_bar.js';
+import { actionBar } from './components/action_bar.js';
 import { dropZone } from './components/drop_zone.js';
 import { attachMenu } from './components/menu.js';
-import { copyText, speak, toast } from './components/messages.js';
+import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
@@ -64,9 +64,9 @@ function addFolder() {
   byId('choose-folder').click();
 }
 
-async function openPalette() {
-  const { Palette } = await import('./components/palette.js');
-  new Palette(byId('palette'), { actions, places, router }).open();
+async function goOrDo() {
+  const { openPalette } = await import('./components/palette.js');
+  openPalette(byId('palette'), { actions, places, router });
 }
 
 // ---- Actions
@@ -75,7 +75,7 @@ actions.suspended = () => document.querySelector('dialog[open]') !== null;
 /** @param {import('./actions.js').Action} action */
 const define = (action) => actions.add(action);
 const listed = () => !byId('listing-view').hidden;
-define({ id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: openPalette });
+define({ id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: goOrDo });
 define({ id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: search.focus, enabled: listed });
 define({ id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], icon: 'upload', run: addFiles });
 define({ id: 'add-folder', label: 'Add folder', icon: 'folder-up', run: addFolder });
@@ -103,7 +103,7 @@ actions.listen();
 actions.bind(byId('new-project'), 'new-project');
 actions.bind(byId('toggle-details'), 'details');
 actions.bind(byId('download-place'), 'download-place');
-const actionBar = new ActionBar(byId('action-bar'), { actions });
+const drawActionBar = actionBar(byId('action-bar'), { actions });
 
 const permanence = { hint: 'Archived for good: nothing here can be changed or removed.' };
 attachMenu(byId('new-menu'), () => [
@@ -186,7 +186,7 @@ async function downloadSelection() {
 async function copyLinks() {
   try {
     const links = await selected.links();
-    if (links) await copyText(links.join('\n'), links.length === 1 ? 'Link' : `${count(links.length)} links`);
+    if (links) await copy(links.join('\n'), links.length === 1 ? 'Link' : `${count(links.length)} links`);
     else toast('At most 1,000 links can be copied at once.');
   } catch (error) {
     view.failed(error);
@@ -196,7 +196,7 @@ async function copyLinks() {
 function drawSelection() {
   const listed = !byId('listing-view').hidden;
   const { n, total, size } = selected;
-  actionBar.draw({ n: listed ? n : 0, total, size, busy: packing });
+  drawActionBar({ n: listed ? n : 0, total, size, busy: packing });
   view.listing.padEnd(listed && n > 0 ? ACTION_BAR_PX : 0);
 }
 selected.addEventListener('change', drawSelection);

@@ -24,7 +24,7 @@ export class Rows {
     if (head) box.append(head);
     this.scroller = new Scroller(box, {
       row: (index, recycled) => {
-        const element = recycled ?? h('div', { class: 'line', role: head ? 'row' : null });
+        const element = recycled ?? h('div.line', { role: head ? 'row' : null });
         row(element, index, this.cache.get(index));
         return element;
       },

@@ -26,7 +26,7 @@ export function bandCells({ x0, y0, x1, y1 }, { pitch, columns, width, gap }) {
 /** @param {import('./listing.js').Listing} listing */
 export function rubberBand(listing) {
   const { box, scroller } = listing;
-  const band = h('div', { class: 'band', hidden: true });
+  const band = h('div.band', { hidden: true });
   scroller.layer.parentElement?.append(band);
   /** @type {{x: number, y: number, before: any, add: boolean, going: boolean} | null} y in the list's coordinates */
   let from = null;

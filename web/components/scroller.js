@@ -15,8 +15,8 @@ export class Scroller {
   constructor(box, hooks) {
     this.box = box;
     this.hooks = hooks;
-    this.spacer = h('div', { class: 'spacer', role: 'presentation' });
-    this.layer = h('div', { class: 'layer', role: 'presentation' });
+    this.spacer = h('div.spacer', { role: 'presentation' });
+    this.layer = h('div.layer', { role: 'presentation' });
     this.spacer.append(this.layer);
     box.append(this.spacer);
     this.rows = 0;

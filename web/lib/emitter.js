@@ -8,6 +8,6 @@ export class Emitter extends EventTarget {
 
   /** Calls with the detail. @param {string} types one or more, by spaces @param {(detail: any) => void} act */
   on(types, act) {
-    for (const type of types.split(' ')) this.addEventListener(type, (event) => act(event.detail));
+    for (const type of types.split(' ')) this.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
   }
 }

@@ -10,9 +10,8 @@ const SHORT = { label: ['aria-label'], testid: ['data-testid'], tip: ['title', '
 /**
  * Gives an element what it is to have: keys that begin with `on` become listeners; everything else is an attribute, which
  * null, undefined and false take away. States (`aria-…`) are words: true and false are written.
- * @template {EventTarget} T
- * @param {T} element @param {Record<string, any>} props
- * @returns {T}
+ * What an element has already is not written again.
+ * @param {any} element @param {Record<string, any>} props
  */
 export function set(element, props) {
   for (const [key, value] of Object.entries(props)) {
@@ -21,9 +20,9 @@ export function set(element, props) {
       continue;
     }
     for (const name of SHORT[key] ?? [key]) {
-      const kept = typeof value === 'boolean' && name.startsWith('aria-') ? String(value) : value;
-      if (kept === null || kept === undefined || kept === false) element.removeAttribute(name);
-      else element.setAttribute(name, kept === true ? '' : String(kept));
+      const words = value === true && !name.startsWith('aria-') ? '' : value === false && name.startsWith('aria-') ? 'false' : value;
+      if (words === null || words === undefined || words === false) element.removeAttribute(name);
+      else if (element.getAttribute(name) !== String(words)) element.setAttribute(name, words);
     }
   }
   return element;
@@ -43,7 +42,7 @@ export function h(name, ...children) {
   if (tag === 'button') element.type = 'button';
   if (classes.length > 0) element.className = classes.join(' ');
   if (children[0]?.constructor === Object) set(element, children.shift());
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -112,6 +111,11 @@ export function byId(id) {
   return element;
 }
 
+/** Pixels that a length in the reader's font size takes. @param {number} rem */
+export function remPx(rem) {
+  return Math.round(rem * parseFloat(getComputedStyle(document.documentElement).fontSize));
+}
+
 /** @param {Element} element @param {boolean} shown */
 export function show(element, shown) {
   /** @type {HTMLElement} */ (element).hidden = !shown;
@@ -136,8 +140,21 @@ export function differs(element, ...from) {
 /** Other children; where one of them had the focus, the one in its place has it. @param {HTMLElement} root @param {...any} children */
 export function redraw(root, ...children) {
   const { testid } = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset : {};
-  root.replaceChildren(...children.flat().filter(Boolean));
+  root.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (testid) /** @type {HTMLElement | null} */ (root.querySelector(`[data-testid="${testid}"]`))?.focus();
+}
+
+/** Makes of work something that may be asked for often and is done once, in the next frame or so many ms later. @param {() => void} work @param {number} [ms] */
+export function soon(work, ms) {
+  let due = false;
+  const run = () => {
+    due = false;
+    work();
+  };
+  return () => {
+    if (!due) void (ms ? setTimeout(run, ms) : requestAnimationFrame(run));
+    due = true;
+  };
 }
 
 /** Opens a dialog that a click beside it closes. @param {HTMLDialogElement} dialog */

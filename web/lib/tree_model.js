@@ -6,6 +6,16 @@
  *   projectId: number}} TreeRow key: "home", "p/1", "c/2"
  */
 
+/** What a place is. @param {object} place a project or a collection @returns {'project' | 'collection'} */
+export function kindOfPlace(place) {
+  return 'project_id' in place ? 'collection' : 'project';
+}
+
+/** @param {any} place a project or a collection */
+export function keyOfPlace(place) {
+  return `${kindOfPlace(place)[0]}/${place.id}`;
+}
+
 /**
  * @param {{projects: any[] | null, children: (projectId: number, parentId: number | null) => any[], open: Set<string>,
  *   loaded: (projectId: number) => boolean, failed: Set<number>}} tree
