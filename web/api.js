@@ -1,6 +1,8 @@
 // The one file that talks to the server. It knows addresses and shapes, and turns every failure into an ApiError that
 // carries the server's code. See docs/http-api.md.
 
+import { Emitter } from './lib/emitter.js';
+
 /**
  * @typedef {{id: number, name: string, type: string, description: string, created_at_unix_ms: number,
  *   updated_at_unix_ms: number, collections: number, assets: number}} Project
@@ -71,7 +73,7 @@ export class ApiError extends Error {
 }
 
 /** Fires `trouble` (detail: ApiError) at 401 and at no answer, `answered` when one came: the shell draws its bar from it. */
-export const connection = new EventTarget();
+export const connection = new Emitter();
 
 /** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text' | 'bytes', range?: string}} [options] */
 async function request(method, path, { body, signal, as = 'json', range } = {}) {
@@ -88,7 +90,7 @@ async function request(method, path, { body, signal, as = 'json', range } = {}) 
     response = await fetch(path, init);
     if (as === 'bytes' && response.ok) {
       const bytes = await response.arrayBuffer();
-      connection.dispatchEvent(new CustomEvent('answered'));
+      connection.emit('answered');
       return bytes;
     }
     text = await response.text();
@@ -102,7 +104,7 @@ async function request(method, path, { body, signal, as = 'json', range } = {}) 
 /** @param {number} status @param {string} text @param {string | null} retryAfter @param {'json' | 'text'} as */
 function settled(status, text, retryAfter, as) {
   if (status >= 200 && status < 300) {
-    connection.dispatchEvent(new CustomEvent('answered'));
+    connection.emit('answered');
     if (as === 'text') return text;
     try {
       return JSON.parse(text);
@@ -123,7 +125,7 @@ function settled(status, text, retryAfter, as) {
 /** @param {ApiError} error */
 function reported(error) {
   const type = error.status === 0 || error.status === 401 ? 'trouble' : 'answered';
-  connection.dispatchEvent(new CustomEvent(type, { detail: error }));
+  connection.emit(type, error);
   return error;
 }
 
@@ -258,8 +260,8 @@ export const addressOf = {
   thumbnail: (id, size) => `/api/assets/${id}/thumbnail?size=${size}`,
   /** @param {number} id */
   proof: (id) => `/api/assets/${id}/proof`,
-  /** @param {'project' | 'collection'} kind @param {number} id */
-  zip: (kind, id) => `/api/${kind}s/${id}/download`,
+  /** @param {{kind: 'project' | 'collection', id: number}} place */
+  zip: ({ kind, id }) => `/api/${kind}s/${id}/download`,
   /** Where a file is sent to be archived. @param {number} collectionId @param {Record<string, string>} fields */
   file: (collectionId, fields) => `/api/collections/${collectionId}/assets?${new URLSearchParams(fields)}`,
   events: '/api/events',

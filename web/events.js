@@ -2,6 +2,7 @@
 // tells everyone to look afresh.
 
 import { addressOf, api, connection } from './api.js';
+import { Emitter } from './lib/emitter.js';
 import { backoff } from './lib/queue.js';
 
 // Six connections serve all tabs of one browser, and a stream holds one: a tab nobody looks at gives its own back.
@@ -13,7 +14,7 @@ const AWAY_MOST_MS = 4000;
  * Fires `hello` {log_size, again}, `sealed` {log_size, places}, `upload` (an Upload), `verification` (a Verification), and
  * `state` when `state` changed.
  */
-export class Live extends EventTarget {
+export class Live extends Emitter {
   /** @param {{mayRest: () => boolean}} options mayRest: false while the page waits for what the stream will say */
   constructor({ mayRest }) {
     super();
@@ -41,12 +42,12 @@ export class Live extends EventTarget {
     source.addEventListener('hello', (event) => {
       this.attempt = 0;
       this.become('live');
-      connection.dispatchEvent(new CustomEvent('answered'));
-      this.dispatchEvent(new CustomEvent('hello', { detail: { ...parsed(event), again: this.greeted } }));
+      connection.emit('answered');
+      this.emit('hello', { ...parsed(event), again: this.greeted });
       this.greeted = true;
     });
     for (const type of ['sealed', 'upload', 'verification']) {
-      source.addEventListener(type, (event) => this.dispatchEvent(new CustomEvent(type, { detail: parsed(event) })));
+      source.addEventListener(type, (event) => this.emit(type, parsed(event)));
     }
     source.onerror = () => this.broke();
   }
@@ -104,7 +105,7 @@ export class Live extends EventTarget {
   become(state) {
     if (state === this.state) return;
     this.state = state;
-    this.dispatchEvent(new CustomEvent('state'));
+    this.emit('state');
   }
 }
 

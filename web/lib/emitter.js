@@ -6,8 +6,8 @@ export class Emitter extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  /** Calls with the detail. @param {string} types one or more, by spaces @param {(detail: any) => void} act */
-  on(types, act) {
-    for (const type of types.split(' ')) this.addEventListener(type, (event) => act(/** @type {CustomEvent} */ (event).detail));
+  /** Calls with the detail. @param {string} types one or more, by spaces @param {(detail: any) => void} act @param {AddEventListenerOptions} [options] */
+  on(types, act, options) {
+    for (const type of types.split(' ')) this.addEventListener(type, ({ detail }) => act(detail), options);
   }
 }

@@ -5,6 +5,7 @@ import { walk } from './collect.js';
 import { BEAT_MS, forgetBatch, keepBatch, leftBatches, reopened, tabId } from './kept.js';
 import { KnownFiles } from './known.js';
 import { makePlan, questions } from './plan.js';
+import { Emitter } from '../lib/emitter.js';
 
 /**
  * @typedef {import('./plan.js').Target} Target
@@ -17,7 +18,7 @@ import { makePlan, questions } from './plan.js';
  */
 
 /** Fires `change` when `phase` did, and `started` with the place the files go to. */
-export class Intake extends EventTarget {
+export class Intake extends Emitter {
   /** @param {{session: import('./session.js').UploadSession, places: import('../state.js').Places}} parts */
   constructor({ session, places }) {
     super();
@@ -140,7 +141,7 @@ export class Intake extends EventTarget {
     this.keep({ target, project, collection, place, handles, first });
     this.become({ state: 'idle' });
     const only = plan.roots.length === 1 ? rootIds.get(plan.roots[0]) : null;
-    this.dispatchEvent(new CustomEvent('started', { detail: { target, projectId, first: only } }));
+    this.emit('started', { target, projectId, first: only });
     // Empty folders are worth keeping too; they need no upload, only their collections.
     for (const { root, below } of plan.empty) {
       let parent = rootIds.get(root);
@@ -211,6 +212,6 @@ export class Intake extends EventTarget {
   /** @param {Phase} phase */
   become(phase) {
     this.phase = phase;
-    this.dispatchEvent(new CustomEvent('change'));
+    this.emit('change');
   }
 }

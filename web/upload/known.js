@@ -3,6 +3,7 @@
 // sends a little more.
 
 import { api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { eachLimited } from '../lib/queue.js';
 
 const ASKED_AT_ONCE = 1000;
@@ -12,7 +13,7 @@ const LANES = 2;
 /** @typedef {import('./collect.js').Found} Found @typedef {{found: Found, collectionId: number, prefix: string}} Placed */
 
 /** Fires `found` when `already` grew, with the files that did. */
-export class KnownFiles extends EventTarget {
+export class KnownFiles extends Emitter {
   /** @param {import('./hasher.js').Hasher} hasher */
   constructor(hasher) {
     super();
@@ -60,7 +61,7 @@ export class KnownFiles extends EventTarget {
         this.bytes += found.file?.size ?? 0;
         fresh.push(found);
       });
-      if (fresh.length > 0) this.dispatchEvent(new CustomEvent('found', { detail: fresh }));
+      if (fresh.length > 0) this.emit('found', fresh);
     }
   }
 }

@@ -2,6 +2,7 @@
 // found = waiting + hashing + receiving + queued + sealed + already here + failed.
 
 import { api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { WorkQueue, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { Hasher } from './hasher.js';
 import { LARGE_BYTES, ended, newUploadId, transfer } from './transfer.js';
@@ -27,7 +28,7 @@ export const PAUSED = new DOMException('Paused', 'AbortError');
 export const CANCELLED = new DOMException('Cancelled', 'AbortError');
 
 /** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
-export class UploadSession extends EventTarget {
+export class UploadSession extends Emitter {
   constructor() {
     super();
     this.hasher = new Hasher();
@@ -210,7 +211,7 @@ export class UploadSession extends EventTarget {
       if (item.assetId > 0) this.made.add(item.assetId);
       if (item.begun) this.byUploadId.set(item.uploadId, item);
       if (item.state === 'sealed' || item.state === 'already') this.byUploadId.delete(item.uploadId);
-      if (this.finished) this.dispatchEvent(new CustomEvent('finished'));
+      if (this.finished) this.emit('finished');
     }
     this.changed();
   }
@@ -276,6 +277,6 @@ export class UploadSession extends EventTarget {
   }
 
   changed() {
-    this.dispatchEvent(new CustomEvent('change'));
+    this.emit('change');
   }
 }

@@ -5,7 +5,6 @@ import { bytes, day } from '../lib/format.js';
 import { byId, fullNameNode, h } from '../lib/html.js';
 
 const STATES = {
-  ok: '',
   newer: 'made by a newer version: update CompactVault to open it',
   original: 'made by the Python original: cannot be opened here',
   not_a_vault: 'not a vault',
@@ -32,8 +31,8 @@ function row(vault) {
   const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state] ?? vault.state;
   const inside = [fullNameNode(vault.name), h('span.meta', facts)];
   return h('li', usable
-    ? h('button', { testid: 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, ...inside)
-    : h('div.unusable', { testid: 'vault-unusable' }, ...inside));
+    ? h('button', { testid: 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, inside)
+    : h('div.unusable', { testid: 'vault-unusable' }, inside));
 }
 
 async function load() {
