@@ -88,12 +88,12 @@ export class Viewer extends Emitter {
     this.tools = h('div.viewer-tools');
     this.noted = h('span.viewer-note', { testid: 'viewer-note' });
     this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back', testid: 'viewer-previous' });
-    this.on = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', testid: 'viewer-next' });
+    this.forward = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', testid: 'viewer-next' });
     dialog.append(
       h('header.viewer-bar', button('close', 'Close', 'Esc', () => this.close(), { testid: 'viewer-close' }), this.title, this.position, this.modeButtons,
         this.infoButton, button('fullscreen', 'Full screen', 'F', () => this.fullScreen(), { class: 'plain full' }), this.raw, this.download),
       this.notices,
-      h('div.viewer-stage', this.content, this.info, this.back, this.on), h('footer.viewer-foot', this.tools, this.noted));
+      h('div.viewer-stage', this.content, this.info, this.back, this.forward), h('footer.viewer-foot', this.tools, this.noted));
     set(dialog, {
       oncancel: (/** @type {Event} */ event) => {
         event.preventDefault();
@@ -151,7 +151,7 @@ export class Viewer extends Emitter {
   show({ id, asset, mode, index, total }) {
     this.position.textContent = index >= 0 ? `${count(index + 1)} of ${count(total)}` : '';
     this.back.hidden = index <= 0;
-    this.on.hidden = index < 0 || index >= total - 1;
+    this.forward.hidden = index < 0 || index >= total - 1;
     if (!this.dialog.open) {
       this.dialog.showModal();
       this.dialog.focus();

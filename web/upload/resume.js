@@ -29,16 +29,16 @@ function store(list) {
   }
 }
 
-/** @param {Parameters<typeof keyOf>[0]} item @returns {string | null} */
+/** @param {Parameters<typeof keyOf>[0]} item @returns {string | undefined} */
 export function rememberedId(item) {
   const key = keyOf(item);
-  return load().find((row) => row[0] === key)?.[1] ?? null;
+  return load().find((row) => row[0] === key)?.[1];
 }
 
 /** @param {Parameters<typeof keyOf>[0]} item @param {string} uploadId */
 export function rememberId(item, uploadId) {
-  const key = keyOf(item);
-  store([...load().filter((row) => row[0] !== key), [key, uploadId, Date.now()]]);
+  forgetId(item);
+  store([...load(), [keyOf(item), uploadId, Date.now()]]);
 }
 
 /** @param {Parameters<typeof keyOf>[0]} item */

@@ -25,7 +25,7 @@ function weightOf({ found, size }) {
 
 /** Why a transfer was broken off. */
 export const PAUSED = new DOMException('Paused', 'AbortError');
-export const CANCELLED = new DOMException('Cancelled', 'AbortError');
+const CANCELLED = new DOMException('Cancelled', 'AbortError');
 
 /** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
 export class UploadSession extends Emitter {
@@ -60,7 +60,7 @@ export class UploadSession extends Emitter {
     this.sentBytes = 0;
     this.failedBytes = 0;
     this.byUploadId.clear();
-    this.changed();
+    this.emit('change');
   }
 
   get found() {
@@ -97,23 +97,9 @@ export class UploadSession extends Emitter {
     for (const { found, collectionId, prefix } of files) {
       /** @type {Item} */
       const item = {
-        number: this.items.length,
-        found,
-        name: found.name,
-        where: found.folders.join('/'),
-        size: found.file?.size ?? 0,
-        modified: found.file?.lastModified ?? 0,
-        collectionId,
-        prefix,
-        uploadId: newUploadId(),
-        begun: false,
-        state: 'waiting',
-        sent: 0,
-        error: '',
-        code: '',
-        assetId: 0,
-        sha256: found.sha256 ?? '',
-        maybeThere: !isNew(collectionId),
+        number: this.items.length, found, name: found.name, where: found.folders.join('/'), size: found.file?.size ?? 0,
+        modified: found.file?.lastModified ?? 0, collectionId, prefix, uploadId: newUploadId(), begun: false, state: 'waiting', sent: 0,
+        error: '', code: '', assetId: 0, sha256: found.sha256 ?? '', maybeThere: !isNew(collectionId),
       };
       this.items.push(item);
       this.counts.waiting += 1;
@@ -125,7 +111,7 @@ export class UploadSession extends Emitter {
         this.queue.add(item);
       }
     }
-    this.changed();
+    this.emit('change');
   }
 
   /** These are there already: nothing of them is sent. @param {Map<import('./collect.js').Found, {assetId: number, sha256: string}>} already */
@@ -139,13 +125,11 @@ export class UploadSession extends Emitter {
   /** Parts on their way are broken off and sent again later; those that arrived stay there. */
   pause() {
     if (this.pausing) return;
-    /** @type {any} */
-    const pausing = {};
-    pausing.promise = new Promise((resolve) => { pausing.resolve = resolve; });
-    this.pausing = pausing;
+    this.pausing = {};
+    this.pausing.promise = new Promise((resolve) => { this.pausing.resolve = resolve; });
     this.queue.pause();
     this.breaking.abort(PAUSED);
-    this.changed();
+    this.emit('change');
   }
 
   resume() {
@@ -153,7 +137,7 @@ export class UploadSession extends Emitter {
     this.pausing?.resolve();
     this.pausing = null;
     this.queue.resume();
-    this.changed();
+    this.emit('change');
   }
 
   /** Gives up what was not sent; what is queued or sealed stays so. */
@@ -176,7 +160,7 @@ export class UploadSession extends Emitter {
     await transfer(item, {
       hasher: this.hasher,
       untilAnswered: () => this.untilAnswered(),
-      update: (changed, change) => this.update(changed, change),
+      update: (...change) => this.update(...change),
       signal: () => breaking.signal,
       untilResumed: async () => {
         await this.pausing?.promise;
@@ -213,7 +197,7 @@ export class UploadSession extends Emitter {
       if (item.state === 'sealed' || item.state === 'already') this.byUploadId.delete(item.uploadId);
       if (this.finished) this.emit('finished');
     }
-    this.changed();
+    this.emit('change');
   }
 
   /** The server says how an upload ended. @param {import('../api.js').Upload} upload */
@@ -231,16 +215,11 @@ export class UploadSession extends Emitter {
   async recheckQueued() {
     if (this.queuedCheck) return;
     this.queuedCheck = true;
-    try {
-      const queued = this.items.filter((item) => item.state === 'queued');
-      await eachLimited(queued, 2, async (item) => {
-        if (item.state === 'queued') this.heard(await api.upload(item.uploadId));
-      });
-    } catch {
-      // The stream's next `hello` asks again.
-    } finally {
-      this.queuedCheck = false;
-    }
+    // Of what fails, the stream's next `hello` asks again.
+    await eachLimited(this.items.filter(({ state }) => state === 'queued'), 2, async (item) => {
+      if (item.state === 'queued') this.heard(await api.upload(item.uploadId));
+    }).catch(() => {});
+    this.queuedCheck = false;
   }
 
   /** @param {Item[]} [which] all failed ones unless said otherwise */
@@ -260,23 +239,15 @@ export class UploadSession extends Emitter {
   /** Resolves once the server answers again; all transfers wait on one question. */
   untilAnswered() {
     this.away ??= (async () => {
-      this.changed();
-      for (let attempt = 0; ; attempt += 1) {
+      this.emit('change');
+      let answered = false;
+      for (let attempt = 0; !answered; attempt += 1) {
         await sleep(backoff(attempt));
-        try {
-          await api.status();
-          break;
-        } catch {
-          // Still away.
-        }
+        answered = await api.status().then(() => true, () => false);
       }
       this.away = null;
-      this.changed();
+      this.emit('change');
     })();
     return this.away;
-  }
-
-  changed() {
-    this.emit('change');
   }
 }

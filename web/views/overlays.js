@@ -120,7 +120,7 @@ export function viewerOverlay({ router, view }) {
         if (pushed) history.back();
         else router.replace({ viewing: 0 });
       });
-    }).catch(() => {
+    }, () => {
       loading = null;
     });
     return loading;

@@ -81,8 +81,8 @@ export function trustView(root, { status, verification }) {
     }
   }
 
-  status.on('change', draw, gone);
-  verification.on('change', drawVerdict, gone);
+  status.on('change', draw, { signal: gone.signal });
+  verification.on('change', drawVerdict, { signal: gone.signal });
   draw();
   for (const loading of [status.load(), verification.load()]) loading.catch(({ message }) => { failed.textContent = message; });
   return () => gone.abort();
@@ -141,7 +141,7 @@ function figuresOf(now) {
     ['Created', dayAndTime(now.vault.created_unix_ms)],
     ['Format', count(now.vault.format), `CompactVault ${now.version}`],
     ['Read only', now.read_only],
-  ].filter(([, value]) => value !== null);
+  ].filter(([, value]) => value);
 }
 
 /**

@@ -47,7 +47,7 @@ export function uploadsView(root, { session, addFiles, vaultName }) {
       `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names && `: ${names}`}). To continue, drop the same folder again. Parts already there are not sent twice.`));
   }
 
-  session.on('change', soon(draw, 200), gone);
+  session.on('change', soon(draw, 200), { signal: gone.signal });
   draw();
   // Of a failure the bar tells.
   drawUnfinished().catch(() => {});
