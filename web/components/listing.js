@@ -48,7 +48,7 @@ export class Listing extends Emitter {
     // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
     this.box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
     root.append(this.header, this.box);
-    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.cut.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
+    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
       h('button', { tabindex: -1, testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
     this.parts = new WeakMap();

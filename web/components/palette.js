@@ -121,7 +121,7 @@ export function openPalette(dialog, { actions, places, router }) {
   function option(entry, words) {
     const { key, glyph, name, more, keys, why } = entry;
     return h('div', { role: 'option', id: `palette-${key}`, 'data-key': key, testid: 'palette-option', 'aria-disabled': why === undefined ? null : true, onclick: () => run(entry) },
-      icon(glyph), h('bdi.what.cut', marked(visibleName(name), words)), h('bdi.more.cut', why ?? visibleName(more)), keys && h('kbd', keys));
+      icon(glyph), h('bdi.what.one-line', marked(visibleName(name), words)), h('bdi.more.one-line', why ?? visibleName(more)), keys && h('kbd', keys));
   }
 
   /** @param {KeyboardEvent} event */

@@ -135,7 +135,7 @@ export class Tree extends Emitter {
     element.replaceChildren(
       h('span.twist', { 'data-twist': expandable }, busy ? h('span.spinner') : expandable && icon('chevron')),
       h('span.glyph', icon(kind === 'home' ? 'seal' : kind)),
-      h('bdi.label.cut', { dir: 'auto' }, pieceNodes(name)),
+      h('bdi.label.one-line', { dir: 'auto' }, pieceNodes(name)),
       h('span.count', failed ? 'Retry' : count > 0 && [hidden(', '), grouped(count), hidden(count === 1 ? ' asset' : ' assets')]),
       // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
       kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, testid: 'new-collection', title: 'New collection here' }, icon('add')));
