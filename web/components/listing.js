@@ -140,7 +140,7 @@ export class Listing extends Emitter {
     this.measure();
     this.wanted = anchor;
     if (anchor && this.source.known) this.restore(anchor);
-    else this.scroller.draw(false);
+    else this.scroller.draw();
   }
 
   /** @returns {{index: number, px: number}} */

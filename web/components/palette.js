@@ -32,7 +32,8 @@ export function openPalette(dialog, { actions, places, router }) {
   let asking = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const before = /** @type {HTMLElement | null} */ (document.activeElement);
+  /** @type {any} */
+  const before = document.activeElement;
   /** Whether an action makes sense is asked of where the person was. @type {Map<string, boolean>} */
   const enabled = new Map([...actions.table.values()].map(({ id, enabled }) => [id, !enabled || enabled()]));
   const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', testid: 'palette-field', oninput: changed, onkeydown: onKey });
@@ -83,7 +84,8 @@ export function openPalette(dialog, { actions, places, router }) {
 
   /** @param {string[]} words @returns {[string, Entry[]][]} */
   function groups(words) {
-    const good = (/** @type {Entry} */ { name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
+    /**  */
+    const good = ({ name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
     const found = [...actions.table.values()].filter(({ id }) => id !== 'palette').map(({ id, icon: glyph = 'chevron', label, keys, why, run }) => ({
       key: id, glyph, name: label, more: '', keys: keys?.[0] && shownKey(keys[0]), why: enabled.get(id) ? undefined : why?.() ?? 'not now', run,
     })).filter(good).sort((a, b) => Number(a.why !== undefined) - Number(b.why !== undefined));

@@ -117,7 +117,7 @@ export class Thumbs {
 
   /** @param {any} image */
   start(image) {
-    const address = /** @type {string} */ (this.waiting.get(image));
+    const address = this.waiting.get(image) ?? '';
     this.waiting.delete(image);
     this.running.add(image);
     const wanted = () => image.dataset.address === address;

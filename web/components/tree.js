@@ -38,7 +38,7 @@ export class Tree extends Emitter {
     /** What has a height that counts. */
     this.sizes = new ResizeObserver(draw);
     this.sizes.observe(box);
-    set(element, { onfocus: draw, onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event), onclick: (/** @type {any} */ event) => this.onClick(event) });
+    set(element, { onfocus: draw, onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event) });
     this.draw();
   }
 
@@ -114,9 +114,10 @@ export class Tree extends Emitter {
 
   /** @param {import('../lib/tree_model.js').TreeRow} row @param {number} top @param {number} pitch */
   drawRow({ key, kind, name, level, setSize, position, count, expandable, expanded, busy, failed }, top, pitch) {
+    /** @type {any} */
     let element = this.drawn.get(key);
     if (!element) {
-      element = /** @type {HTMLElement} */ (h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key }));
+      element = h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key });
       this.drawn.set(key, element);
       this.element.append(element);
     }
@@ -131,7 +132,8 @@ export class Tree extends Emitter {
     });
     if (!differs(element, name, count, expandable, busy, failed)) return;
     element.title = visibleName(name);
-    const hidden = (/** @type {string} */ text) => h('span.visually-hidden', text);
+    /** @param {string} text */
+    const hidden = (text) => h('span.visually-hidden', text);
     element.replaceChildren(
       h('span.twist', { 'data-twist': expandable }, busy ? h('span.spinner') : expandable && icon('chevron')),
       h('span.glyph', icon(kind === 'home' ? 'seal' : kind)),

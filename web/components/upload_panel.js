@@ -4,9 +4,8 @@
 import { bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
 import { h, iconButton, nameNode, problem, set, setText, show, soon, textField } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
-import { UploadRows } from './upload_rows.js';
 import { speak } from './messages.js';
-import { accountButtons, accountOf } from './upload_buttons.js';
+import { UploadRows, accountButtons, accountOf, bar } from './upload_parts.js';
 
 const DRAW_MS = 200;
 const FIGURES_MS = 1000;
@@ -122,13 +121,14 @@ export class UploadPanel {
     const cancel = () => this.intake.answer?.(null);
     const form = h('form', {
       testid: 'drop-form',
-      onsubmit: (/** @type {Event} */ event) => {
+      onsubmit: (event) => {
         event.preventDefault();
         const given = new FormData(form);
-        const word = (/** @type {string} */ name) => String(given.get(name) ?? '').trim();
+        /** @param {string} name */
+        const word = (name) => String(given.get(name) ?? '').trim();
         this.intake.answer?.({ project: word('project'), collection: word('collection') });
       },
-      onkeydown: (/** @type {KeyboardEvent} */ { key }) => key === 'Escape' && cancel(),
+      onkeydown: ({ key }) => key === 'Escape' && cancel(),
     },
     field('project', 'Project', { list: 'project-names' }), h('datalist', { id: 'project-names' }, this.projects().map((value) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
@@ -194,22 +194,6 @@ export class UploadPanel {
     this.spokenQuarter = quarter;
     this.spokenFailed = failed;
   }
-}
-
-/** Two tones: what was sent behind, what is sealed in front. */
-export function bar() {
-  const sent = h('div.sent');
-  const sealed = h('div.sealed');
-  const element = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, sent, sealed);
-  return {
-    element,
-    /** @param {number} sentPart @param {number} sealedPart */
-    set(sentPart, sealedPart) {
-      sent.style.transform = `scaleX(${Math.min(1, sentPart)})`;
-      sealed.style.transform = `scaleX(${Math.min(1, sealedPart)})`;
-      set(element, { 'aria-valuenow': Math.round(sealedPart * 100) });
-    },
-  };
 }
 
 /** @param {import('../upload/collect.js').Found[]} unreadable */

@@ -95,13 +95,13 @@ export class Viewer extends Emitter {
       this.notices,
       h('div.viewer-stage', this.content, this.info, this.back, this.on), h('footer.viewer-foot', this.tools, this.noted));
     set(dialog, {
-      oncancel: (/** @type {Event} */ event) => {
+      oncancel: (event) => {
         event.preventDefault();
         this.close();
       },
       // Chromium closes a dialog on the second Escape whatever the page says to the first.
       onclose: () => this.id !== 0 && this.close(),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event),
+      onkeydown: (event) => this.onKey(event),
     });
     this.swipes();
   }
@@ -253,7 +253,8 @@ export class Viewer extends Emitter {
     const { signal } = this.looking;
     for (const each of this.modeButtons.children) set(each, { 'aria-pressed': each.dataset.mode === mode });
     content.dataset.mode = mode;
-    const note = (/** @type {string} */ text) => {
+    /** @param {string} text */
+    const note = (text) => {
       this.noted.textContent = [typeWord(asset.type), bytes(asset.size_original), text].filter(Boolean).join(' · ');
     };
     note('');
@@ -349,7 +350,7 @@ export class Viewer extends Emitter {
     if (this.info.hidden || !asset) return;
     const basic = [['Type', asset.media_type], ['Size', `${bytes(asset.size_original)} (${plural(asset.size_original, 'byte')})`],
       ['Modified', dayAndTime(asset.modified_unix_ms ?? NaN)], ['Added', dayAndTime(asset.created_at_unix_ms)]];
-    const draw = (/** @type {any} */ { facts = {}, message }) => !signal.aborted && this.info.replaceChildren(
+    const draw = ({ facts = {}, message }) => !signal.aborted && this.info.replaceChildren(
       h('h3', fullNameNode(asset.filename)), factList([...basic, ...factRows(facts)]), message ? h('p.meta', message) : '');
     draw({});
     this.facts().then(draw, draw);
@@ -370,7 +371,8 @@ export class Viewer extends Emitter {
     const onButton = target.matches('button, a');
     const isEnd = key === 'Home' || key === 'End';
     const offered = isEnd ? scrolls : key !== 'Space' || !onButton;
-    const toEnd = (/** @type {boolean} */ last) => (scrolls ? target.scrollTo({ top: last ? target.scrollHeight : 0 }) : this.emit('end', { last }));
+    /** @param {boolean} last */
+    const toEnd = (last) => (scrolls ? target.scrollTo({ top: last ? target.scrollHeight : 0 }) : this.emit('end', { last }));
     /** @type {Record<string, () => void>} */
     const acts = {
       ArrowRight: () => this.step(1),
@@ -392,11 +394,11 @@ export class Viewer extends Emitter {
   swipes() {
     let start = { clientX: 0, clientY: 0 };
     let fingers = 0;
-    this.content.addEventListener('touchstart', (/** @type {TouchEvent} */ { touches }) => {
+    this.content.addEventListener('touchstart', ({ touches }) => {
       fingers = touches.length;
       [start] = touches;
     }, { passive: true });
-    this.content.addEventListener('touchend', (/** @type {any} */ { target, changedTouches: [end] }) => {
+    this.content.addEventListener('touchend', ({ target, changedTouches: [end] }) => {
       if (fingers !== 1 || this.shown.gestures?.() || target.closest('.scrolls, audio, video, canvas, input')) return;
       const dx = end.clientX - start.clientX;
       const dy = end.clientY - start.clientY;

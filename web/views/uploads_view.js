@@ -1,11 +1,9 @@
 // The page of uploads: the account of this page's uploads in full, and what the server still holds unfinished.
 
 import { api } from '../api.js';
-import { accountButtons } from '../components/upload_buttons.js';
-import { UploadRows } from '../components/upload_rows.js';
+import { UploadRows, accountButtons, accountOf, bar } from '../components/upload_parts.js';
 import { bytes, count, plural, visibleName } from '../lib/format.js';
 import { h, icon, show } from '../lib/html.js';
-import { bar } from '../components/upload_panel.js';
 
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
 export function uploadsView(root, { session, addFiles, vaultName }) {
@@ -41,7 +39,7 @@ export function uploadsView(root, { session, addFiles, vaultName }) {
     buttons.draw();
     show(close, finished);
     if (found === 0) summary.textContent = 'Nothing was added from this page yet.';
-    else if (finished) summary.textContent = `Found ${count(found)} = sealed ${count(counts.sealed)} + already here ${count(counts.already)} + failed ${count(counts.failed)}.`;
+    else if (finished) summary.textContent = accountOf(session);
     else summary.textContent = `${count(counts.sealed + counts.already)} of ${count(found)} sealed, ${count(counts.queued)} queued, ${count(counts.failed)} failed`;
     const share = found > 0 ? session.ended / found : 0;
     progress.set(Math.max(share, session.sentBytes / Math.max(1, session.totalBytes)), share);

@@ -1,7 +1,10 @@
-// The files of an upload as rows, however many there are, with a filter. Used in the panel and on the page of uploads.
+// What the panel and the page of uploads show alike: the files as rows, however many there are, with a filter; the bar; what
+// can be done with a running or ended upload; the account.
 
 import { bytes, count } from '../lib/format.js';
-import { differs, h, icon, nameNode, redraw, setIcon, setText } from '../lib/html.js';
+import { differs, h, icon, nameNode, redraw, set, setIcon, setText, show } from '../lib/html.js';
+import { receiptOf, saveAs } from '../upload/receipt.js';
+import { toast } from './messages.js';
 import { Scroller } from './scroller.js';
 
 const ROW_PX = 40;
@@ -78,4 +81,53 @@ export class UploadRows {
     retry.hidden = !failed;
     return row;
   }
+}
+
+/** Two tones: what was sent behind, what is sealed in front. */
+export function bar() {
+  const sent = h('div.sent');
+  const sealed = h('div.sealed');
+  const element = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, sent, sealed);
+  return {
+    element,
+    /** @param {number} sentPart @param {number} sealedPart */
+    set(sentPart, sealedPart) {
+      sent.style.transform = `scaleX(${Math.min(1, sentPart)})`;
+      sealed.style.transform = `scaleX(${Math.min(1, sealedPart)})`;
+      set(element, { 'aria-valuenow': Math.round(sealedPart * 100) });
+    },
+  };
+}
+
+/** The closed account. @param {import('../upload/session.js').UploadSession} session */
+export function accountOf({ found, counts: { sealed, already, failed } }) {
+  return `Found ${count(found)} = sealed ${count(sealed)} + already here ${count(already)} + failed ${count(failed)}.`;
+}
+
+/** @param {import('../upload/session.js').UploadSession} session @param {string} name begins the test names @param {() => string} vaultName */
+export function accountButtons(session, name, vaultName) {
+  const pause = h('button', { testid: `${name}-pause`, onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
+  const cancel = h('button', { testid: `${name}-cancel`, title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
+  const retry = h('button', { testid: `${name}-retry`, onclick: () => session.retry() });
+  const receipt = h('button', { testid: `${name}-receipt`, title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: save }, icon('download'), 'Save receipt');
+
+  async function save() {
+    receipt.disabled = true;
+    await receiptOf(session, vaultName()).then(saveAs).catch((error) => toast(error.message));
+    receipt.disabled = false;
+  }
+
+  return {
+    element: h('div.buttons', pause, cancel, retry, receipt),
+    draw() {
+      const { counts: { sealed, already, failed }, finished, unsent, paused } = session;
+      show(pause, unsent && !finished);
+      show(cancel, unsent && !finished);
+      show(retry, failed > 0);
+      show(receipt, finished && sealed + already > 0);
+      setIcon(pause.firstElementChild, paused ? 'play' : 'pause');
+      pause.lastElementChild.textContent = paused ? 'Resume' : 'Pause';
+      retry.textContent = `Retry ${count(failed)}`;
+    },
+  };
 }
