@@ -17,13 +17,14 @@ const PLACES_SHOWN = 12;
 
 /** Fires `view` {id}, `close`. */
 export class Details extends Emitter {
+  key = '';
+  asking = new AbortController();
+  body = h('div');
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super();
     this.root = root;
-    this.key = '';
-    this.asking = new AbortController();
-    this.body = h('div');
   }
 
   /** @param {string} title @param {...any} children */

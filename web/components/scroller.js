@@ -13,30 +13,31 @@ const SPARE_MOST = 60;
  *   resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; keep names a row that stays drawn
  */
 export class Scroller {
+  layer = h('div.layer', { role: 'presentation' });
+  rows = 0;
+  pitch = 32;
+  /** Room below the last row that something floating covers. */
+  padEnd = 0;
+  viewport = 0;
+  tracker = new ScrollTracker(makeScale(0, 0));
+  /** @type {Map<number, HTMLElement>} */
+  elements = new Map();
+  /** @type {HTMLElement[]} */
+  spare = [];
+  first = 0;
+  last = -1;
+  velocityAt = { time: 0, virtual: 0 };
+  scrolling = false;
+  fast = false;
+
   /** @param {HTMLElement} box @param {Hooks} hooks */
   constructor(box, hooks) {
     this.box = box;
     this.hooks = hooks;
-    this.layer = h('div.layer', { role: 'presentation' });
     this.spacer = h('div.spacer', { role: 'presentation' }, this.layer);
     box.append(this.spacer);
-    this.rows = 0;
-    this.pitch = 32;
-    /** Room below the last row that something floating covers. */
-    this.padEnd = 0;
-    this.viewport = 0;
-    this.tracker = new ScrollTracker(makeScale(0, 0));
-    /** @type {Map<number, HTMLElement>} */
-    this.elements = new Map();
-    /** @type {HTMLElement[]} */
-    this.spare = [];
-    this.first = 0;
-    this.last = -1;
-    this.velocityAt = { time: 0, virtual: 0 };
-    this.scrolling = false;
-    this.fast = false;
     box.addEventListener('scroll', () => this.onScroll(), { passive: true });
-    if ('onscrollend' in box) box.addEventListener('scrollend', () => this.settle());
+    box.addEventListener('scrollend', () => this.settle());
   }
 
   /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */

@@ -12,23 +12,24 @@ const FIGURES_MS = 1000;
 const UNREADABLE_SHOWN = 100;
 
 export class UploadPanel {
+  hiddenByPage = false;
+  /** Shows what a drop asks for, once. @type {any} */
+  asked = null;
+  title = h('h2');
+  body = h('div.upload-body');
+  bar = bar();
+  states = h('span');
+  left = h('span');
+  summary = h('p.strong', { testid: 'upload-summary' });
+  figures = h('p.meta');
+
   /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[], vaultName: () => string}} parts */
   constructor(root, { session, intake, projects, vaultName }) {
     Object.assign(this, { root, session, intake, projects });
-    this.hiddenByPage = false;
-    /** Shows what a drop asks for, once. @type {any} */
-    this.asked = null;
     this.rows = new UploadRows(session);
-    this.title = h('h2');
     this.fold = iconButton('minus', '', () => this.setSmall(!this.small), { testid: 'upload-fold' });
     this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', testid: 'upload-close' });
-    this.body = h('div.upload-body');
-    this.bar = bar();
-    this.states = h('span');
-    this.left = h('span');
     this.legend = h('div.bar-legend', this.states, this.left);
-    this.summary = h('p.strong', { testid: 'upload-summary' });
-    this.figures = h('p.meta');
     this.buttons = accountButtons(session, 'upload', vaultName);
     this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
     root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);

@@ -25,15 +25,16 @@ const STATES = {
 const ENDED = ['sealed', 'already', 'failed'];
 
 export class UploadRows {
+  /** The person's choice, or '' for what fits the moment. */
+  filter = '';
+  /** @type {Item[]} */
+  items = [];
+  tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
+  list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files', testid: 'upload-list' });
+
   /** @param {import('../upload/session.js').UploadSession} session */
   constructor(session) {
     this.session = session;
-    /** The person's choice, or '' for what fits the moment. */
-    this.filter = '';
-    /** @type {Item[]} */
-    this.items = [];
-    this.tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
-    this.list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files', testid: 'upload-list' });
     this.scroller = new Scroller(this.list, { row: (index, recycled) => this.row(index, recycled) });
     new ResizeObserver(() => this.draw()).observe(this.list);
   }

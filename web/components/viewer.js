@@ -25,11 +25,12 @@ const BUSY_TRIES = 4;
  * @typedef {{open: (stage: Stage) => Shown | void | Promise<Shown | void>}} Module
  */
 
+const media = () => import('../viewers/media.js');
 /** @type {Record<Exclude<import('../lib/modes.js').Mode, 'empty'>, () => Promise<Module>>} */
 const MODULES = {
   picture: () => import('../viewers/picture.js'),
-  video: () => import('../viewers/media.js'),
-  audio: () => import('../viewers/media.js'),
+  video: media,
+  audio: media,
   pages: () => import('../viewers/pages.js'),
   rendered: () => import('../viewers/document.js'),
   beside: () => import('../viewers/document.js').then(({ openBeside }) => ({ open: openBeside })),
@@ -55,38 +56,39 @@ function once(ask) {
 
 /** Fires `step` {by}, `end` {last}, `mode` {mode} ('' for the usual one), `close`. The view answers with `show`. */
 export class Viewer extends Emitter {
+  id = 0;
+  /** @type {any} the asset, once it is known */
+  asset = null;
+  /** Everything asked for the asset shown. */
+  asking = new AbortController();
+  /** Everything asked for the way it is shown. */
+  looking = new AbortController();
+  /** @type {Shown} */
+  shown = {};
+  /** @type {import('../lib/modes.js').Mode} */
+  mode = 'empty';
+  /** The mode that the address asks for. */
+  asked = '';
+  /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
+  chosen = new Map();
+  title = h('h2', { testid: 'viewer-name' });
+  position = h('span.position', { testid: 'viewer-position' });
+  modeButtons = h('div.segment', { role: 'group', label: 'Shown as', testid: 'viewer-modes' });
+  raw = h('a.button.plain.raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab', testid: 'viewer-raw' }, icon('open'));
+  download = h('a.button.plain', { download: true, tip: 'Download', testid: 'viewer-download' }, icon('download'));
+  notices = h('div.viewer-notices', { role: 'status', testid: 'viewer-notice' });
+  content = h('div.viewer-content', { testid: 'viewer-content' });
+  info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true, testid: 'viewer-info' });
+  tools = h('div.viewer-tools');
+  noted = h('span.viewer-note', { testid: 'viewer-note' });
+
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
     super();
     this.dialog = dialog;
-    this.id = 0;
-    /** @type {any} the asset, once it is known */
-    this.asset = null;
-    /** Everything asked for the asset shown. */
-    this.asking = new AbortController();
-    /** Everything asked for the way it is shown. */
-    this.looking = new AbortController();
-    /** @type {Shown} */
-    this.shown = {};
-    /** @type {import('../lib/modes.js').Mode} */
-    this.mode = 'empty';
-    /** The mode that the address asks for. */
-    this.asked = '';
-    /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
-    this.chosen = new Map();
     /** @param {string} glyph @param {string} label @param {string} key @param {() => void} act @param {Record<string, any>} [more] */
     const button = (glyph, label, key, act, more) => iconButton(glyph, label, act, { title: `${label} (${key})`, ...more });
-    this.title = h('h2', { testid: 'viewer-name' });
-    this.position = h('span.position', { testid: 'viewer-position' });
-    this.modeButtons = h('div.segment', { role: 'group', label: 'Shown as', testid: 'viewer-modes' });
     this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false, testid: 'viewer-info-button' });
-    this.raw = h('a.button.plain.raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab', testid: 'viewer-raw' }, icon('open'));
-    this.download = h('a.button.plain', { download: true, tip: 'Download', testid: 'viewer-download' }, icon('download'));
-    this.notices = h('div.viewer-notices', { role: 'status', testid: 'viewer-notice' });
-    this.content = h('div.viewer-content', { testid: 'viewer-content' });
-    this.info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true, testid: 'viewer-info' });
-    this.tools = h('div.viewer-tools');
-    this.noted = h('span.viewer-note', { testid: 'viewer-note' });
     this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back', testid: 'viewer-previous' });
     this.on = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', testid: 'viewer-next' });
     dialog.append(

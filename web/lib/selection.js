@@ -7,13 +7,11 @@
  */
 
 export class Selection {
-  constructor() {
-    this.all = false;
-    /** @type {Interval[]} ascending, disjoint */
-    this.intervals = [];
-    /** @type {Map<number, {index: number, on: boolean}>} by id; what differs from the rule above */
-    this.exceptions = new Map();
-  }
+  all = false;
+  /** @type {Interval[]} ascending, disjoint */
+  intervals = [];
+  /** @type {Map<number, {index: number, on: boolean}>} by id; what differs from the rule above */
+  exceptions = new Map();
 
   clear() {
     this.all = false;

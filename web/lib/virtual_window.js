@@ -42,11 +42,12 @@ export function makeScale(total, viewport) {
  * and are mapped. `delta` is what to subtract from a virtual position to place it inside the spacer.
  */
 export class ScrollTracker {
+  scroll = 0;
+  delta = 0;
+
   /** @param {Scale} scale */
   constructor(scale) {
     this.scale = scale;
-    this.scroll = 0;
-    this.delta = 0;
   }
 
   get virtual() {
