@@ -45,7 +45,7 @@ export class UploadRows {
     const filter = this.filter || (finished ? (counts.failed > 0 ? 'failed' : 'all') : 'going');
     const tabs = [['all', 'All', items.length], ['going', 'In progress', going], ['failed', 'Failed', counts.failed]];
     if (differs(this.tabs, tabs, filter)) {
-      redraw(this.tabs, tabs.map(([key, label, n]) => h('button', {
+      redraw(this.tabs, tabs.map(([key, label, n]) => h('button.plain', {
         'aria-pressed': key === filter, testid: `upload-tab-${key}`,
         onclick: () => {
           this.filter = String(key);
