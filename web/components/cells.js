@@ -113,9 +113,9 @@ export function makeListRow(row, thumbs) {
   const image = pictureElement();
   const glyph = icon('binary');
   const title = h('span.title');
-  const where = h('span.where.cut');
+  const where = h('span.where.one-line');
   const versions = h('span.versions');
-  const [name, type, size, added, modified] = ['name', 'type', 'size', 'added', 'modified'].map((column, i) => h(`div.cell.cut.c-${column}`, { role: 'gridcell', 'aria-colindex': i + 1 }));
+  const [name, type, size, added, modified] = ['name', 'type', 'size', 'added', 'modified'].map((column, i) => h(`div.cell.one-line.c-${column}`, { role: 'gridcell', 'aria-colindex': i + 1 }));
   name.append(h('span.glyph', glyph, image, checkMark()), title, versions, where);
   row.replaceChildren(name, type, size, added, modified);
 

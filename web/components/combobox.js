@@ -3,16 +3,17 @@
 import { set } from '../lib/html.js';
 
 export class Combobox {
+  /** @type {HTMLElement[]} */
+  options = [];
+  active = -1;
+
   /** @param {HTMLInputElement} field @param {HTMLElement} list */
   constructor(field, list) {
     this.field = field;
     this.list = list;
-    /** @type {HTMLElement[]} */
-    this.options = [];
-    this.active = -1;
     set(field, { role: 'combobox', autocomplete: 'off', spellcheck: 'false', 'aria-autocomplete': 'list', 'aria-controls': list.id, 'aria-expanded': false });
     // A click on an option must not take the focus first.
-    set(list, { role: 'listbox', onmousedown: (/** @type {Event} */ event) => event.target !== list && event.preventDefault() });
+    set(list, { role: 'listbox', onmousedown: (event) => event.target !== list && event.preventDefault() });
   }
 
   /** The list has these options now, none of them marked; without any it is closed. */

@@ -17,13 +17,14 @@ const PLACES_SHOWN = 12;
 
 /** Fires `view` {id}, `close`. */
 export class Details extends Emitter {
+  key = '';
+  asking = new AbortController();
+  body = h('div');
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super();
     this.root = root;
-    this.key = '';
-    this.asking = new AbortController();
-    this.body = h('div');
   }
 
   /** @param {string} title @param {...any} children */
@@ -73,7 +74,8 @@ export class Details extends Emitter {
       if (signal.aborted) return;
       const parts = drawn ?? this.drawAsset(details);
       this.drawMore(parts, details);
-      const fill = (/** @type {HTMLElement} */ part, /** @type {any[]} */ children) => signal.aborted || part.replaceChildren(...children);
+      /** @param {HTMLElement} part @param {any[]} children */
+      const fill = (part, children) => signal.aborted || part.replaceChildren(...children);
       await Promise.all([
         inside.then((answer) => fill(parts.facts, answer ? knownFacts(answer) : [])),
         elsewhere.then((answer) => fill(parts.places, answer ? this.otherPlaces(answer, id) : [])),
@@ -139,14 +141,16 @@ export class Details extends Emitter {
 
   /** @param {ReturnType<Details['drawAsset']>} parts @param {import('../api.js').AssetDetails} more */
   drawMore(parts, { collection_id, path, crc32, chunks, leaf_hash, encoding, content, version_ids: ids, id: own }) {
-    const hash = (/** @type {string | null} */ text) => text && h('span.hash', text);
+    /** @param {string | null} text */
+    const hash = (text) => text && h('span.hash', text);
     parts.place.replaceChildren(h('p.where', h('a', { href: `/c/${collection_id}`, testid: 'details-path' },
       icon('collection'), h('bdi', { dir: 'auto' }, visibleName(path.slice(0, Math.max(0, path.lastIndexOf('/'))))))));
     parts.proved.append(...facts([['CRC-32', hash(crc32)], ['Chunks', count(chunks)], ['Leaf', hash(leaf_hash)], ['Encoding', encoding]].filter(([, value]) => value)).children);
     if (content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', content.slice(0, TEXT_SHOWN)));
     if (ids.length < 2) return;
     parts.versions.replaceChildren(section(plural(ids.length, 'version'), h('ul.versions-list', { testid: 'versions' }, ids.map((id, i) => {
-      const words = (/** @type {string} */ what) => `v${ids.length - i}, ${what}${i === 0 ? ', the newest' : ''}`;
+      /** @param {string} what */
+      const words = (what) => `v${ids.length - i}, ${what}${i === 0 ? ', the newest' : ''}`;
       return h('li', id === own ? h('span', words('shown here')) : this.link(id, {}, words(`entry ${count(id)}`)));
     }))));
   }

@@ -13,7 +13,7 @@ export function dropZone({ placeAt, hover, drop }) {
   let depth = 0;
 
   /** @param {(event: any) => void} act */
-  const withFiles = (act) => (/** @type {any} */ event) => {
+  const withFiles = (act) => (event) => {
     if (!event.dataTransfer?.types.includes('Files')) return;
     event.preventDefault();
     act(event);

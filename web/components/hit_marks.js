@@ -20,19 +20,16 @@ function rangesIn(name, words) {
   const nodes = [];
   let text = '';
   const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    nodes.push({ node, start: text.length });
-    text += node.nodeValue;
+  while (walker.nextNode()) {
+    nodes.push({ node: walker.currentNode, start: text.length });
+    text += walker.currentNode.nodeValue;
   }
-  /** @param {Range} range @param {'setStart' | 'setEnd'} end @param {number} at */
-  function put(range, end, at) {
-    const place = nodes.findLast(({ start }) => (end === 'setEnd' ? start < at : start <= at));
-    if (place) range[end](place.node, at - place.start);
-  }
-  return findHits(text, words).map(([start, end]) => {
+  return findHits(text, words).map(([first, last]) => {
     const range = document.createRange();
-    put(range, 'setStart', start);
-    put(range, 'setEnd', end);
+    const from = nodes.findLast(({ start }) => start <= first);
+    const to = nodes.findLast(({ start }) => start < last);
+    if (from) range.setStart(from.node, first - from.start);
+    if (to) range.setEnd(to.node, last - to.start);
     return range;
   });
 }

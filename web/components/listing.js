@@ -20,6 +20,26 @@ const TILE_TEXT_REM = { fine: 2.125, coarse: 2.375 };
  * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `drawn`, `scrolled` at rest.
  */
 export class Listing extends Emitter {
+  /** @type {'grid' | 'list'} */
+  layout = 'grid';
+  /** @type {keyof typeof import('../lib/virtual_window.js').TILE_MIN} */
+  tileSize = 'm';
+  sort = 'name';
+  columns = 1;
+  active = 0;
+  /** The other end of a Shift selection. @type {import('../lib/selection.js').Spot | null} */
+  pivot = null;
+  /** Ids sealed a moment ago. @type {Set<number>} */
+  fresh = new Set();
+  /** A rubber band is being drawn. */
+  banding = false;
+  thumbs = new Thumbs();
+  header = h('div.list-header', { role: 'row', 'aria-rowindex': '1' });
+  // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
+  box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
+  /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
+  parts = new WeakMap();
+
   /**
    * @param {HTMLElement} root
    * @param {{source: import('../lib/source.js').Source, selection: import('../lib/selection.js').Selection}} parts
@@ -29,29 +49,10 @@ export class Listing extends Emitter {
     this.root = root;
     this.source = source;
     this.selection = selection;
-    /** @type {'grid' | 'list'} */
-    this.layout = 'grid';
-    /** @type {keyof typeof import('../lib/virtual_window.js').TILE_MIN} */
-    this.tileSize = 'm';
-    this.sort = 'name';
-    this.columns = 1;
-    this.active = 0;
-    /** The other end of a Shift selection. @type {import('../lib/selection.js').Spot | null} */
-    this.pivot = null;
-    /** Ids sealed a moment ago. @type {Set<number>} */
-    this.fresh = new Set();
-    /** A rubber band is being drawn. */
-    this.banding = false;
-    this.thumbs = new Thumbs();
 
-    this.header = h('div.list-header', { role: 'row', 'aria-rowindex': '1' });
-    // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
-    this.box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
     root.append(this.header, this.box);
-    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.cut.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
-      h('button', { tabindex: -1, testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
-    /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
-    this.parts = new WeakMap();
+    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
+      h('button.plain', { tabindex: -1, testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     this.scroller = new Scroller(this.box, {
       row: (index, recycled) => this.drawRow(index, recycled),
       drawn: (first, last, fast) => this.onDrawn(first, last, fast),
@@ -140,7 +141,7 @@ export class Listing extends Emitter {
     this.measure();
     this.wanted = anchor;
     if (anchor && this.source.known) this.restore(anchor);
-    else this.scroller.draw(false);
+    else this.scroller.draw();
   }
 
   /** @returns {{index: number, px: number}} */

@@ -126,11 +126,11 @@ export function listingPointers(listing) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let holdTimer;
 
-  const indexAt = (/** @type {any} */ { target }) => Number(target.closest?.('[data-index]')?.dataset.index ?? -1);
+  const indexAt = ({ target }) => Number(target.closest?.('[data-index]')?.dataset.index ?? -1);
   const stopHolding = () => clearTimeout(holdTimer);
 
   set(box, {
-    onpointerdown(/** @type {PointerEvent} */ event) {
+    onpointerdown(event) {
       touch = event.pointerType === 'touch';
       heldIndex = -1;
       stopHolding();
@@ -144,15 +144,15 @@ export function listingPointers(listing) {
     },
     onpointerup: stopHolding,
     onpointercancel: stopHolding,
-    onpointermove: (/** @type {PointerEvent} */ { movementX, movementY }) => Math.hypot(movementX, movementY) < 4 || stopHolding(),
-    oncontextmenu: (/** @type {Event} */ event) => touch && event.preventDefault(),
+    onpointermove: ({ movementX, movementY }) => Math.hypot(movementX, movementY) < 4 || stopHolding(),
+    oncontextmenu: (event) => touch && event.preventDefault(),
     // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
     onfocusin: () => root.focus({ preventScroll: true }),
-    onmousedown(/** @type {MouseEvent} */ event) {
+    onmousedown(event) {
       root.focus({ preventScroll: true });
       if (event.shiftKey) event.preventDefault();
     },
-    onclick(/** @type {any} */ event) {
+    onclick(event) {
       const { shiftKey, target } = event;
       const index = indexAt(event);
       const ctrl = event.ctrlKey || event.metaKey;
@@ -171,7 +171,7 @@ export function listingPointers(listing) {
         else selectOnly(listing, index);
       }
     },
-    ondblclick(/** @type {MouseEvent} */ event) {
+    ondblclick(event) {
       const index = indexAt(event);
       if (index >= 0 && !touch && !event.ctrlKey && !event.metaKey && !event.shiftKey) listing.open(index);
     },

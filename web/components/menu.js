@@ -22,7 +22,7 @@ export function attachMenu(button, items) {
       menu.hidePopover();
       run();
     };
-    return h('button', { role: checked === undefined ? 'menuitem' : 'menuitemradio', 'aria-checked': checked, testid, onclick },
+    return h('button.plain', { role: checked === undefined ? 'menuitem' : 'menuitemradio', 'aria-checked': checked, testid, onclick },
       glyph && icon(glyph), h('span', label), keys && h('kbd', { 'aria-hidden': true }, shownKey(keys[0])), checked !== undefined && h('span.tick', icon('check')));
   }
 

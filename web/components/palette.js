@@ -32,7 +32,8 @@ export function openPalette(dialog, { actions, places, router }) {
   let asking = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const before = /** @type {HTMLElement | null} */ (document.activeElement);
+  /** @type {any} */
+  const before = document.activeElement;
   /** Whether an action makes sense is asked of where the person was. @type {Map<string, boolean>} */
   const enabled = new Map([...actions.table.values()].map(({ id, enabled }) => [id, !enabled || enabled()]));
   const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', testid: 'palette-field', oninput: changed, onkeydown: onKey });
@@ -83,7 +84,8 @@ export function openPalette(dialog, { actions, places, router }) {
 
   /** @param {string[]} words @returns {[string, Entry[]][]} */
   function groups(words) {
-    const good = (/** @type {Entry} */ { name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
+    /**  */
+    const good = ({ name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
     const found = [...actions.table.values()].filter(({ id }) => id !== 'palette').map(({ id, icon: glyph = 'chevron', label, keys, why, run }) => ({
       key: id, glyph, name: label, more: '', keys: keys?.[0] && shownKey(keys[0]), why: enabled.get(id) ? undefined : why?.() ?? 'not now', run,
     })).filter(good).sort((a, b) => Number(a.why !== undefined) - Number(b.why !== undefined));
@@ -121,7 +123,7 @@ export function openPalette(dialog, { actions, places, router }) {
   function option(entry, words) {
     const { key, glyph, name, more, keys, why } = entry;
     return h('div', { role: 'option', id: `palette-${key}`, 'data-key': key, testid: 'palette-option', 'aria-disabled': why === undefined ? null : true, onclick: () => run(entry) },
-      icon(glyph), h('bdi.what.cut', marked(visibleName(name), words)), h('bdi.more.cut', why ?? visibleName(more)), keys && h('kbd', keys));
+      icon(glyph), h('bdi.what.one-line', marked(visibleName(name), words)), h('bdi.more.one-line', why ?? visibleName(more)), keys && h('kbd', keys));
   }
 
   /** @param {KeyboardEvent} event */

@@ -36,7 +36,7 @@ const VALUES = {
  * @param {{router: import('../router.js').Router, home: () => void}} parts home: back to the listing
  */
 export function searchBox({ router, home }) {
-  const field = /** @type {HTMLInputElement} */ (byId('search-field'));
+  const field = byId('search-field');
   const list = byId('search-list');
   const scope = byId('scope');
   const box = new Combobox(field, list);
@@ -59,7 +59,7 @@ export function searchBox({ router, home }) {
     const text = field.value.slice(0, field.selectionStart ?? undefined);
     const [, token, key = ''] = /(?:^|\s)(\?|-?([\w]*):)$/.exec(text) ?? [];
     if (token === undefined) return null;
-    const values = (VALUES[key] ?? []).map((value) => /** @type {[string, string]} */ ([`${key}:${value}`, '']));
+    const values = (VALUES[key] ?? []).map((value) => [`${key}:${value}`, '']);
     const examples = key === '' ? EXAMPLES : [...values, ...EXAMPLES.filter(([example]) => example.startsWith(`${key}:`) && !values.some(([value]) => value === example))];
     return examples.length > 0 ? { examples, from: text.length - token.length, to: text.length } : null;
   }
@@ -101,7 +101,7 @@ export function searchBox({ router, home }) {
       timer = setTimeout(search, REST_MS);
     },
     onblur: closeList,
-    onkeydown(/** @type {KeyboardEvent} */ event) {
+    onkeydown(event) {
       const open = !list.hidden;
       const down = event.key === 'ArrowDown';
       if (event.key === 'Escape') {
@@ -120,7 +120,7 @@ export function searchBox({ router, home }) {
       event.preventDefault();
     },
   });
-  byId('search').addEventListener('submit', (/** @type {Event} */ event) => {
+  byId('search').addEventListener('submit', (event) => {
     event.preventDefault();
     if (box.active >= 0) choose(box.active);
     else {
@@ -137,8 +137,8 @@ export function searchBox({ router, home }) {
   // ---- Here or the whole vault
 
   set(scope, {
-    onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
-    onclick(/** @type {any} */ { target }) {
+    onmousedown: (event) => event.preventDefault(),
+    onclick({ target }) {
       const { kind, id } = router.current;
       const { from } = router.memory;
       const how = { q: field.value.trim(), details: 0 };

@@ -29,7 +29,7 @@ export function showShortcuts(dialog, actions) {
     for (const { title, rows } of lists) {
       title.hidden = true;
       for (const { words, parts } of rows) {
-        const fits = wanted.every((/** @type {string} */ word) => words.includes(word));
+        const fits = wanted.every((word) => words.includes(word));
         for (const part of parts) part.hidden = !fits;
         if (!fits) continue;
         none.hidden = true;

@@ -26,24 +26,25 @@ export function pictureOf(asset, px) {
 }
 
 export class Thumbs {
+  /** @type {Map<HTMLImageElement, string>} insertion order is the order of asking */
+  waiting = new Map();
+  /** @type {Set<HTMLImageElement>} */
+  running = new Set();
+  /** Addresses that have no picture after all. @type {Set<string>} */
+  broken = new Set();
+  /** How often an address was put off. @type {Map<string, number>} */
+  tries = new Map();
+  /** @type {WeakSet<Element>} */
+  seen = new WeakSet();
+  held = false;
+  /** CSS pixels of a tile's longer side. */
+  px = 160;
+  /** @type {Map<string, Promise<import('../api.js').Asset[] | null>>} */
+  folders = new Map();
+  /** @type {Promise<any>} one question at a time */
+  folderTurn = Promise.resolve();
+
   constructor() {
-    /** @type {Map<HTMLImageElement, string>} insertion order is the order of asking */
-    this.waiting = new Map();
-    /** @type {Set<HTMLImageElement>} */
-    this.running = new Set();
-    /** Addresses that have no picture after all. @type {Set<string>} */
-    this.broken = new Set();
-    /** How often an address was put off. @type {Map<string, number>} */
-    this.tries = new Map();
-    /** @type {WeakSet<Element>} */
-    this.seen = new WeakSet();
-    this.held = false;
-    /** CSS pixels of a tile's longer side. */
-    this.px = 160;
-    /** @type {Map<string, Promise<import('../api.js').Asset[] | null>>} */
-    this.folders = new Map();
-    /** @type {Promise<any>} one question at a time */
-    this.folderTurn = Promise.resolve();
     /** After the drawing that asked: then it is known what can be seen. */
     this.soon = soon(() => setTimeout(() => this.advance()));
     this.observer = new IntersectionObserver((entries) => {
@@ -117,7 +118,7 @@ export class Thumbs {
 
   /** @param {any} image */
   start(image) {
-    const address = /** @type {string} */ (this.waiting.get(image));
+    const address = this.waiting.get(image) ?? '';
     this.waiting.delete(image);
     this.running.add(image);
     const wanted = () => image.dataset.address === address;

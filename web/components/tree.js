@@ -13,32 +13,33 @@ const DROP_OPENS_MS = 600;
 
 /** Fires `go` {kind, id}, `made` {kind, id}. */
 export class Tree extends Emitter {
+  /** @type {Set<string>} */
+  open = new Set();
+  /** @type {Set<number>} projects whose collections could not be loaded */
+  failed = new Set();
+  current = 'home';
+  focused = 'home';
+  /** @type {import('../lib/tree_model.js').TreeRow[]} */
+  rows = [];
+  /** @type {Map<string, HTMLElement>} */
+  drawn = new Map();
+  /** @type {{after: string, field: ReturnType<typeof nameField>} | null} */
+  naming = null;
+  buffer = { text: '', at: 0 };
+  /** What has a height that counts. */
+  sizes = new ResizeObserver(() => this.draw());
+
   /** @param {{box: HTMLElement, element: HTMLElement, places: import('../state.js').Places}} parts */
   constructor({ box, element, places }) {
     super();
     this.box = box;
     this.element = element;
     this.places = places;
-    /** @type {Set<string>} */
-    this.open = new Set();
-    /** @type {Set<number>} projects whose collections could not be loaded */
-    this.failed = new Set();
-    this.current = 'home';
-    this.focused = 'home';
-    /** @type {import('../lib/tree_model.js').TreeRow[]} */
-    this.rows = [];
-    /** @type {Map<string, HTMLElement>} */
-    this.drawn = new Map();
-    /** @type {{after: string, field: ReturnType<typeof nameField>} | null} */
-    this.naming = null;
-    this.buffer = { text: '', at: 0 };
     const draw = () => this.draw();
     places.addEventListener('change', draw);
     box.addEventListener('scroll', draw, { passive: true });
-    /** What has a height that counts. */
-    this.sizes = new ResizeObserver(draw);
     this.sizes.observe(box);
-    set(element, { onfocus: draw, onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event), onclick: (/** @type {any} */ event) => this.onClick(event) });
+    set(element, { onfocus: draw, onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event) });
     this.draw();
   }
 
@@ -114,9 +115,10 @@ export class Tree extends Emitter {
 
   /** @param {import('../lib/tree_model.js').TreeRow} row @param {number} top @param {number} pitch */
   drawRow({ key, kind, name, level, setSize, position, count, expandable, expanded, busy, failed }, top, pitch) {
+    /** @type {any} */
     let element = this.drawn.get(key);
     if (!element) {
-      element = /** @type {HTMLElement} */ (h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key }));
+      element = h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key });
       this.drawn.set(key, element);
       this.element.append(element);
     }
@@ -131,11 +133,12 @@ export class Tree extends Emitter {
     });
     if (!differs(element, name, count, expandable, busy, failed)) return;
     element.title = visibleName(name);
-    const hidden = (/** @type {string} */ text) => h('span.visually-hidden', text);
+    /** @param {string} text */
+    const hidden = (text) => h('span.visually-hidden', text);
     element.replaceChildren(
-      h('span.twist', { 'data-twist': expandable }, busy ? h('span.spinner') : expandable && icon('chevron')),
+      h('span.twist', busy ? h('span.spinner') : expandable && icon('chevron')),
       h('span.glyph', icon(kind === 'home' ? 'seal' : kind)),
-      h('bdi.label.cut', { dir: 'auto' }, pieceNodes(name)),
+      h('bdi.label.one-line', { dir: 'auto' }, pieceNodes(name)),
       h('span.count', failed ? 'Retry' : count > 0 && [hidden(', '), grouped(count), hidden(count === 1 ? ' asset' : ' assets')]),
       // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
       kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, testid: 'new-collection', title: 'New collection here' }, icon('add')));
@@ -166,7 +169,7 @@ export class Tree extends Emitter {
     else if (row.failed) {
       this.expand(row.key);
       this.draw();
-    } else if (target.closest('[data-twist]')) this.toggle(row.key);
+    } else if (row.expandable && target.closest('.twist')) this.toggle(row.key);
     else this.go(row);
   }
 

@@ -4,32 +4,32 @@
 import { bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
 import { h, iconButton, nameNode, problem, set, setText, show, soon, textField } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
-import { UploadRows } from './upload_rows.js';
 import { speak } from './messages.js';
-import { accountButtons, accountOf } from './upload_buttons.js';
+import { UploadRows, accountButtons, accountOf, bar } from './upload_parts.js';
 
 const DRAW_MS = 200;
 const FIGURES_MS = 1000;
 const UNREADABLE_SHOWN = 100;
 
 export class UploadPanel {
+  hiddenByPage = false;
+  /** Shows what a drop asks for, once. @type {any} */
+  asked = null;
+  title = h('h2');
+  body = h('div.upload-body');
+  bar = bar();
+  states = h('span');
+  left = h('span');
+  summary = h('p.strong', { testid: 'upload-summary' });
+  figures = h('p.meta');
+
   /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[], vaultName: () => string}} parts */
   constructor(root, { session, intake, projects, vaultName }) {
     Object.assign(this, { root, session, intake, projects });
-    this.hiddenByPage = false;
-    /** Shows what a drop asks for, once. @type {any} */
-    this.asked = null;
     this.rows = new UploadRows(session);
-    this.title = h('h2');
     this.fold = iconButton('minus', '', () => this.setSmall(!this.small), { testid: 'upload-fold' });
     this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', testid: 'upload-close' });
-    this.body = h('div.upload-body');
-    this.bar = bar();
-    this.states = h('span');
-    this.left = h('span');
     this.legend = h('div.bar-legend', this.states, this.left);
-    this.summary = h('p.strong', { testid: 'upload-summary' });
-    this.figures = h('p.meta');
     this.buttons = accountButtons(session, 'upload', vaultName);
     this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
     root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);
@@ -122,13 +122,14 @@ export class UploadPanel {
     const cancel = () => this.intake.answer?.(null);
     const form = h('form', {
       testid: 'drop-form',
-      onsubmit: (/** @type {Event} */ event) => {
+      onsubmit: (event) => {
         event.preventDefault();
         const given = new FormData(form);
-        const word = (/** @type {string} */ name) => String(given.get(name) ?? '').trim();
+        /** @param {string} name */
+        const word = (name) => String(given.get(name) ?? '').trim();
         this.intake.answer?.({ project: word('project'), collection: word('collection') });
       },
-      onkeydown: (/** @type {KeyboardEvent} */ { key }) => key === 'Escape' && cancel(),
+      onkeydown: ({ key }) => key === 'Escape' && cancel(),
     },
     field('project', 'Project', { list: 'project-names' }), h('datalist', { id: 'project-names' }, this.projects().map((value) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
@@ -194,22 +195,6 @@ export class UploadPanel {
     this.spokenQuarter = quarter;
     this.spokenFailed = failed;
   }
-}
-
-/** Two tones: what was sent behind, what is sealed in front. */
-export function bar() {
-  const sent = h('div.sent');
-  const sealed = h('div.sealed');
-  const element = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, sent, sealed);
-  return {
-    element,
-    /** @param {number} sentPart @param {number} sealedPart */
-    set(sentPart, sealedPart) {
-      sent.style.transform = `scaleX(${Math.min(1, sentPart)})`;
-      sealed.style.transform = `scaleX(${Math.min(1, sealedPart)})`;
-      set(element, { 'aria-valuenow': Math.round(sealedPart * 100) });
-    },
-  };
 }
 
 /** @param {import('../upload/collect.js').Found[]} unreadable */

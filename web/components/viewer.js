@@ -25,11 +25,12 @@ const BUSY_TRIES = 4;
  * @typedef {{open: (stage: Stage) => Shown | void | Promise<Shown | void>}} Module
  */
 
+const media = () => import('../viewers/media.js');
 /** @type {Record<Exclude<import('../lib/modes.js').Mode, 'empty'>, () => Promise<Module>>} */
 const MODULES = {
   picture: () => import('../viewers/picture.js'),
-  video: () => import('../viewers/media.js'),
-  audio: () => import('../viewers/media.js'),
+  video: media,
+  audio: media,
   pages: () => import('../viewers/pages.js'),
   rendered: () => import('../viewers/document.js'),
   beside: () => import('../viewers/document.js').then(({ openBeside }) => ({ open: openBeside })),
@@ -55,38 +56,39 @@ function once(ask) {
 
 /** Fires `step` {by}, `end` {last}, `mode` {mode} ('' for the usual one), `close`. The view answers with `show`. */
 export class Viewer extends Emitter {
+  id = 0;
+  /** @type {any} the asset, once it is known */
+  asset = null;
+  /** Everything asked for the asset shown. */
+  asking = new AbortController();
+  /** Everything asked for the way it is shown. */
+  looking = new AbortController();
+  /** @type {Shown} */
+  shown = {};
+  /** @type {import('../lib/modes.js').Mode} */
+  mode = 'empty';
+  /** The mode that the address asks for. */
+  asked = '';
+  /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
+  chosen = new Map();
+  title = h('h2', { testid: 'viewer-name' });
+  position = h('span.position', { testid: 'viewer-position' });
+  modeButtons = h('div.segment', { role: 'group', label: 'Shown as', testid: 'viewer-modes' });
+  raw = h('a.button.plain.raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab', testid: 'viewer-raw' }, icon('open'));
+  download = h('a.button.plain', { download: true, tip: 'Download', testid: 'viewer-download' }, icon('download'));
+  notices = h('div.viewer-notices', { role: 'status', testid: 'viewer-notice' });
+  content = h('div.viewer-content', { testid: 'viewer-content' });
+  info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true, testid: 'viewer-info' });
+  tools = h('div.viewer-tools');
+  noted = h('span.viewer-note', { testid: 'viewer-note' });
+
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
     super();
     this.dialog = dialog;
-    this.id = 0;
-    /** @type {any} the asset, once it is known */
-    this.asset = null;
-    /** Everything asked for the asset shown. */
-    this.asking = new AbortController();
-    /** Everything asked for the way it is shown. */
-    this.looking = new AbortController();
-    /** @type {Shown} */
-    this.shown = {};
-    /** @type {import('../lib/modes.js').Mode} */
-    this.mode = 'empty';
-    /** The mode that the address asks for. */
-    this.asked = '';
-    /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
-    this.chosen = new Map();
     /** @param {string} glyph @param {string} label @param {string} key @param {() => void} act @param {Record<string, any>} [more] */
     const button = (glyph, label, key, act, more) => iconButton(glyph, label, act, { title: `${label} (${key})`, ...more });
-    this.title = h('h2', { testid: 'viewer-name' });
-    this.position = h('span.position', { testid: 'viewer-position' });
-    this.modeButtons = h('div.segment', { role: 'group', label: 'Shown as', testid: 'viewer-modes' });
     this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false, testid: 'viewer-info-button' });
-    this.raw = h('a.button.plain.raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab', testid: 'viewer-raw' }, icon('open'));
-    this.download = h('a.button.plain', { download: true, tip: 'Download', testid: 'viewer-download' }, icon('download'));
-    this.notices = h('div.viewer-notices', { role: 'status', testid: 'viewer-notice' });
-    this.content = h('div.viewer-content', { testid: 'viewer-content' });
-    this.info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true, testid: 'viewer-info' });
-    this.tools = h('div.viewer-tools');
-    this.noted = h('span.viewer-note', { testid: 'viewer-note' });
     this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back', testid: 'viewer-previous' });
     this.forward = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', testid: 'viewer-next' });
     dialog.append(
@@ -95,13 +97,13 @@ export class Viewer extends Emitter {
       this.notices,
       h('div.viewer-stage', this.content, this.info, this.back, this.forward), h('footer.viewer-foot', this.tools, this.noted));
     set(dialog, {
-      oncancel: (/** @type {Event} */ event) => {
+      oncancel: (event) => {
         event.preventDefault();
         this.close();
       },
       // Chromium closes a dialog on the second Escape whatever the page says to the first.
       onclose: () => this.id !== 0 && this.close(),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.onKey(event),
+      onkeydown: (event) => this.onKey(event),
     });
     this.swipes();
   }
@@ -253,7 +255,8 @@ export class Viewer extends Emitter {
     const { signal } = this.looking;
     for (const each of this.modeButtons.children) set(each, { 'aria-pressed': each.dataset.mode === mode });
     content.dataset.mode = mode;
-    const note = (/** @type {string} */ text) => {
+    /** @param {string} text */
+    const note = (text) => {
       this.noted.textContent = [typeWord(asset.type), bytes(asset.size_original), text].filter(Boolean).join(' · ');
     };
     note('');
@@ -349,7 +352,7 @@ export class Viewer extends Emitter {
     if (this.info.hidden || !asset) return;
     const basic = [['Type', asset.media_type], ['Size', `${bytes(asset.size_original)} (${plural(asset.size_original, 'byte')})`],
       ['Modified', dayAndTime(asset.modified_unix_ms ?? NaN)], ['Added', dayAndTime(asset.created_at_unix_ms)]];
-    const draw = (/** @type {any} */ { facts = {}, message }) => !signal.aborted && this.info.replaceChildren(
+    const draw = ({ facts = {}, message }) => !signal.aborted && this.info.replaceChildren(
       h('h3', fullNameNode(asset.filename)), factList([...basic, ...factRows(facts)]), message ? h('p.meta', message) : '');
     draw({});
     this.facts().then(draw, draw);
@@ -370,7 +373,8 @@ export class Viewer extends Emitter {
     const onButton = target.matches('button, a');
     const isEnd = key === 'Home' || key === 'End';
     const offered = isEnd ? scrolls : key !== 'Space' || !onButton;
-    const toEnd = (/** @type {boolean} */ last) => (scrolls ? target.scrollTo({ top: last ? target.scrollHeight : 0 }) : this.emit('end', { last }));
+    /** @param {boolean} last */
+    const toEnd = (last) => (scrolls ? target.scrollTo({ top: last ? target.scrollHeight : 0 }) : this.emit('end', { last }));
     /** @type {Record<string, () => void>} */
     const acts = {
       ArrowRight: () => this.step(1),
@@ -392,11 +396,11 @@ export class Viewer extends Emitter {
   swipes() {
     let start = { clientX: 0, clientY: 0 };
     let fingers = 0;
-    this.content.addEventListener('touchstart', (/** @type {TouchEvent} */ { touches }) => {
+    this.content.addEventListener('touchstart', ({ touches }) => {
       fingers = touches.length;
       [start] = touches;
     }, { passive: true });
-    this.content.addEventListener('touchend', (/** @type {any} */ { target, changedTouches: [end] }) => {
+    this.content.addEventListener('touchend', ({ target, changedTouches: [end] }) => {
       if (fingers !== 1 || this.shown.gestures?.() || target.closest('.scrolls, audio, video, canvas, input')) return;
       const dx = end.clientX - start.clientX;
       const dy = end.clientY - start.clientY;

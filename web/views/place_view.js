@@ -2,11 +2,10 @@
 // source.
 
 import { addressOf, api } from '../api.js';
-import { drawChips, writtenTypes } from '../components/chips.js';
+import { drawChips, drawRead, writtenTypes } from '../components/chips.js';
 import { markHits } from '../components/hit_marks.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
-import { drawRead } from '../components/read_chips.js';
 import { Emitter } from '../lib/emitter.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
 import { fold, wordsOf } from '../lib/hits.js';

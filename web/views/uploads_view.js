@@ -1,11 +1,9 @@
 // The page of uploads: the account of this page's uploads in full, and what the server still holds unfinished.
 
 import { api } from '../api.js';
-import { accountButtons, accountOf } from '../components/upload_buttons.js';
-import { UploadRows } from '../components/upload_rows.js';
+import { UploadRows, accountButtons, accountOf, bar } from '../components/upload_parts.js';
 import { bytes, count, plural, visibleName } from '../lib/format.js';
 import { h, icon, show, soon } from '../lib/html.js';
-import { bar } from '../components/upload_panel.js';
 
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
 export function uploadsView(root, { session, addFiles, vaultName }) {
