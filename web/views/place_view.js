@@ -12,7 +12,7 @@ import { fold, wordsOf } from '../lib/hits.js';
 import { byId, h, icon, redraw, set, setText, show, soon } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
-import { foldMiddle } from '../lib/tree_model.js';
+import { foldMiddle, typeAhead } from '../lib/tree_model.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
 import { format, placeKey, placeOf, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
 import { habits } from '../state.js';
@@ -29,15 +29,11 @@ export class PlaceView extends Emitter {
   /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void, isOwn: (id: number) => boolean}} parts */
   constructor({ router, places, addFiles, addFolder, isOwn }) {
     super();
-    this.router = router;
-    this.places = places;
-    this.add = { addFiles, addFolder };
-    this.source = new Source();
-    this.selection = new Selection();
-    this.listing = new Listing(byId('listing'), { source: this.source, selection: this.selection });
+    const source = new Source();
+    const selection = new Selection();
+    Object.assign(this, { router, places, source, selection, add: { addFiles, addFolder }, listing: new Listing(byId('listing'), { source, selection }) });
     /** The project or collection shown. @type {any} */
     this.place = null;
-    /** @type {import('../router.js').Route} */
     this.route = makeRoute();
     this.visit = 0;
     /** The letters whose jump is awaited, until something else is gone to. */
@@ -116,8 +112,8 @@ export class PlaceView extends Emitter {
     if (!first && sameListing(before, route)) return;
     const moved = first || !samePlace(before, route);
     this.visit += 1;
-    this.typed = '';
     const { visit } = this;
+    this.typed = '';
     this.ready = false;
     this.waiting(true);
     show(byId('listing-note'), false);
@@ -366,15 +362,12 @@ export class PlaceView extends Emitter {
 
   /** @param {string} prefix */
   async jumpTo(prefix) {
+    const { folders, fetchRanks } = this.source;
     this.typed = prefix;
-    const at = this.source.folders.findIndex(({ name }) => name.toLocaleLowerCase().startsWith(prefix.toLocaleLowerCase()));
-    if (at >= 0) {
-      this.listing.activate(at);
-      return;
-    }
-    const rank = (await this.source.fetchRanks?.({ prefix }).catch(() => null))?.prefix_rank ?? null;
+    const at = typeAhead(folders, 0, prefix);
+    const rank = at < 0 ? (await fetchRanks?.({ prefix }).catch(() => null))?.prefix_rank ?? null : at - folders.length;
     // Answers may come in another order than letters.
-    if (rank !== null && prefix === this.typed) this.listing.activate(this.source.folders.length + rank);
+    if (rank !== null && prefix === this.typed) this.listing.activate(folders.length + rank);
   }
 
   placesChanged() {

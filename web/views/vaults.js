@@ -39,8 +39,7 @@ async function load() {
   try {
     const { chosen, vaults } = await api.vaults();
     if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/', testid: 'chosen-vault' }, chosen)));
-    list.replaceChildren(...vaults.map(row));
-    if (vaults.length === 0) list.replaceChildren(h('li.hint', 'No vault here yet. Name the first one.'));
+    list.replaceChildren(...(vaults.length > 0 ? vaults.map(row) : [h('li.hint', 'No vault here yet. Name the first one.')]));
     if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
   } catch (error) {
     problem.textContent = error.message;
