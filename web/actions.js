@@ -11,12 +11,10 @@ import { isTyping } from './lib/html.js';
 const isMac = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform);
 
 export class Actions {
-  constructor() {
-    /** @type {Map<string, Action>} */
-    this.table = new Map();
-    /** While true (the viewer is open), keys go elsewhere. */
-    this.suspended = () => false;
-  }
+  /** @type {Map<string, Action>} */
+  table = new Map();
+  /** While true (the viewer is open), keys go elsewhere. */
+  suspended = () => false;
 
   /** @param {Action[]} actions */
   add(...actions) {

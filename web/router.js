@@ -108,10 +108,11 @@ export function samePlace(a, b) {
 
 /** Fires `change` with `{route, previous, memory}`; memory is what `remember` kept for this entry of the history. */
 export class Router extends Emitter {
+  current = parse(location.pathname + location.search);
+  memory = history.state ?? {};
+
   constructor() {
     super();
-    this.current = parse(location.pathname + location.search);
-    this.memory = history.state ?? {};
     history.scrollRestoration = 'manual';
     addEventListener('popstate', ({ state }) => {
       this.cancelPending();

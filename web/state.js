@@ -13,19 +13,16 @@ import { throttled } from './lib/queue.js';
 
 /** Fires `change` when projects or collections did. */
 export class Places extends Emitter {
-  constructor() {
-    super();
-    /** @type {Project[] | null} */
-    this.projects = null;
-    /** @type {Map<number, Branch>} */
-    this.branches = new Map();
-    /** @type {Map<number, Promise<Branch>>} */
-    this.loading = new Map();
-    /** @type {Set<number>} projects whose collections changed behind our back */
-    this.stale = new Set();
-    this.projectsStale = false;
-    this.refreshSoon = throttled(1000, () => this.refresh());
-  }
+  /** @type {Project[] | null} */
+  projects = null;
+  /** @type {Map<number, Branch>} */
+  branches = new Map();
+  /** @type {Map<number, Promise<Branch>>} */
+  loading = new Map();
+  /** @type {Set<number>} projects whose collections changed behind our back */
+  stale = new Set();
+  projectsStale = false;
+  refreshSoon = throttled(1000, () => this.refresh());
 
   async loadProjects() {
     this.projects = await api.projects();
@@ -139,12 +136,9 @@ export function branchOf(list) {
 
 /** The vault's figures. Fires `change`. */
 export class VaultStatus extends Emitter {
-  constructor() {
-    super();
-    /** @type {import('./api.js').Status | null} */
-    this.value = null;
-    this.refreshSoon = throttled(2000, () => this.load().catch(() => {}));
-  }
+  /** @type {import('./api.js').Status | null} */
+  value = null;
+  refreshSoon = throttled(2000, () => this.load().catch(() => {}));
 
   async load() {
     this.value = await api.status();
@@ -154,12 +148,9 @@ export class VaultStatus extends Emitter {
 
 /** A verification that the server runs, here or for somebody else. Fires `change`, and `ended` when one has. */
 export class Verifying extends Emitter {
-  constructor() {
-    super();
-    /** @type {import('./api.js').Verification | null} */
-    this.value = null;
-    this.error = '';
-  }
+  /** @type {import('./api.js').Verification | null} */
+  value = null;
+  error = '';
 
   async load() {
     this.heard(await api.verification());

@@ -81,11 +81,12 @@ export async function eachLimited(items, limit, work) {
 
 /** Lets at most so many through at once. */
 export class Gate {
+  /** @type {(() => void)[]} */
+  waiting = [];
+
   /** @param {number} limit */
   constructor(limit) {
     this.free = limit;
-    /** @type {(() => void)[]} */
-    this.waiting = [];
   }
 
   /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */

@@ -17,25 +17,22 @@ const RANKS_MOST = 200;
 
 /** Fires `arrive` when rows did, `fail` with the error. */
 export class Source extends Emitter {
-  constructor() {
-    super();
-    /** @type {any[]} */
-    this.folders = [];
-    /** @type {FetchAssets | null} */
-    this.fetchAssets = null;
-    /** @type {FetchRanks | null} */
-    this.fetchRanks = null;
-    /** @type {AssetPage | null} totals as last heard */
-    this.page = null;
-    /** @type {WindowCache<Asset>} */
-    this.cache = new WindowCache(async () => ({ items: [], total: 0 }), {
-      onArrive: ({ page }) => {
-        this.page = page;
-        this.emit('arrive');
-      },
-      onFail: (error) => this.emit('fail', error),
-    });
-  }
+  /** @type {any[]} */
+  folders = [];
+  /** @type {FetchAssets | null} */
+  fetchAssets = null;
+  /** @type {FetchRanks | null} */
+  fetchRanks = null;
+  /** @type {AssetPage | null} totals as last heard */
+  page = null;
+  /** @type {WindowCache<Asset>} */
+  cache = new WindowCache(async () => ({ items: [], total: 0 }), {
+    onArrive: ({ page }) => {
+      this.page = page;
+      this.emit('arrive');
+    },
+    onFail: (error) => this.emit('fail', error),
+  });
 
   /** Another question. @param {FetchAssets | null} fetchAssets null where the place holds no assets itself @param {FetchRanks | null} fetchRanks */
   ask(fetchAssets, fetchRanks) {

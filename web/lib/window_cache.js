@@ -14,19 +14,20 @@ const WINDOWS_KEPT = 30;
 
 /** @template T */
 export class WindowCache {
+  generation = 0;
+  total = 0;
+  known = false;
+  /** @type {Map<number, T[]>} in order of use, the latest last */
+  windows = new Map();
+  /** @type {Map<number, AbortController>} */
+  pending = new Map();
+
   /**
    * @param {FetchWindow<T>} fetchWindow
    * @param {{onArrive?: (answer: any) => void, onFail?: (error: unknown) => void, kept?: number}} [hooks]
    */
   constructor(fetchWindow, { onArrive = () => {}, onFail = () => {}, kept = WINDOWS_KEPT } = {}) {
     Object.assign(this, { fetchWindow, onArrive, onFail, kept });
-    this.generation = 0;
-    this.total = 0;
-    this.known = false;
-    /** @type {Map<number, T[]>} in order of use, the latest last */
-    this.windows = new Map();
-    /** @type {Map<number, AbortController>} */
-    this.pending = new Map();
   }
 
   /** Everything known is about another question now. @param {FetchWindow<T>} [fetchWindow] */

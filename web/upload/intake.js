@@ -19,19 +19,20 @@ import { Emitter } from '../lib/emitter.js';
 
 /** Fires `change` when `phase` did, and `started` with the place the files go to. */
 export class Intake extends Emitter {
+  /** @type {Phase} */
+  phase = { state: 'idle' };
+  /** @type {((answer: {project: string, collection: string} | null) => void) | null} */
+  answer = null;
+  /** @type {Promise<void>} one drop after the other: two questions at once would be one too many */
+  turn = Promise.resolve();
+  /** Begun here and not ended, with what is in them. @type {(Omit<import('./kept.js').Batch, 'seen' | 'files' | 'bytes'> & {items: import('./session.js').Item[]})[]} */
+  batches = [];
+
   /** @param {{session: import('./session.js').UploadSession, places: import('../state.js').Places}} parts */
   constructor({ session, places }) {
     super();
     this.session = session;
     this.places = places;
-    /** @type {Phase} */
-    this.phase = { state: 'idle' };
-    /** @type {((answer: {project: string, collection: string} | null) => void) | null} */
-    this.answer = null;
-    /** @type {Promise<void>} one drop after the other: two questions at once would be one too many */
-    this.turn = Promise.resolve();
-    /** Begun here and not ended, with what is in them. @type {(Omit<import('./kept.js').Batch, 'seen' | 'files' | 'bytes'> & {items: import('./session.js').Item[]})[]} */
-    this.batches = [];
     setInterval(() => this.beat(), BEAT_MS);
   }
 

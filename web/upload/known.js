@@ -14,14 +14,15 @@ const LANES = 2;
 
 /** Fires `found` when `already` grew, with the files that did. */
 export class KnownFiles extends Emitter {
+  /** @type {Map<Found, {assetId: number, sha256: string}>} */
+  already = new Map();
+  bytes = 0;
+  over = false;
+
   /** @param {import('./hasher.js').Hasher} hasher */
   constructor(hasher) {
     super();
     this.hasher = hasher;
-    /** @type {Map<Found, {assetId: number, sha256: string}>} */
-    this.already = new Map();
-    this.bytes = 0;
-    this.over = false;
   }
 
   /** No more hashing ahead: what is sent from now on is hashed on its way. */

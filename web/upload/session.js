@@ -29,24 +29,25 @@ const CANCELLED = new DOMException('Cancelled', 'AbortError');
 
 /** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
 export class UploadSession extends Emitter {
+  hasher = new Hasher();
+  /** @type {Map<string, Item>} */
+  byUploadId = new Map();
+  /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
+  early = new Map();
+  /** @type {WorkQueue<Item>} */
+  queue = new WorkQueue(FILES_AT_ONCE, (item) => this.runOne(item), weightOf);
+  queuedCheck = false;
+  /** @type {Promise<void> | null} */
+  away = null;
+  /** Assets that came from this page. @type {Set<number>} */
+  made = new Set();
+  breaking = new AbortController();
+  cancels = 0;
+  /** @type {{promise: Promise<void>, resolve: () => void} | null} */
+  pausing = null;
+
   constructor() {
     super();
-    this.hasher = new Hasher();
-    /** @type {Map<string, Item>} */
-    this.byUploadId = new Map();
-    /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
-    this.early = new Map();
-    /** @type {WorkQueue<Item>} */
-    this.queue = new WorkQueue(FILES_AT_ONCE, (item) => this.runOne(item), weightOf);
-    this.queuedCheck = false;
-    /** @type {Promise<void> | null} */
-    this.away = null;
-    /** Assets that came from this page. @type {Set<number>} */
-    this.made = new Set();
-    this.breaking = new AbortController();
-    this.cancels = 0;
-    /** @type {{promise: Promise<void>, resolve: () => void} | null} */
-    this.pausing = null;
     this.clear();
   }
 

@@ -11,16 +11,17 @@ const LIVE_MS = 500;
 const FRESH_MS = 4000;
 
 export class LiveListing {
+  stale = false;
+  refreshing = false;
+  /** The person wants to see what waits. */
+  asked = false;
+  soon = throttled(LIVE_MS, () => this.refresh());
+  pill = byId('new-here');
+
   /** @param {import('./place_view.js').PlaceView} view @param {(id: number) => boolean} isOwn was this asset added from this page? */
   constructor(view, isOwn) {
     this.view = view;
     this.isOwn = isOwn;
-    this.stale = false;
-    this.refreshing = false;
-    /** The person wants to see what waits. */
-    this.asked = false;
-    this.soon = throttled(LIVE_MS, () => this.refresh());
-    this.pill = byId('new-here');
     this.pill.addEventListener('click', () => {
       this.asked = true;
       this.stale = true;

@@ -26,25 +26,26 @@ const TILE_SIZES = Object.keys(TILE_MIN);
 
 /** Fires `selection`, `active` {index}, `place` when the place is known. */
 export class PlaceView extends Emitter {
+  /** The project or collection shown. @type {any} */
+  place = null;
+  route = makeRoute();
+  visit = 0;
+  /** The letters whose jump is awaited, until something else is gone to. */
+  typed = '';
+  /** @type {string[]} */
+  hitWords = [];
+  ready = false;
+  /** How many the present search finds in the whole vault. */
+  elsewhere = { key: '', total: 0 };
+  markSoon = soon(() => markHits(byId('listing'), this.hitWords));
+
   /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void, isOwn: (id: number) => boolean}} parts */
   constructor({ router, places, addFiles, addFolder, isOwn }) {
     super();
     const source = new Source();
     const selection = new Selection();
     Object.assign(this, { router, places, source, selection, add: { addFiles, addFolder }, listing: new Listing(byId('listing'), { source, selection }) });
-    /** The project or collection shown. @type {any} */
-    this.place = null;
-    this.route = makeRoute();
-    this.visit = 0;
-    /** The letters whose jump is awaited, until something else is gone to. */
-    this.typed = '';
-    /** @type {string[]} */
-    this.hitWords = [];
-    this.ready = false;
-    /** How many the present search finds in the whole vault. */
-    this.elsewhere = { key: '', total: 0 };
     this.live = new LiveListing(this, isOwn);
-    this.markSoon = soon(() => markHits(byId('listing'), this.hitWords));
     this.wire();
   }
 

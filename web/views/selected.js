@@ -12,15 +12,16 @@ const COPIED_MOST = 1000;
 
 /** Fires `change` when the size became known. */
 export class Selected extends Emitter {
+  key = '';
+  /** @type {number | null} null where it is not known yet */
+  size = null;
+  asking = new AbortController();
+  askSoon = throttled(ASK_MS, () => this.ask());
+
   /** @param {PlaceView} view */
   constructor(view) {
     super();
     this.view = view;
-    this.key = '';
-    /** @type {number | null} null where it is not known yet */
-    this.size = null;
-    this.asking = new AbortController();
-    this.askSoon = throttled(ASK_MS, () => this.ask());
   }
 
   get n() {
