@@ -14,36 +14,32 @@ const list = byId('vaults');
 const problem = byId('problem');
 const field = byId('vault-name');
 
+/** @param {Error} error */
+function failed({ message }) {
+  problem.textContent = message;
+}
+
 /** @param {string} name */
-async function choose(name) {
+function choose(name) {
   problem.textContent = '';
-  try {
-    await api.selectVault(name);
-    location.assign('/');
-  } catch (error) {
-    problem.textContent = error.message;
-  }
+  return api.selectVault(name).then(() => location.assign('/'), failed);
 }
 
 /** @param {import('../api.js').VaultFile} vault */
 function row(vault) {
   const usable = vault.state === 'ok';
-  const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state] ?? vault.state;
+  const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state];
   const inside = [fullNameNode(vault.name), h('span.meta', facts)];
   return h('li', usable
     ? h('button', { testid: 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, inside)
     : h('div.unusable', { testid: 'vault-unusable' }, inside));
 }
 
-async function load() {
-  try {
-    const { chosen, vaults } = await api.vaults();
-    if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/', testid: 'chosen-vault' }, chosen)));
-    list.replaceChildren(...(vaults.length > 0 ? vaults.map(row) : [h('li.hint', 'No vault here yet. Name the first one.')]));
-    if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
-  } catch (error) {
-    problem.textContent = error.message;
-  }
+/** @param {Awaited<ReturnType<typeof api.vaults>>} there */
+function draw({ chosen, vaults }) {
+  if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/', testid: 'chosen-vault' }, chosen)));
+  list.replaceChildren(...(vaults.length > 0 ? vaults.map(row) : [h('li.hint', 'No vault here yet. Name the first one.')]));
+  if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
 }
 
 byId('create').addEventListener('submit', (event) => {
@@ -53,4 +49,4 @@ byId('create').addEventListener('submit', (event) => {
   else field.focus();
 });
 
-load();
+api.vaults().then(draw).catch(failed);
