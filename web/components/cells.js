@@ -29,7 +29,7 @@ function badgeOf({ filename, format }) {
 }
 
 /** @param {any} folder a project or a collection */
-export function folderFacts({ collections, assets }) {
+function folderFacts({ collections, assets }) {
   return [collections > 0 && plural(collections, 'collection'), (assets > 0 || collections === 0) && plural(assets, 'asset')].filter(Boolean).join(', ');
 }
 

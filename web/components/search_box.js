@@ -8,7 +8,7 @@ import { speak } from './messages.js';
 const REST_MS = 120;
 
 /** Every line runs as it stands. @type {[example: string, meaning: string][]} */
-export const EXAMPLES = [
+const EXAMPLES = [
   ['type:image', 'Pictures; also video, audio, text, 3d, binary'],
   ['ext:png', 'Names that end in .png'],
   ['size:>10mb', 'Larger than 10 MB; also size:1kb..2mb'],
