@@ -70,7 +70,7 @@ export class ApiError extends Error {
 /** Fires `trouble` (detail: ApiError) at 401 and at no answer, `answered` when one came: the shell draws its bar from it. */
 export const connection = new Emitter();
 
-const asText = (/** @type {string} */ text) => text;
+const asText = (text) => text;
 
 /**
  * @param {string} path @param {{body?: any, signal?: AbortSignal, range?: string, read?: ((text: string) => any) | null}} [options]
@@ -133,7 +133,7 @@ function listed({ kind, id }, { q = '', types = [], sort = 'name' }, more, end =
 }
 
 /** What is asked of one asset. @param {string} what */
-const ofAsset = (what) => (/** @type {number} */ id, /** @type {AbortSignal | undefined} */ signal) => get(`/api/assets/${id}/${what}`, signal);
+const ofAsset = (what) => (id, signal) => get(`/api/assets/${id}/${what}`, signal);
 
 export const api = {
   /** @returns {Promise<{chosen: string | null, vaults: VaultFile[]}>} */

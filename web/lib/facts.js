@@ -7,7 +7,7 @@ import { clock, count } from './format.js';
 /** @param {string | number} value */
 const text = (value) => (typeof value === 'string' ? value : Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(6))));
 /** Numbers are put into words, words stay as they came. @param {(value: number) => string} say */
-const number = (say) => (/** @type {string | number} */ value) => (typeof value === 'number' ? say(value) : value);
+const number = (say) => (value) => (typeof value === 'number' ? say(value) : value);
 
 /** @type {Record<string, [label: string, say?: (value: any) => string]>} in the order they are shown */
 const WORDS = {

@@ -68,7 +68,7 @@ export function comparison(pasted, { log, vault }) {
   if (pasted === null) return { state: 'warn', text: 'This is neither 32 words nor a checkpoint.' };
   const { words, size, root, origin } = pasted;
   const same = words ? words === log.words?.join(' ').toLowerCase() : size === log.size && root === log.root;
-  const bad = (text) => ({ state: /** @type {const} */ ('bad'), text });
+  const bad = (text) => ({ state: 'bad', text });
   if (origin && origin !== `compactvault/${vault.id}`) return bad('This checkpoint is of another vault.');
   if (same) return { state: 'ok', text: 'The same root: nothing was added, changed or removed since.' };
   if (size < log.size) return { state: 'warn', text: `An older state, of ${entries(size)}. Whether all of it is still there, the command line tells: compactvault verify --against.` };

@@ -50,7 +50,7 @@ async function within(mode, act) {
 
 /** @param {Batch} batch */
 export async function keepBatch(batch) {
-  const keep = (/** @type {Batch} */ it) => within('readwrite', (store) => store.put(it));
+  const keep = (it) => within('readwrite', (store) => store.put(it));
   // Handles that cannot be stored: better without them than not at all.
   await keep(batch).catch(() => keep({ ...batch, handles: [] })).catch(() => {});
 }
@@ -63,7 +63,7 @@ export async function leftBatches() {
   /** @type {Batch[]} */
   const all = await within('readonly', (store) => store.getAll());
   const now = Date.now();
-  const old = (/** @type {Batch} */ { seen }) => now - seen > KEPT_MS;
+  const old = ({ seen }) => now - seen > KEPT_MS;
   for (const { id } of all.filter(old)) await forgetBatch(id);
   return all.filter((batch) => !old(batch) && batch.files > 0 && (batch.tab === tabId() || now - batch.seen > SILENT_MS));
 }

@@ -17,7 +17,7 @@ export async function receiptOf(session, vault) {
   const checkpoint = await api.checkpoint();
   const made = new Date().toISOString();
   const { counts, found } = session;
-  const pathOf = (/** @type {import('./session.js').Item} */ { where, name }) => (where ? `${where}/${name}` : name);
+  const pathOf = ({ where, name }) => (where ? `${where}/${name}` : name);
   const receipt = {
     receipt: 'CompactVault', vault, made, found, sealed: counts.sealed, already_here: counts.already, failed: counts.failed, checkpoint,
     assets: there.map((item) => ({

@@ -55,7 +55,7 @@ export class Courier {
 
   /** Who goes next, none if nobody may; in order, and only with those to be broken off together. @returns {Parcel[]} */
   takeLoad() {
-    const isFull = (/** @type {number} */ id) => this.leaving.filter((other) => other === id).length >= REQUESTS_OF_A_COLLECTION;
+    const isFull = (id) => this.leaving.filter((other) => other === id).length >= REQUESTS_OF_A_COLLECTION;
     const first = this.waiting.find(({ item }) => !isFull(item.collectionId));
     if (!first) return [];
     const load = [first];

@@ -86,7 +86,7 @@ class Transfer {
     // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
     const sha256 = await this.hash();
     this.update({ state: 'receiving' });
-    const onProgress = (/** @type {number} */ sent) => this.update({ sent: Math.min(sent, file.size) });
+    const onProgress = (sent) => this.update({ sent: Math.min(sent, file.size) });
     // Where the module does not arrive, each goes alone: that costs time and nothing else.
     const { carry } = await import('./together.js').catch(() => ({ carry: sendAlone }));
     // Sent again after a lost answer, it is found to be there already.
@@ -156,7 +156,7 @@ class Transfer {
     const { item, file, parts, tools } = this;
     /** Bytes that have left, by part. @type {Map<number, number>} */
     const sent = new Map();
-    const report = (/** @type {number} */ index, /** @type {number} */ n) => {
+    const report = (index, n) => {
       sent.set(index, Math.min(n, partSize(index, file.size)));
       this.update({ state: 'receiving', sent: [...sent.values()].reduce((sum, part) => sum + part, 0) });
     };

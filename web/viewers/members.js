@@ -59,7 +59,7 @@ export async function open(stage) {
 function drawMember(element, index, { path, kind, size, modified_unix_ms: modified, target }) {
   const name = path.replace(/\/$/, '');
   const cut = name.lastIndexOf('/') + 1;
-  const folder = (/** @type {string} */ text) => h('bdi', visibleName(text));
+  const folder = (text) => h('bdi', visibleName(text));
   element.setAttribute('aria-rowindex', String(index + 2));
   element.title = visibleName(path);
   element.replaceChildren(

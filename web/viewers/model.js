@@ -23,7 +23,7 @@ export async function open(stage) {
   if (mesh.message) notice(mesh.message);
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
   else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
-  const stay = (/** @type {Event} */ event) => event.preventDefault();
+  const stay = (event) => event.preventDefault();
   const canvas = h('canvas.model', {
     role: 'img', label: `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, testid: 'viewer-model',
     onpointerdown: stay, oncontextmenu: stay, ondblclick: reset,

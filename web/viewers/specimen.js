@@ -35,7 +35,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
   }
   if (signal.aborted) return;
   document.fonts.add(face);
-  const rem = (/** @type {number} */ px) => `${px / 16}rem`;
+  const rem = (px) => `${px / 16}rem`;
   const own = textField({ class: 'own-text', label: 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), testid: 'specimen-text', oninput: draw });
   const size = h('input', { type: 'range', min: 10, max: 160, value: 48, label: 'Size of your own words', oninput: draw });
   const words = h('p.own', { testid: 'specimen-own' });

@@ -19,7 +19,7 @@ export async function open(stage) {
   const columns = columnsOf(header, sample.rows, width);
   const view = h('div.table.scrolls', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, 'aria-colcount': columns.length + 1, testid: 'table-content' });
   view.style.setProperty('--cells', columns.map((column) => `calc(${column.width}ch + 1.5rem)`).join(' '));
-  const cells = (/** @type {string} */ role, /** @type {(i: number) => [string, string?]} */ cell) => columns.map(({ numeric }, i) => {
+  const cells = (role, cell) => columns.map(({ numeric }, i) => {
     const [text, title] = cell(i);
     return h('span', { role, class: numeric ? 'numeric' : null, title }, text);
   });

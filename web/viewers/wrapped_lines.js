@@ -84,7 +84,7 @@ export class WrappedLines {
   /** The first line in view. */
   top() {
     const { top } = this.box.getBoundingClientRect();
-    const below = (/** @type {Element} */ element) => element.getBoundingClientRect().bottom > top;
+    const below = (element) => element.getBoundingClientRect().bottom > top;
     const block = this.blocks.find(below);
     return block ? block.first + Math.max(0, [...block.children].findIndex(below)) : 0;
   }

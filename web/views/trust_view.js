@@ -26,7 +26,7 @@ export function trustView(root, { status, verification }) {
   const compared = h('p.compared', { role: 'status', testid: 'compare-result' });
   const field = h('textarea', { id: 'compare', rows: 3, spellcheck: 'false', autocomplete: 'off', testid: 'compare', oninput: drawComparison });
   const printed = h('p.only-print');
-  const section = (/** @type {any} */ title, /** @type {any[]} */ ...children) => h('section', h('h2', title), children);
+  const section = (title, ...children) => h('section', h('h2', title), children);
   const root32 = section('Root of the log', printed, words, h('p', rootHash));
   root32.className = 'sheet';
   root.replaceChildren(h('div.page.trust', { testid: 'trust' },
