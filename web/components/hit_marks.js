@@ -8,28 +8,28 @@ const highlights = globalThis.CSS?.highlights;
 /** @param {Element} root @param {string[]} words folded; none takes the marks away */
 export function markHits(root, words) {
   if (!highlights) unmark(root);
-  const ranges = words.length === 0 ? [] : [...root.querySelectorAll('.row:not([hidden]) .name')].flatMap((name) => rangesIn(name, words));
+  const ranges = words.length === 0 ? [] : [...root.querySelectorAll('.row:not([hidden]) .name')].flatMap((name) => rangesIn(name, findHits(name.textContent, words)));
   if (!highlights) for (const range of ranges.reverse()) mark(range);
   else if (ranges.length > 0) highlights.set('search-hit', new Highlight(...ranges));
   else highlights.delete('search-hit');
 }
 
-/** @param {Element} name @param {string[]} words */
-function rangesIn(name, words) {
+/** Of spans in the text of an element, as far as they are in it. @param {Element} element @param {[number, number][]} spans in UTF-16 units */
+export function rangesIn(element, spans) {
   /** @type {{node: Node, start: number}[]} */
   const nodes = [];
-  let text = '';
-  const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+  let length = 0;
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
-    nodes.push({ node: walker.currentNode, start: text.length });
-    text += walker.currentNode.nodeValue;
+    nodes.push({ node: walker.currentNode, start: length });
+    length += walker.currentNode.length;
   }
-  return findHits(text, words).map(([first, last]) => {
-    const range = document.createRange();
+  return spans.filter(([, last]) => last <= length).map(([first, last]) => {
+    const range = new Range();
     const from = nodes.findLast(({ start }) => start <= first);
     const to = nodes.findLast(({ start }) => start < last);
-    if (from) range.setStart(from.node, first - from.start);
-    if (to) range.setEnd(to.node, last - to.start);
+    range.setStart(from.node, first - from.start);
+    range.setEnd(to.node, last - to.start);
     return range;
   });
 }

@@ -3,6 +3,7 @@
 
 import { api } from '../api.js';
 import { keyOf } from '../actions.js';
+import { rangesIn } from '../components/hit_marks.js';
 import { count, plural, visibleName } from '../lib/format.js';
 import { piecesOf } from '../lib/highlight.js';
 import { h, iconButton, set, textField } from '../lib/html.js';
@@ -156,27 +157,9 @@ function paint(found, elementOf, [first, last]) {
   const all = new Highlight();
   const current = new Highlight();
   for (const hit of found.between(first, last)) {
-    const range = rangeIn(elementOf(hit.line)?.querySelector('.text'), hit.start, hit.end);
-    if (range) (hit === found.current ? current : all).add(range);
+    const text = elementOf(hit.line)?.querySelector('.text');
+    for (const range of text ? rangesIn(text, [[hit.start, hit.end]]) : []) (hit === found.current ? current : all).add(range);
   }
   highlights.set('text-hit', all);
   highlights.set('text-current', current);
-}
-
-/** @param {Element | null | undefined} element @param {number} start in UTF-16 units of its text @param {number} end */
-function rangeIn(element, start, end) {
-  const range = new Range();
-  const walker = element && document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  let at = 0;
-  while (walker?.nextNode()) {
-    const node = walker.currentNode;
-    const after = at + node.length;
-    if (start >= at && start < after) range.setStart(node, start - at);
-    if (start < after && end <= after) {
-      range.setEnd(node, end - at);
-      return range;
-    }
-    at = after;
-  }
-  return null;
 }
