@@ -126,7 +126,7 @@ const post = (path, body, signal) => request(path, { body, signal });
 function listed({ kind, id }, { q = '', types = [], sort = 'name' }, more, end = '') {
   const own = kind === 'collection' && !q;
   const params = {
-    ...more, q, type: types.join(), sort: sort.replace(/^-/, ''), order: sort.startsWith('-') ? 'desc' : 'asc', [kind]: own || kind === 'home' ? '' : id,
+    q, type: types.join(), sort: sort.replace(/^-/, ''), order: sort.startsWith('-') ? 'desc' : 'asc', [kind]: own || kind === 'home' ? '' : id, ...more,
   };
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== ''));
   return `${own ? `/api/collections/${id}${end || '/assets'}` : `/api/search${end}`}?${query}`;
