@@ -8,31 +8,27 @@ import { isTyping } from './lib/html.js';
  *   icon?: string, run: () => void, whileTyping?: boolean}} Action keys: "Ctrl+A", "Alt+Enter", "?", "F6"; Ctrl is Cmd on a Mac
  */
 
-const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform ?? '');
+const isMac = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform);
 
 export class Actions {
-  constructor() {
-    /** @type {Map<string, Action>} */
-    this.table = new Map();
-    /** While true (the viewer is open), keys go elsewhere. */
-    this.suspended = () => false;
-  }
+  /** @type {Map<string, Action>} */
+  table = new Map();
+  /** While true (the viewer is open), keys go elsewhere. */
+  suspended = () => false;
 
-  /** @param {Action} action */
-  add(action) {
-    this.table.set(action.id, action);
+  /** @param {Action[]} actions */
+  add(...actions) {
+    for (const action of actions) this.table.set(action.id, action);
   }
 
   listen() {
     document.addEventListener('keydown', (event) => {
       if (event.defaultPrevented || event.isComposing || this.suspended()) return;
       const pressed = keyOf(event);
-      for (const action of this.table.values()) {
-        if (!action.keys?.includes(pressed)) continue;
-        if (isTyping(event.target) && !action.whileTyping) continue;
-        if (action.enabled && !action.enabled()) continue;
+      for (const { id, keys, whileTyping, enabled } of this.table.values()) {
+        if (!keys?.includes(pressed) || (isTyping(event.target) && !whileTyping) || enabled?.() === false) continue;
         event.preventDefault();
-        action.run();
+        this.run(id);
         return;
       }
     });
@@ -40,39 +36,36 @@ export class Actions {
 
   /** @param {string} id */
   run(id) {
-    const action = this.table.get(id);
-    if (action && (!action.enabled || action.enabled())) action.run();
+    const { enabled, run } = this.table.get(id);
+    if (enabled?.() !== false) run();
+  }
+
+  /** For a menu. @param {string} id @param {Record<string, any>} [other] what is said otherwise there */
+  item(id, other) {
+    const { label, icon, keys } = this.table.get(id);
+    return { label, icon, keys, run: () => this.run(id), ...other };
   }
 
   /** Makes a button of the page do an action; name and tooltip come from the table. @param {HTMLElement} button @param {string} id */
   bind(button, id) {
-    const action = this.table.get(id);
-    if (!action) throw new Error(`no action ${id}`);
-    const key = action.keys?.[0] ? ` (${shownKey(action.keys[0])})` : '';
-    button.title = `${action.label}${key}`;
-    if (!button.textContent?.trim()) button.setAttribute('aria-label', action.label);
+    const { label, keys } = this.table.get(id);
+    button.title = `${label}${keys ? ` (${shownKey(keys[0])})` : ''}`;
+    if (!button.textContent.trim()) button.setAttribute('aria-label', label);
     button.addEventListener('click', () => this.run(id));
   }
 }
 
 /** "Ctrl+Shift+A" for an event. Shift is named only where the key does not show it. @param {KeyboardEvent} event */
 export function keyOf(event) {
-  const named = event.key.length > 1;
   const letter = /^[a-z]$/i.test(event.key);
-  const key = letter ? event.key.toUpperCase() : event.key === ' ' ? 'Space' : event.key;
-  const parts = [];
-  if (isMac ? event.metaKey : event.ctrlKey) parts.push('Ctrl');
-  if (event.altKey) parts.push('Alt');
-  if (event.shiftKey && (named || letter || event.key === ' ')) parts.push('Shift');
-  return [...parts, key].join('+');
+  const space = event.key === ' ';
+  const key = letter ? event.key.toUpperCase() : space ? 'Space' : event.key;
+  const shows = key.length === 1 && !letter;
+  return [(isMac ? event.metaKey : event.ctrlKey) && 'Ctrl', event.altKey && 'Alt', event.shiftKey && !shows && 'Shift', key].filter(Boolean).join('+');
 }
 
 /** As the person's keyboard has it. @param {string} key */
 export function shownKey(key) {
-  const words = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc' };
-  return key.split('+').map((part) => {
-    if (isMac && part === 'Ctrl') return '⌘';
-    if (isMac && part === 'Alt') return '⌥';
-    return words[/** @type {keyof typeof words} */ (part)] ?? part;
-  }).join(isMac ? '' : '+');
+  const words = { ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', Escape: 'Esc', ...(isMac && { Ctrl: '⌘', Alt: '⌥' }) };
+  return key.split('+').map((part) => words[part] ?? part).join(isMac ? '' : '+');
 }

@@ -1,6 +1,8 @@
 // The one file that talks to the server. It knows addresses and shapes, and turns every failure into an ApiError that
 // carries the server's code. See docs/http-api.md.
 
+import { Emitter } from './lib/emitter.js';
+
 /**
  * @typedef {{id: number, name: string, type: string, description: string, created_at_unix_ms: number,
  *   updated_at_unix_ms: number, collections: number, assets: number}} Project
@@ -53,15 +55,10 @@
 
 /** `status` 0 means that no answer came at all. */
 export class ApiError extends Error {
-  /** @param {string} message @param {{status: number, code: string, retryAfter?: number, body?: any}} facts */
-  constructor(message, { status, code, retryAfter = 0, body = null }) {
+  /** @param {string} message @param {{status?: number, code?: string, retryAfter?: number}} [facts] retryAfter in seconds, 0 where the server did not say */
+  constructor(message, { status = 0, code = 'no_answer', retryAfter = 0 } = {}) {
     super(message);
-    this.name = 'ApiError';
-    this.status = status;
-    this.code = code;
-    /** seconds, 0 where the server did not say */
-    this.retryAfter = retryAfter;
-    this.body = body;
+    Object.assign(this, { name: 'ApiError', status, code, retryAfter });
   }
 
   /** Worth trying again without the person doing anything? */
@@ -71,85 +68,72 @@ export class ApiError extends Error {
 }
 
 /** Fires `trouble` (detail: ApiError) at 401 and at no answer, `answered` when one came: the shell draws its bar from it. */
-export const connection = new EventTarget();
+export const connection = new Emitter();
 
-/** @param {string} method @param {string} path @param {{body?: any, signal?: AbortSignal, as?: 'json' | 'text' | 'bytes', range?: string}} [options] */
-async function request(method, path, { body, signal, as = 'json', range } = {}) {
+const asText = (text) => text;
+
+/**
+ * @param {string} path @param {{body?: any, signal?: AbortSignal, range?: string, read?: ((text: string) => any) | null}} [options]
+ *   a body makes it a POST; read turns the text into the answer, null asks for the bytes
+ */
+async function request(path, { body, signal, range, read = JSON.parse } = {}) {
   /** @type {RequestInit} */
-  const init = { method, signal, credentials: 'same-origin', headers: { Accept: { json: 'application/json', text: 'text/plain', bytes: '*/*' }[as] } };
-  if (range) init.headers = { ...init.headers, Range: range };
-  if (body !== undefined) {
-    init.headers = { ...init.headers, 'Content-Type': 'application/json' };
-    init.body = JSON.stringify(body);
-  }
+  const init = { signal };
+  if (range) init.headers = { Range: range };
+  if (body) Object.assign(init, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
   let response;
-  let text;
+  let content;
   try {
     response = await fetch(path, init);
-    if (as === 'bytes' && response.ok) {
-      const bytes = await response.arrayBuffer();
-      connection.dispatchEvent(new CustomEvent('answered'));
-      return bytes;
-    }
-    text = await response.text();
+    content = await (read === null && response.ok ? response.arrayBuffer() : response.text());
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw reported(new ApiError('The server does not answer.', { status: 0, code: 'no_answer' }));
+    throw reported(new ApiError('The server does not answer.'));
   }
-  return settled(response.status, text, response.headers.get('Retry-After'), as === 'text' ? 'text' : 'json');
+  return settled(response.status, content, response.headers.get('Retry-After'), read ?? asText);
 }
 
-/** @param {number} status @param {string} text @param {string | null} retryAfter @param {'json' | 'text'} as */
-function settled(status, text, retryAfter, as) {
-  if (status >= 200 && status < 300) {
-    connection.dispatchEvent(new CustomEvent('answered'));
-    if (as === 'text') return text;
-    try {
-      return JSON.parse(text);
-    } catch {
-      throw new ApiError('The answer was cut off on its way here.', { status: 0, code: 'no_answer' });
-    }
-  }
+/** @param {number} status @param {any} content @param {string | null} retryAfter @param {(text: any) => any} read */
+function settled(status, content, retryAfter, read) {
+  const good = status >= 200 && status < 300;
   let body = null;
   try {
-    body = JSON.parse(text);
+    body = (good ? read : JSON.parse)(content);
   } catch {
+    if (good) throw new ApiError('The answer was cut off on its way here.');
     // A proxy in between answers in its own words.
   }
-  const message = body?.message ?? `The server answered ${status}.`;
-  throw reported(new ApiError(message, { status, code: body?.code ?? `http_${status}`, retryAfter: Number(retryAfter) || 0, body }));
+  if (!good) throw reported(new ApiError(body?.message ?? `The server answered ${status}.`, { status, code: body?.code ?? `http_${status}`, retryAfter: Number(retryAfter) || 0 }));
+  connection.emit('answered');
+  return body;
 }
 
 /** @param {ApiError} error */
 function reported(error) {
-  const type = error.status === 0 || error.status === 401 ? 'trouble' : 'answered';
-  connection.dispatchEvent(new CustomEvent(type, { detail: error }));
+  connection.emit(error.status === 0 || error.status === 401 ? 'trouble' : 'answered', error);
   return error;
 }
 
 /** @param {string} path @param {AbortSignal} [signal] */
-const get = (path, signal) => request('GET', path, { signal });
+const get = (path, signal) => request(path, { signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
-const post = (path, body, signal) => request('POST', path, { body, signal });
+const post = (path, body, signal) => request(path, { body, signal });
 
-/** @param {How} how */
-function listing({ offset, limit, q = '', types = [], sort = 'name' }) {
-  const params = new URLSearchParams();
-  if (limit !== undefined) params.set('offset', String(offset)), params.set('limit', String(limit));
-  if (q) params.set('q', q);
-  if (types.length > 0) params.set('type', types.join(','));
-  params.set('sort', sort.replace(/^-/, ''));
-  params.set('order', sort.startsWith('-') ? 'desc' : 'asc');
-  return params;
+/**
+ * The address of a listing or of ranks in it: a collection lists its own, a search all below.
+ * @param {Within} within @param {How} how @param {Record<string, any>} more
+ */
+function listed({ kind, id }, { q = '', types = [], sort = 'name' }, more, end = '') {
+  const own = kind === 'collection' && !q;
+  const params = {
+    q, type: types.join(), sort: sort.replace(/^-/, ''), order: sort.startsWith('-') ? 'desc' : 'asc', [kind]: own || kind === 'home' ? '' : id, ...more,
+  };
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== ''));
+  return `${own ? `/api/collections/${id}${end || '/assets'}` : `/api/search${end}`}?${query}`;
 }
 
-/** The address of a listing or of ranks in it: a collection lists its own, a search all below. @param {Within} within @param {How} how @param {'' | '/rank'} [end] */
-function listed({ kind, id }, how, end = '') {
-  const params = listing(how);
-  if (kind === 'collection' && !how.q) return `/api/collections/${id}/${end ? 'rank' : 'assets'}?${params}`;
-  if (kind !== 'home') params.set(kind, String(id));
-  return `/api/search${end}?${params}`;
-}
+/** What is asked of one asset. @param {string} what */
+const ofAsset = (what) => (id, signal) => get(`/api/assets/${id}/${what}`, signal);
 
 export const api = {
   /** @returns {Promise<{chosen: string | null, vaults: VaultFile[]}>} */
@@ -159,7 +143,7 @@ export const api = {
   /** @param {AbortSignal} [signal] @returns {Promise<Status>} */
   status: (signal) => get('/api/status', signal),
   /** @returns {Promise<string>} */
-  checkpoint: () => request('GET', '/api/checkpoint', { as: 'text' }),
+  checkpoint: () => request('/api/checkpoint', { read: asText }),
 
   /** @returns {Promise<Project[]>} */
   projects: () => get('/api/projects'),
@@ -173,24 +157,20 @@ export const api = {
   createCollection: (projectId, parentId, name) => post('/api/collections', { project_id: projectId, parent_id: parentId, name }),
 
   /** What a place holds, or what is found in it and below. @param {Within} within @param {How} how @param {AbortSignal} [signal] @returns {Promise<AssetPage>} */
-  assets: (within, how, signal) => get(listed(within, how), signal),
+  assets: (within, { offset, limit, ...how }, signal) => get(listed(within, how, { offset, limit }), signal),
   /**
    * Where assets stand in that listing, and the first name that begins so.
    * @param {Within} within @param {How} how @param {{ids?: number[], prefix?: string}} what at most 200 ids @returns {Promise<Ranks>}
    */
-  rank(within, how, { ids = [], prefix = '' }) {
-    const address = listed(within, { ...how, limit: undefined }, '/rank');
-    return get(`${address}${ids.length > 0 ? `&ids=${ids.join(',')}` : ''}${prefix ? `&prefix=${encodeURIComponent(prefix)}` : ''}`);
-  },
-  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<AssetDetails>} */
-  details: (id, signal) => get(`/api/assets/${id}/preview`, signal),
-
-  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', message?: string}>} */
-  facts: (id, signal) => get(`/api/assets/${id}/facts`, signal),
-  /** Where else the same content hangs. @param {number} id @param {AbortSignal} [signal] @returns {Promise<{places: Place[], total: number}>} */
-  places: (id, signal) => get(`/api/assets/${id}/places`, signal),
+  rank: (within, how, { ids = [], prefix = '' }) => get(listed(within, how, { ids: ids.join(), prefix }, '/rank')),
+  /** @type {(id: number, signal?: AbortSignal) => Promise<AssetDetails>} */
+  details: ofAsset('preview'),
+  /** @type {(id: number, signal?: AbortSignal) => Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', message?: string}>} */
+  facts: ofAsset('facts'),
+  /** Where else the same content hangs. @type {(id: number, signal?: AbortSignal) => Promise<{places: Place[], total: number}>} */
+  places: ofAsset('places'),
   /** Bytes first..last, both included. @param {number} id @param {number} first @param {number} last @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
-  range: (id, first, last, signal) => request('GET', addressOf.bytes(id), { as: 'bytes', range: `bytes=${first}-${last}`, signal }),
+  range: (id, first, last, signal) => request(addressOf.bytes(id), { read: null, range: `bytes=${first}-${last}`, signal }),
   /** @param {number} id @param {number} line @param {number} lines @param {AbortSignal} [signal] @returns {Promise<TextWindow>} */
   text: (id, line, lines, signal) => get(`/api/assets/${id}/text?line=${line}&lines=${lines}`, signal),
   /** @param {number} id @param {string} query @param {number} line @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[], next_line: number | null}>} */
@@ -199,12 +179,12 @@ export const api = {
   table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
   /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
   members: (id, offset, limit, signal) => get(`/api/assets/${id}/members?offset=${offset}&limit=${limit}`, signal),
-  /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<{nodes: DocumentNode[], complete?: boolean, message?: string}>} */
-  document: (id, signal) => get(`/api/assets/${id}/document`, signal),
+  /** @type {(id: number, signal?: AbortSignal) => Promise<{nodes: DocumentNode[], complete?: boolean, message?: string}>} */
+  document: ofAsset('document'),
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} for lib/mesh.js */
-  model: (id, signal) => request('GET', `/api/assets/${id}/model`, { as: 'bytes', signal }),
+  model: (id, signal) => request(`/api/assets/${id}/model`, { read: null, signal }),
   /** Whether an address that failed as a picture may come right later: its answer alone. @param {string} address */
-  tell: (address) => fetch(address, { method: 'HEAD', credentials: 'same-origin' }).then(({ status, headers }) => ({ status, retryAfter: Number(headers.get('Retry-After')) || 0 })),
+  tell: (address) => fetch(address, { method: 'HEAD' }).then(({ status, headers }) => ({ status, retryAfter: Number(headers.get('Retry-After')) || 0 })),
 
   /** @param {Rule} rule @param {AbortSignal} [signal] @returns {Promise<{count: number, bytes: number, log_size: number}>} */
   selection: (rule, signal) => post('/api/selection', rule, signal),
@@ -258,8 +238,8 @@ export const addressOf = {
   thumbnail: (id, size) => `/api/assets/${id}/thumbnail?size=${size}`,
   /** @param {number} id */
   proof: (id) => `/api/assets/${id}/proof`,
-  /** @param {'project' | 'collection'} kind @param {number} id */
-  zip: (kind, id) => `/api/${kind}s/${id}/download`,
+  /** @param {{kind: 'project' | 'collection', id: number}} place */
+  zip: ({ kind, id }) => `/api/${kind}s/${id}/download`,
   /** Where a file is sent to be archived. @param {number} collectionId @param {Record<string, string>} fields */
   file: (collectionId, fields) => `/api/collections/${collectionId}/assets?${new URLSearchParams(fields)}`,
   events: '/api/events',
@@ -274,22 +254,22 @@ export const addressOf = {
 function send(address, body, { onProgress = () => {}, signal } = {}) {
   return new Promise((resolve, reject) => {
     // Who had to wait for a turn may have been told to stop meanwhile.
-    if (signal?.aborted) return reject(signal.reason);
+    signal?.throwIfAborted();
     const xhr = new XMLHttpRequest();
     xhr.open('POST', address);
     xhr.setRequestHeader('Content-Type', 'application/octet-stream');
-    xhr.upload.onprogress = (event) => onProgress(event.loaded);
+    xhr.upload.onprogress = ({ loaded }) => onProgress(loaded);
     xhr.onload = () => {
       try {
-        const answer = settled(xhr.status, xhr.responseText, xhr.getResponseHeader('Retry-After'), 'json');
+        const answer = settled(xhr.status, xhr.responseText, xhr.getResponseHeader('Retry-After'), JSON.parse);
         onProgress(body.size);
         resolve(answer);
       } catch (error) {
         reject(error);
       }
     };
-    xhr.onerror = () => reject(reported(new ApiError('The connection broke.', { status: 0, code: 'no_answer' })));
-    xhr.onabort = () => reject(signal?.reason ?? new DOMException('Stopped', 'AbortError'));
+    xhr.onerror = () => reject(reported(new ApiError('The connection broke.')));
+    xhr.onabort = () => reject(signal.reason);
     signal?.addEventListener('abort', () => xhr.abort(), { once: true });
     xhr.send(body);
   });

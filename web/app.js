@@ -1,18 +1,18 @@
 // Wires the page together and does nothing else: makes the parts, tells each what the others say.
 
 import { Actions } from './actions.js';
-import { ApiError, api } from './api.js';
-import { ActionBar } from './components/action_bar.js';
+import { api } from './api.js';
+import { actionBar } from './components/action_bar.js';
 import { dropZone } from './components/drop_zone.js';
 import { attachMenu } from './components/menu.js';
-import { copyText, speak, toast } from './components/messages.js';
+import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { bytes, count, visibleName } from './lib/format.js';
-import { byId, isTyping, show } from './lib/html.js';
-import { Router, parse } from './router.js';
+import { byId, drawIcons, h, isTyping, show } from './lib/html.js';
+import { Router, isPage, parse, placeKey, placeOf, samePlace } from './router.js';
 import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
 import { fromChooser, pasted } from './upload/collect.js';
 import { Intake } from './upload/intake.js';
@@ -25,6 +25,7 @@ import { drawer, keepAwake, nextRegion, statusBar, troubleBar } from './views/sh
 /** What the action bar covers of the listing. */
 const ACTION_BAR_PX = 64;
 
+drawIcons();
 const router = new Router();
 const places = new Places();
 const status = new VaultStatus();
@@ -42,17 +43,26 @@ const details = detailsPanel({ router, view, selected });
 viewerOverlay({ router, view });
 const search = searchBox({ router, home: () => view.listing.focus() });
 
-/** @type {Record<string, string>} */
-const THEME_LABELS = { system: 'As the system', light: 'Light', dark: 'Dark' };
-/** @type {Record<string, string>} */
-const THEME_ICONS = { system: 'system', light: 'sun', dark: 'moon' };
+/** @type {Record<string, [label: string, icon: string]>} by theme */
+const THEME_WORDS = { system: ['As the system', 'system'], light: ['Light', 'sun'], dark: ['Dark', 'moon'] };
+/** Pages few visits see are loaded when they are asked for. */
+const PAGES = {
+  trust: { title: 'Trust', load: () => import('./views/trust_view.js').then((module) => module.trustView) },
+  uploads: { title: 'Uploads', load: () => import('./views/uploads_view.js').then((module) => module.uploadsView) },
+};
 
 let packing = '';
-/** @type {(() => void) | null} */
+/** Of the page that is shown. @type {(() => void) | null} */
 let takeDown = null;
+let spokenCount = 0;
 
 function vaultName() {
   return status.value?.vault.name ?? '';
+}
+
+/** @param {string} otherwise */
+function shortVaultName(otherwise) {
+  return vaultName().replace(/\.vault$/, '') || otherwise;
 }
 
 function addFiles() {
@@ -63,91 +73,84 @@ function addFolder() {
   byId('choose-folder').click();
 }
 
-async function openPalette() {
-  const { Palette } = await import('./components/palette.js');
-  new Palette(byId('palette'), { actions, places, router }).open();
+/** Is a listing shown, and not a page? */
+function listed() {
+  return !isPage(router.current);
 }
 
 // ---- Actions
 
 actions.suspended = () => document.querySelector('dialog[open]') !== null;
-/** @param {import('./actions.js').Action} action */
-const define = (action) => actions.add(action);
-const listed = () => !byId('listing-view').hidden;
-define({ id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: openPalette });
-define({ id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: search.focus, enabled: listed });
-define({ id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], icon: 'upload', run: addFiles });
-define({ id: 'add-folder', label: 'Add folder', icon: 'folder-up', run: addFolder });
-define({ id: 'new-project', label: 'New project', icon: 'add', run: () => { placesDrawer.open(); tree.name('home'); } });
-define({ id: 'new-collection', label: 'New collection', keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || document.activeElement === byId('tree'), why: () => 'Open a project first', run: () => { placesDrawer.open(); tree.name(placeForNew()); } });
-define({ id: 'up', label: 'One level up', keys: ['Alt+ArrowUp'], run: goUp });
-define({ id: 'details', label: 'Details', keys: ['Alt+Enter'], icon: 'info', enabled: listed, run: () => details.toggle() });
-define({ id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed(), run: () => { view.selection.selectAll(); view.listing.selectionChanged(); } });
-define({ id: 'clear-selection', label: 'Clear selection', group: 'Selection', keys: ['Escape'], enabled: () => !view.selection.empty, run: () => { view.selection.clear(); view.listing.selectionChanged(); view.listing.focus(); } });
-define({ id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => !view.selection.empty && packing === '', run: downloadSelection });
-define({ id: 'copy-links', label: 'Copy links', group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => !view.selection.empty && listed() && getSelection()?.isCollapsed !== false, run: copyLinks });
-define({ id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(/** @type {string} */ (view.zipAddress)) });
-define({ id: 'as-grid', label: 'Show as grid', icon: 'grid', enabled: listed, run: () => view.layout('grid') });
-define({ id: 'as-list', label: 'Show as list', icon: 'list', enabled: listed, run: () => view.layout('list') });
-define({ id: 'home', label: 'All projects', icon: 'project', run: () => router.go('home') });
-define({ id: 'uploads', label: 'Uploads', icon: 'upload', run: () => router.go('uploads') });
-define({ id: 'trust', label: 'Trust', icon: 'seal', run: () => router.go('trust') });
-define({ id: 'verify', label: 'Verify every byte now', icon: 'seal', enabled: () => verification.value?.state !== 'running', why: () => 'It is running', run: () => { router.go('trust'); verification.start('full'); } });
-for (const theme of THEMES) define({ id: `theme-${theme}`, label: `Colours: ${THEME_LABELS[theme].toLowerCase()}`, icon: THEME_ICONS[theme], run: () => setTheme(theme) });
-define({ id: 'next-region', label: 'Next region', keys: ['F6'], whileTyping: true, run: () => nextRegion(1) });
-define({ id: 'previous-region', label: 'Previous region', keys: ['Shift+F6'], whileTyping: true, run: () => nextRegion(-1) });
-define({ id: 'shortcuts', label: 'Keys', keys: ['?'], icon: 'keyboard', run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) });
-define({ id: 'sign-out', label: 'Sign out', icon: 'sign-out', run: signOut });
+actions.add(
+  { id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: async () => (await import('./components/palette.js')).openPalette(byId('palette'), { actions, places, router }) },
+  { id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: search.focus, enabled: listed },
+  { id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], icon: 'upload', run: addFiles },
+  { id: 'add-folder', label: 'Add folder', icon: 'folder-up', run: addFolder },
+  { id: 'new-project', label: 'New project', icon: 'add', run: () => nameNew('home') },
+  { id: 'new-collection', label: 'New collection', keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || inTree(), why: () => 'Open a project first', run: () => nameNew(inTree() ? tree.focused : placeKey(router.current)) },
+  { id: 'up', label: 'One level up', keys: ['Alt+ArrowUp'], run: goUp },
+  { id: 'details', label: 'Details', keys: ['Alt+Enter'], icon: 'info', enabled: listed, run: () => details.toggle() },
+  { id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed(), run: () => { view.selection.selectAll(); view.listing.selectionChanged(); } },
+  { id: 'clear-selection', label: 'Clear selection', group: 'Selection', keys: ['Escape'], enabled: selecting, run: () => { view.selection.clear(); view.listing.selectionChanged(); view.listing.focus(); } },
+  { id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => selecting() && packing === '', run: downloadSelection },
+  { id: 'copy-links', label: 'Copy links', group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => selecting() && listed() && getSelection().isCollapsed, run: copyLinks },
+  { id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(view.zipAddress) },
+  { id: 'as-grid', label: 'Show as grid', icon: 'grid', enabled: listed, run: () => view.layout('grid') },
+  { id: 'as-list', label: 'Show as list', icon: 'list', enabled: listed, run: () => view.layout('list') },
+  { id: 'home', label: 'All projects', icon: 'project', run: () => router.go('home') },
+  { id: 'uploads', label: 'Uploads', icon: 'upload', run: () => router.go('uploads') },
+  { id: 'trust', label: 'Trust', icon: 'seal', run: () => router.go('trust') },
+  { id: 'verify', label: 'Verify every byte now', icon: 'seal', enabled: () => verification.value?.state !== 'running', why: () => 'It is running', run: () => { router.go('trust'); verification.start(); } },
+  ...THEMES.map((theme) => ({ id: `theme-${theme}`, label: `Colours: ${THEME_WORDS[theme][0].toLowerCase()}`, icon: THEME_WORDS[theme][1], run: () => setTheme(theme) })),
+  { id: 'next-region', label: 'Next region', keys: ['F6'], whileTyping: true, run: () => nextRegion(1) },
+  { id: 'previous-region', label: 'Previous region', keys: ['Shift+F6'], whileTyping: true, run: () => nextRegion(-1) },
+  { id: 'shortcuts', label: 'Keys', keys: ['?'], icon: 'keyboard', run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) },
+  { id: 'sign-out', label: 'Sign out', icon: 'sign-out', run: signOut },
+);
 actions.listen();
-actions.bind(byId('new-project'), 'new-project');
-actions.bind(byId('toggle-details'), 'details');
-actions.bind(byId('download-place'), 'download-place');
-const actionBar = new ActionBar(byId('action-bar'), { actions });
+for (const [button, id] of [['new-project', 'new-project'], ['toggle-details', 'details'], ['download-place', 'download-place']]) actions.bind(byId(button), id);
+const drawActionBar = actionBar(byId('action-bar'), { actions });
 
-const permanence = { hint: 'Archived for good: nothing here can be changed or removed.' };
+/** @param {Record<string, any>} how */
+const collectionHere = (how) => view.place && actions.item('new-collection', { label: 'New collection here', icon: 'collection', ...how });
 attachMenu(byId('new-menu'), () => [
-  { label: 'New project', icon: 'project', testid: 'menu-new-project', run: () => actions.run('new-project') },
-  ...(view.place ? [{ label: 'New collection here', icon: 'collection', keys: ['Alt+N'], testid: 'menu-new-collection', run: () => { placesDrawer.open(); tree.name(hereKey()); } }] : []),
-]);
+  actions.item('new-project', { icon: 'project', testid: 'menu-new-project' }), collectionHere({ testid: 'menu-new-collection' }),
+].filter(Boolean));
 attachMenu(byId('add-menu'), () => [
-  { label: 'Add files', icon: 'upload', keys: ['Ctrl+O'], testid: 'menu-add-files', run: addFiles },
-  { label: 'Add folder', icon: 'folder-up', testid: 'menu-add-folder', run: addFolder },
-  'line', permanence,
+  actions.item('add-files', { testid: 'menu-add-files' }), actions.item('add-folder', { testid: 'menu-add-folder' }),
+  'line', { hint: 'Archived for good: nothing here can be changed or removed.' },
 ]);
 attachMenu(byId('more-menu'), () => [
-  ...THEMES.map((theme) => ({ label: THEME_LABELS[theme], icon: THEME_ICONS[theme], testid: `theme-${theme}`, checked: currentTheme() === theme, run: () => setTheme(theme) })),
+  ...THEMES.map((theme) => actions.item(`theme-${theme}`, { label: THEME_WORDS[theme][0], testid: `theme-${theme}`, checked: currentTheme() === theme })),
   'line',
-  { label: 'New project', icon: 'add', run: () => actions.run('new-project') },
-  ...(view.place ? [{ label: 'New collection here', icon: 'collection', run: () => { placesDrawer.open(); tree.name(hereKey()); } }] : []),
-  ...(view.zipAddress ? [{ label: 'Download all of this as ZIP', icon: 'zip', run: () => actions.run('download-place') }] : []),
+  actions.item('new-project'), collectionHere({ keys: null }),
+  view.zipAddress && actions.item('download-place', { label: 'Download all of this as ZIP' }),
   'line',
-  { label: 'Uploads', icon: 'upload', testid: 'menu-uploads', run: () => router.go('uploads') },
-  { label: 'Trust', icon: 'seal', testid: 'menu-trust', run: () => router.go('trust') },
-  { label: 'Keys', icon: 'keyboard', keys: ['?'], run: () => actions.run('shortcuts') },
-  { label: 'Sign out', icon: 'sign-out', testid: 'sign-out', run: signOut },
-]);
+  actions.item('uploads', { testid: 'menu-uploads' }), actions.item('trust', { testid: 'menu-trust' }), actions.item('shortcuts'), actions.item('sign-out', { testid: 'sign-out' }),
+].filter(Boolean));
 
-function hereKey() {
-  const { kind, id } = router.current;
-  return kind === 'collection' ? `c/${id}` : kind === 'project' ? `p/${id}` : 'home';
+function selecting() {
+  return !view.selection.empty;
 }
 
-function placeForNew() {
-  return document.activeElement === byId('tree') ? tree.focused : hereKey();
+function inTree() {
+  return document.activeElement === byId('tree');
+}
+
+/** @param {string} key of the place to name something new in */
+function nameNew(key) {
+  placesDrawer.open();
+  tree.name(key);
 }
 
 function goUp() {
-  const { path } = view;
-  const parent = path.at(-2);
-  if (router.current.kind === 'home') return;
-  if (!parent) router.go('home');
-  else router.go('project_id' in parent ? 'collection' : 'project', parent.id);
+  const parent = view.path.at(-2);
+  if (parent) router.goTo(parent);
+  else if (router.current.kind !== 'home') router.go('home');
 }
 
 function signOut() {
-  const form = document.createElement('form');
-  form.method = 'post';
-  form.action = '/sign-out';
+  const form = h('form', { method: 'post', action: '/sign-out' });
   document.body.append(form);
   form.submit();
 }
@@ -156,10 +159,7 @@ function signOut() {
 
 /** @param {string} address */
 function download(address) {
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = '';
-  link.click();
+  h('a', { href: address, download: true }).click();
   toast('Download started.');
 }
 
@@ -167,7 +167,7 @@ function download(address) {
 async function downloadSelection() {
   const { kind, q, types } = router.current;
   if (view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0 && kind !== 'home') {
-    download(/** @type {string} */ (view.zipAddress));
+    download(view.zipAddress);
     return;
   }
   packing = 'Preparing the ZIP';
@@ -185,7 +185,7 @@ async function downloadSelection() {
 async function copyLinks() {
   try {
     const links = await selected.links();
-    if (links) await copyText(links.join('\n'), links.length === 1 ? 'Link' : `${count(links.length)} links`);
+    if (links) await copy(links.join('\n'), links.length === 1 ? 'Link' : `${count(links.length)} links`);
     else toast('At most 1,000 links can be copied at once.');
   } catch (error) {
     view.failed(error);
@@ -193,14 +193,13 @@ async function copyLinks() {
 }
 
 function drawSelection() {
-  const listed = !byId('listing-view').hidden;
-  const { n, total, size } = selected;
-  actionBar.draw({ n: listed ? n : 0, total, size, busy: packing });
-  view.listing.padEnd(listed && n > 0 ? ACTION_BAR_PX : 0);
+  const { total, size } = selected;
+  const n = listed() ? selected.n : 0;
+  drawActionBar({ n, total, size, busy: packing });
+  view.listing.padEnd(n > 0 ? ACTION_BAR_PX : 0);
 }
-selected.addEventListener('change', drawSelection);
-let spokenCount = 0;
-view.addEventListener('selection', () => {
+selected.on('change', drawSelection);
+view.on('selection', () => {
   selected.changed();
   drawSelection();
   const { n } = selected;
@@ -210,135 +209,104 @@ view.addEventListener('selection', () => {
 
 // ---- Places and addresses
 
-tree.addEventListener('go', (event) => {
-  const { kind, id } = /** @type {CustomEvent} */ (event).detail;
-  placesDrawer.close();
-  router.go(kind, id);
-});
-tree.addEventListener('made', (event) => {
-  const { kind, id } = /** @type {CustomEvent} */ (event).detail;
+tree.on('go made', ({ kind, id }) => {
   placesDrawer.close();
   router.go(kind, id);
 });
 
 // Links to places stay links: another tab, another window and copying work; a plain click stays on the page.
 document.addEventListener('click', (event) => {
-  const link = /** @type {HTMLElement} */ (event.target).closest?.('a[href]');
-  if (!(link instanceof HTMLAnchorElement) || link.hasAttribute('download') || link.target) return;
-  if (event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  const path = link.getAttribute('href') ?? '';
+  const link = event.target.closest?.('a[href]:not([download], [target])');
+  if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const path = link.getAttribute('href');
   if (!/^\/($|\?|p\/|c\/|uploads$|trust$)/.test(path)) return;
   event.preventDefault();
-  if (path.includes('?')) {
-    router.push({ ...parse(path), as: router.current.as });
-    return;
-  }
-  const [, kind, id] = path.split('/');
-  const kinds = /** @type {const} */ ({ '': 'home', p: 'project', c: 'collection', uploads: 'uploads', trust: 'trust' });
-  router.go(kinds[/** @type {keyof typeof kinds} */ (kind)] ?? 'home', Number(id) || 0);
+  const route = parse(path);
+  if (path.includes('?')) router.push({ ...route, as: router.current.as });
+  else router.go(route.kind, route.id);
 });
 
-/** @param {import('./router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
-function showRoute(route, memory, first) {
-  const page = route.kind === 'uploads' || route.kind === 'trust';
+/** @param {import('./router.js').Route} route @param {Record<string, any>} memory @param {boolean} fresh nothing of a listing is shown yet */
+function showRoute(route, memory, fresh) {
+  const page = PAGES[route.kind];
   show(byId('listing-view'), !page);
-  show(byId('page-view'), page);
+  show(byId('page-view'), Boolean(page));
   panel.hiddenByPage = route.kind === 'uploads';
   panel.draw();
   takeDown?.();
   takeDown = null;
   byId('page-view').replaceChildren();
-  if (page) showPage(route.kind);
   search.draw(route, memory, visibleName(view.name));
-  if (page) {
-    document.title = `${route.kind === 'trust' ? 'Trust' : 'Uploads'} · CompactVault`;
-    tree.show('', []);
-    show(byId('action-bar'), false);
-    details.draw();
+  if (!page) {
+    view.show(route, memory, fresh);
     return;
   }
-  view.show(route, memory, first || shownPage);
-  shownPage = false;
-}
-let shownPage = false;
-
-/** Pages few visits see are loaded when they are asked for. @param {string} kind */
-async function showPage(kind) {
-  const root = byId('page-view');
-  if (kind === 'trust') {
-    const { trustView } = await import('./views/trust_view.js');
-    if (router.current.kind === kind && !takeDown) takeDown = trustView(root, { status, verification });
-  } else {
-    const { uploadsView } = await import('./views/uploads_view.js');
-    if (router.current.kind === kind && !takeDown) takeDown = uploadsView(root, { session, addFiles, vaultName });
-  }
+  openPage(page);
+  document.title = `${page.title} · CompactVault`;
+  tree.show('', []);
+  show(byId('action-bar'), false);
+  details.draw();
 }
 
-router.addEventListener('change', (event) => {
-  const { route, previous, memory } = /** @type {CustomEvent} */ (event).detail;
-  const wasPage = previous.kind === 'uploads' || previous.kind === 'trust';
-  const isPage = route.kind === 'uploads' || route.kind === 'trust';
-  if (wasPage && !isPage) shownPage = true;
-  if (wasPage && isPage && previous.kind === route.kind) return;
-  showRoute(route, memory, false);
-  if (previous.kind !== route.kind || previous.id !== route.id) {
-    const elsewhere = document.activeElement === document.body || byId('main').contains(document.activeElement) || document.activeElement === null;
-    if (elsewhere && !isPage) view.listing.focus();
-    placesDrawer.close();
-  }
+/** @param {PAGES[keyof PAGES]} page */
+async function openPage(page) {
+  const make = await page.load();
+  if (PAGES[router.current.kind] === page) takeDown ??= make(byId('page-view'), { status, verification, session, addFiles, vaultName });
+}
+
+router.on('change', ({ route, previous, memory }) => {
+  if (isPage(previous) && previous.kind === route.kind) return;
+  showRoute(route, memory, isPage(previous));
+  if (samePlace(previous, route)) return;
+  if (listed() && (document.activeElement === document.body || byId('main').contains(document.activeElement))) view.listing.focus();
+  placesDrawer.close();
 });
 
-view.addEventListener('place', () => {
-  const name = view.name;
-  search.draw(router.current, router.memory, visibleName(name));
-  byId('listing').setAttribute('aria-label', visibleName(name));
-  document.title = `${visibleName(name)} · ${status.value?.vault.name.replace(/\.vault$/, '') ?? 'CompactVault'}`;
-  tree.show(hereKey(), view.path.map((step) => ('project_id' in step ? `c/${step.id}` : `p/${step.id}`)));
+view.on('place', () => {
+  const name = visibleName(view.name);
+  search.draw(router.current, router.memory, name);
+  byId('listing').setAttribute('aria-label', name);
+  document.title = `${name} · ${shortVaultName('CompactVault')}`;
+  tree.show(placeKey(router.current), view.path.map((step) => placeKey(placeOf(step))));
 });
 
 // ---- Adding
 
-/** @param {HTMLInputElement} input */
-function chosen(input) {
-  if (input.files && input.files.length > 0) intake.choose(addTarget(), fromChooser(input.files));
-  input.value = '';
+for (const id of ['choose-files', 'choose-folder']) {
+  byId(id).addEventListener('change', ({ target: input }) => {
+    if (input.files.length > 0) intake.choose(addTarget(), fromChooser(input.files));
+    input.value = '';
+  });
 }
-for (const id of ['choose-files', 'choose-folder']) byId(id).addEventListener('change', (/** @type {any} */ event) => chosen(event.target));
 
 function addTarget() {
-  return byId('listing-view').hidden ? /** @type {const} */ ({ kind: 'home' }) : view.target;
+  return listed() ? view.target : { kind: 'home' };
 }
 
-/** @param {Element} element */
+/** The place that an element stands for, else the one shown. @param {Element} element */
 function placeAt(element) {
-  const key = /** @type {HTMLElement | null} */ (element.closest?.('[data-place]'))?.dataset.place;
-  if (key && key !== 'home') {
-    const [kind, text] = key.split('/');
-    const id = Number(text);
-    const place = kind === 'p' ? places.project(id) : places.collection(id);
-    if (place && kind === 'p') return { key, name: place.name, target: { kind: 'project', id } };
-    if (place) return { key, name: place.name, target: { kind: 'collection', id, projectId: /** @type {any} */ (place).project_id } };
-  }
-  const here = view.place && !byId('listing-view').hidden && key !== 'home';
-  return here ? { key: hereKey(), name: view.name, target: view.target } : { key: 'home', name: status.value?.vault.name.replace(/\.vault$/, '') ?? 'this vault', target: { kind: 'home' } };
+  const key = element.closest?.('[data-place]')?.dataset.place;
+  const { kind, id } = parse(`/${key}`);
+  const place = kind === 'project' ? places.project(id) : kind === 'collection' ? places.collection(id) : null;
+  if (place) return { key, name: place.name, target: { kind, id, projectId: place.project_id } };
+  if (view.place && listed() && key !== 'home') return { key: placeKey(router.current), name: view.name, target: view.target };
+  return { key: 'home', name: shortVaultName('this vault'), target: { kind: 'home' } };
 }
 document.addEventListener('paste', (event) => {
-  if (!event.clipboardData || event.clipboardData.files.length === 0 || isTyping(event.target) || document.querySelector('dialog[open]')) return;
+  if (!event.clipboardData?.files.length || isTyping(event.target) || actions.suspended()) return;
   event.preventDefault();
   intake.drop(addTarget(), pasted(event.clipboardData));
 });
 dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
 
-intake.addEventListener('started', (event) => {
-  const { target, projectId, first } = /** @type {CustomEvent} */ (event).detail;
+intake.on('started', ({ target, projectId, first }) => {
   panel.rows.filter = '';
   // A drop that made its own place goes on there; one into the place shown stays.
-  if (target.kind === 'home') {
-    if (first) router.go('collection', first);
-    else router.go('project', projectId);
-  }
+  if (target.kind !== 'home') return;
+  if (first) router.go('collection', first);
+  else router.go('project', projectId);
 });
-session.addEventListener('finished', () => status.refreshSoon());
+session.on('finished', status.refreshSoon);
 addEventListener('beforeunload', (event) => {
   if (!session.unsent) return;
   event.preventDefault();
@@ -348,32 +316,34 @@ addEventListener('beforeunload', (event) => {
 // ---- Live
 
 statusBar({ status, live, session, verification });
-troubleBar({ session, back: () => { view.again(); if (!status.value) status.load().catch(() => {}); if (!places.projects) places.loadProjects().catch(() => {}); } });
-live.addEventListener('sealed', (event) => {
-  const { places: ids } = /** @type {CustomEvent} */ (event).detail;
-  places.touched(ids ?? null);
-  view.touched(ids ?? null);
-  status.refreshSoon();
+troubleBar({
+  session,
+  back() {
+    view.again();
+    if (!status.value) status.load().catch(() => {});
+    if (!places.projects) places.loadProjects().catch(() => {});
+  },
 });
-live.addEventListener('verification', (event) => verification.heard(/** @type {CustomEvent} */ (event).detail));
-verification.addEventListener('ended', () => status.refreshSoon());
-live.addEventListener('upload', (event) => session.heard(/** @type {CustomEvent} */ (event).detail));
-live.addEventListener('hello', (event) => {
-  const { log_size: size } = /** @type {CustomEvent} */ (event).detail;
+/** @param {number[] | null} ids of places in which something was sealed, null for any */
+function touched(ids) {
+  places.touched(ids);
+  view.touched(ids);
+  status.refreshSoon();
+}
+live.on('sealed', ({ places: ids }) => touched(ids ?? null));
+live.on('verification', (run) => verification.heard(run));
+verification.on('ended', status.refreshSoon);
+live.on('upload', (upload) => session.heard(upload));
+live.on('hello', ({ log_size: size }) => {
   session.recheckQueued();
   verification.load().catch(() => {});
   // What was asked for a moment ago is as young as this.
-  if (size === (status.value?.log.size ?? view.source.page?.log_size ?? size)) return;
-  places.touched(null);
-  view.touched(null);
-  status.refreshSoon();
+  if (size !== (status.value?.log.size ?? view.source.page?.log_size ?? size)) touched(null);
 });
 
 // ---- Begin
 
-status.load().catch((error) => {
-  if (error instanceof ApiError && error.code === 'no_vault') location.replace('/vaults');
-});
+status.load().catch(({ code }) => code === 'no_vault' && location.replace('/vaults'));
 places.loadProjects().catch(() => {});
 showRoute(router.current, router.memory, true);
 live.open();

@@ -2,6 +2,7 @@
 // tells everyone to look afresh.
 
 import { addressOf, api, connection } from './api.js';
+import { Emitter } from './lib/emitter.js';
 import { backoff } from './lib/queue.js';
 
 // Six connections serve all tabs of one browser, and a stream holds one: a tab nobody looks at gives its own back.
@@ -10,108 +11,90 @@ const HIDDEN_FOR_MS = 30_000;
 const AWAY_MOST_MS = 4000;
 
 /**
- * Fires `hello` {log_size, again}, `sealed` {log_size, places}, `upload` (an Upload), `verification` (a Verification), and
+ * Fires `hello` {log_size}, `sealed` {log_size, places}, `upload` (an Upload), `verification` (a Verification), and
  * `state` when `state` changed.
  */
-export class Live extends EventTarget {
+export class Live extends Emitter {
+  /** @type {'connecting' | 'live' | 'down' | 'resting'} */
+  state = 'connecting';
+  attempt = 0;
+
   /** @param {{mayRest: () => boolean}} options mayRest: false while the page waits for what the stream will say */
   constructor({ mayRest }) {
     super();
-    /** @type {'connecting' | 'live' | 'down' | 'resting'} */
-    this.state = 'connecting';
     this.mayRest = mayRest;
-    /** @type {EventSource | null} */
-    this.source = null;
-    this.attempt = 0;
-    this.greeted = false;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.timer = undefined;
-    connection.addEventListener('trouble', (event) => {
-      if (/** @type {CustomEvent} */ (event).detail.status === 0) this.doubt();
-    });
+    connection.on('trouble', ({ status }) => status === 0 && this.doubt());
     addEventListener('online', () => this.state === 'down' && this.open());
-    document.addEventListener('visibilitychange', () => this.visibilityChanged());
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) this.restLater();
+      else if (this.state === 'resting') this.open();
+    });
   }
 
   open() {
-    clearTimeout(this.timer);
-    this.source?.close();
-    const source = new EventSource(addressOf.events);
-    this.source = source;
-    source.addEventListener('hello', (event) => {
+    this.close();
+    this.source = new EventSource(addressOf.events);
+    this.source.addEventListener('hello', () => {
       this.attempt = 0;
       this.become('live');
-      connection.dispatchEvent(new CustomEvent('answered'));
-      this.dispatchEvent(new CustomEvent('hello', { detail: { ...parsed(event), again: this.greeted } }));
-      this.greeted = true;
+      connection.emit('answered');
     });
-    for (const type of ['sealed', 'upload', 'verification']) {
-      source.addEventListener(type, (event) => this.dispatchEvent(new CustomEvent(type, { detail: parsed(event) })));
+    for (const type of ['hello', 'sealed', 'upload', 'verification']) {
+      this.source.addEventListener(type, ({ data }) => this.emit(type, parsed(data)));
     }
-    source.onerror = () => this.broke();
+    this.source.onerror = () => this.broke();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.source?.close();
   }
 
   broke() {
-    this.source?.close();
-    this.source = null;
+    this.close();
     this.become('down');
     // One request tells a server that is away from a session that has ended; api.js reports either.
-    clearTimeout(this.timer);
-    this.timer = setTimeout(async () => {
-      try {
-        await api.status();
-        this.open();
-      } catch {
-        this.attempt += 1;
-        this.broke();
-      }
-    }, Math.min(AWAY_MOST_MS, backoff(this.attempt)));
+    this.timer = setTimeout(() => api.status().then(() => this.open(), () => {
+      this.attempt += 1;
+      this.broke();
+    }), Math.min(AWAY_MOST_MS, backoff(this.attempt)));
   }
 
   /** A request found nobody there while the stream seemed to flow: ask until somebody answers, so that the page recovers by itself. */
   doubt() {
-    if (this.state === 'down' || this.doubting) return;
-    this.doubting = true;
-    setTimeout(() => {
-      this.doubting = false;
-      // A failure comes back here as trouble.
+    if (this.state === 'down') return;
+    // A failure comes back here as trouble.
+    this.doubting ??= setTimeout(() => {
+      this.doubting = undefined;
       api.status().catch(() => {});
     }, 2000);
   }
 
-  visibilityChanged() {
-    if (document.hidden) {
-      clearTimeout(this.restTimer);
-      this.restTimer = setTimeout(() => this.rest(), HIDDEN_FOR_MS);
-    } else {
-      clearTimeout(this.restTimer);
-      if (this.state === 'resting') this.open();
-    }
-  }
-
-  rest() {
-    if (!document.hidden || this.state !== 'live') return;
-    if (!this.mayRest()) {
-      this.restTimer = setTimeout(() => this.rest(), HIDDEN_FOR_MS);
-      return;
-    }
-    this.source?.close();
-    this.source = null;
-    this.become('resting');
+  restLater() {
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => {
+      if (!document.hidden || this.state !== 'live') return;
+      if (!this.mayRest()) {
+        this.restLater();
+        return;
+      }
+      this.close();
+      this.become('resting');
+    }, HIDDEN_FOR_MS);
   }
 
   /** @param {Live['state']} state */
   become(state) {
-    if (state === this.state) return;
+    const changed = state !== this.state;
     this.state = state;
-    this.dispatchEvent(new CustomEvent('state'));
+    if (changed) this.emit('state');
   }
 }
 
-/** @param {Event} event */
-function parsed(event) {
+/** @param {string} data */
+function parsed(data) {
   try {
-    return JSON.parse(/** @type {MessageEvent} */ (event).data);
+    return JSON.parse(data);
   } catch {
     return {};
   }

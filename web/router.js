@@ -1,6 +1,8 @@
 // Every state has an address: which place, how it is listed, what is open over it. Parsing and formatting are pure; the
 // Router keeps the browser's history in step and says when the address changed.
 
+import { Emitter } from './lib/emitter.js';
+
 /**
  * @typedef {'home' | 'project' | 'collection' | 'uploads' | 'trust'} PlaceKind
  * @typedef {{kind: PlaceKind, id: number, as: '' | 'grid' | 'list', sort: string, types: string[], q: string,
@@ -19,30 +21,39 @@ export function route(from = {}) {
 
 /** @param {string} address path with query @returns {Route} */
 export function parse(address) {
-  const url = new URL(address, 'http://page.invalid');
-  const found = placeOf(url.pathname);
-  const params = url.searchParams;
-  const as = params.get('as');
+  const { pathname, searchParams } = new URL(address, 'http://page.invalid');
+  const { as = '', sort = '', type = '', q = '', i, v, m = '', at = '' } = Object.fromEntries(searchParams);
+  const [, letter, id, page] = /^\/(?:([pc])\/(\d{1,15})\/?|(uploads|trust))$/.exec(pathname) ?? [];
+  const [, seen, px = 0] = /^([1-9]\d{0,14})(?:~(\d{1,5}))?$/.exec(at) ?? [];
+  const viewing = idOf(v);
   return route({
-    ...found,
-    as: as === 'grid' || as === 'list' ? as : '',
-    sort: validSort(params.get('sort'), params.get('q') ?? ''),
-    types: (params.get('type') ?? '').split(',').filter((type) => TYPE_KEYS.includes(type)),
-    q: params.get('q') ?? '',
-    details: idOf(params.get('i')),
-    viewing: idOf(params.get('v')),
-    mode: idOf(params.get('v')) ? /^[a-z]{1,12}$/.exec(params.get('m') ?? '')?.[0] ?? '' : '',
-    at: spotOf(params.get('at')),
+    // `/search?q=` leads to the search of the whole vault, which is that of all projects.
+    kind: page ?? { p: 'project', c: 'collection' }[letter] ?? 'home',
+    id: Number(id ?? 0),
+    as: ['grid', 'list'].includes(as) ? as : '',
+    sort: validSort(sort, q),
+    types: type.split(',').filter((one) => TYPE_KEYS.includes(one)),
+    q,
+    details: idOf(i),
+    viewing,
+    mode: viewing && /^[a-z]{1,12}$/.test(m) ? m : '',
+    at: seen ? { id: Number(seen), px: Number(px) } : null,
   });
 }
 
-/** @param {string} path @returns {{kind: PlaceKind, id: number}} */
-function placeOf(path) {
-  const match = /^\/([pc])\/(\d{1,15})\/?$/.exec(path);
-  if (match) return { kind: match[1] === 'p' ? 'project' : 'collection', id: Number(match[2]) };
-  // `/search?q=` leads to the search of the whole vault, which is that of all projects.
-  if (path === '/uploads' || path === '/trust') return { kind: path === '/trust' ? 'trust' : 'uploads', id: 0 };
-  return { kind: 'home', id: 0 };
+/** What a project or a collection is called in addresses. @param {any} place as the server tells of it @returns {{kind: 'project' | 'collection', id: number}} */
+export function placeOf(place) {
+  return { kind: 'project_id' in place ? 'collection' : 'project', id: place.id };
+}
+
+/** "p/1", "c/2"; "home" for what is neither. @param {{kind: PlaceKind, id: number}} place */
+export function placeKey({ kind, id }) {
+  return kind === 'project' || kind === 'collection' ? `${kind[0]}/${id}` : 'home';
+}
+
+/** Is it a page of its own and not a listing? @param {Route} route */
+export function isPage({ kind }) {
+  return kind === 'uploads' || kind === 'trust';
 }
 
 /** What is looked for comes best match first, everything else by name. @param {string} q */
@@ -50,10 +61,10 @@ export function usualSort(q) {
   return q ? 'rank' : 'name';
 }
 
-/** @param {string | null} sort @param {string} q */
+/** @param {string} sort @param {string} q */
 function validSort(sort, q) {
-  const key = sort?.replace(/^-/, '') ?? '';
-  return sort && SORT_KEYS.includes(key) && (q || key !== 'rank') ? sort : usualSort(q);
+  const key = sort.replace(/^-/, '');
+  return SORT_KEYS.includes(key) && (q || key !== 'rank') ? sort : usualSort(q);
 }
 
 /** A change of the words changes the order with them, unless the person chose one. @param {Route} from @param {Partial<Route>} change */
@@ -67,37 +78,27 @@ function changed(from, change) {
   return next;
 }
 
-/** @param {string | null} text */
-function idOf(text) {
-  return text && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;
-}
-
-/** "ID~px". @param {string | null} text */
-function spotOf(text) {
-  const match = /^([1-9]\d{0,14})(?:~(\d{1,5}))?$/.exec(text ?? '');
-  return match && { id: Number(match[1]), px: Number(match[2] ?? 0) };
+/** @param {string} [text] */
+function idOf(text = '') {
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;
 }
 
 /** What is usual is left out, so that addresses stay short. @param {Route} to @returns {string} */
 export function format(to) {
-  const paths = { home: '/', project: `/p/${to.id}`, collection: `/c/${to.id}`, uploads: '/uploads', trust: '/trust' };
-  const params = new URLSearchParams();
-  if (to.as) params.set('as', to.as);
-  if (to.sort !== usualSort(to.q)) params.set('sort', to.sort);
-  if (to.types.length > 0) params.set('type', to.types.join(','));
-  if (to.q) params.set('q', to.q);
-  if (to.details) params.set('i', String(to.details));
-  if (to.viewing) params.set('v', String(to.viewing));
-  if (to.viewing && to.mode) params.set('m', to.mode);
-  if (to.at) params.set('at', `${to.at.id}~${to.at.px}`);
+  const { kind, as, sort, types, q, details, viewing, mode, at } = to;
+  const path = isPage(to) ? kind : kind === 'home' ? '' : placeKey(to);
+  const params = {
+    as, sort: sort === usualSort(q) ? '' : sort, type: types.join(','), q, i: details, v: viewing, m: viewing && mode, at: at && `${at.id}~${at.px}`,
+  };
   // These are legal in a query and far easier to read than their codes.
-  const query = params.toString().replaceAll('%2C', ',').replaceAll('%7E', '~').replaceAll('%3A', ':');
-  return query ? `${paths[to.kind]}?${query}` : paths[to.kind];
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value)).toString()
+    .replaceAll('%2C', ',').replaceAll('%7E', '~').replaceAll('%3A', ':');
+  return `/${path}${query && `?${query}`}`;
 }
 
 /** Do both show the same rows? @param {Route} a @param {Route} b */
 export function sameListing(a, b) {
-  return a.kind === b.kind && a.id === b.id && a.sort === b.sort && a.q === b.q && a.types.join() === b.types.join();
+  return samePlace(a, b) && a.sort === b.sort && a.q === b.q && a.types.join() === b.types.join();
 }
 
 /** @param {Route} a @param {Route} b */
@@ -106,18 +107,16 @@ export function samePlace(a, b) {
 }
 
 /** Fires `change` with `{route, previous, memory}`; memory is what `remember` kept for this entry of the history. */
-export class Router extends EventTarget {
+export class Router extends Emitter {
+  current = parse(location.pathname + location.search);
+  memory = history.state ?? {};
+
   constructor() {
     super();
-    this.current = parse(location.pathname + location.search);
-    this.memory = history.state ?? {};
-    this.pendingMemory = null;
-    /** @type {ReturnType<typeof setTimeout> | null} */
-    this.timer = null;
     history.scrollRestoration = 'manual';
-    addEventListener('popstate', (event) => {
+    addEventListener('popstate', ({ state }) => {
       this.cancelPending();
-      this.moved(parse(location.pathname + location.search), event.state ?? {}, true);
+      this.moved(parse(location.pathname + location.search), state ?? {}, true);
     });
     addEventListener('pagehide', () => this.flush());
   }
@@ -134,6 +133,12 @@ export class Router extends EventTarget {
   /** Another place; how things are listed is taken along, what was searched and opened is not. @param {PlaceKind} kind @param {number} [id] */
   go(kind, id = 0) {
     this.push({ kind, id, types: [], q: '', details: 0, viewing: 0 });
+  }
+
+  /** @param {any} place a project or a collection as the server tells of it */
+  goTo(place) {
+    const { kind, id } = placeOf(place);
+    this.go(kind, id);
   }
 
   /** The same entry, with another address. @param {Partial<Route>} change */
@@ -159,14 +164,13 @@ export class Router extends EventTarget {
   }
 
   flush() {
-    if (this.timer === null) return;
+    if (this.timer) history.replaceState(this.memory, '', format(this.current));
     this.cancelPending();
-    history.replaceState(this.memory, '', format(this.current));
   }
 
   cancelPending() {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   /** @param {Route} next @param {Record<string, any>} memory @param {boolean} travelled by back or forward */
@@ -174,6 +178,6 @@ export class Router extends EventTarget {
     const previous = this.current;
     this.current = next;
     this.memory = memory;
-    this.dispatchEvent(new CustomEvent('change', { detail: { route: next, previous, memory, travelled } }));
+    this.emit('change', { route: next, previous, memory, travelled });
   }
 }

@@ -2,6 +2,7 @@
 // Each says when it changed; none draws anything.
 
 import { api } from './api.js';
+import { Emitter } from './lib/emitter.js';
 import { throttled } from './lib/queue.js';
 
 /**
@@ -11,24 +12,21 @@ import { throttled } from './lib/queue.js';
  */
 
 /** Fires `change` when projects or collections did. */
-export class Places extends EventTarget {
-  constructor() {
-    super();
-    /** @type {Project[] | null} */
-    this.projects = null;
-    /** @type {Map<number, Branch>} */
-    this.branches = new Map();
-    /** @type {Map<number, Promise<Branch>>} */
-    this.loading = new Map();
-    /** @type {Set<number>} projects whose collections changed behind our back */
-    this.stale = new Set();
-    this.projectsStale = false;
-    this.refreshSoon = throttled(1000, () => this.refresh());
-  }
+export class Places extends Emitter {
+  /** @type {Project[] | null} */
+  projects = null;
+  /** @type {Map<number, Branch>} */
+  branches = new Map();
+  /** @type {Map<number, Promise<Branch>>} */
+  loading = new Map();
+  /** @type {Set<number>} projects whose collections changed behind our back */
+  stale = new Set();
+  projectsStale = false;
+  refreshSoon = throttled(1000, () => this.refresh());
 
   async loadProjects() {
     this.projects = await api.projects();
-    this.changed();
+    this.emit('change');
     return this.projects;
   }
 
@@ -36,9 +34,7 @@ export class Places extends EventTarget {
   branch(projectId, fresh = false) {
     const known = this.branches.get(projectId);
     if (known && !fresh) return Promise.resolve(known);
-    const onItsWay = this.loading.get(projectId);
-    if (onItsWay) return onItsWay;
-    const promise = api.collections(projectId)
+    const promise = this.loading.get(projectId) ?? api.collections(projectId)
       .then((list) => {
         const branch = branchOf(list);
         this.branches.set(projectId, branch);
@@ -46,7 +42,7 @@ export class Places extends EventTarget {
       })
       .finally(() => {
         this.loading.delete(projectId);
-        this.changed();
+        this.emit('change');
       });
     this.loading.set(projectId, promise);
     return promise;
@@ -57,19 +53,13 @@ export class Places extends EventTarget {
     const known = this.collection(id);
     if (known) return known;
     const found = await api.collection(id);
-    const branch = await this.branch(found.project_id);
-    if (branch.byId.has(id)) return /** @type {Collection} */ (branch.byId.get(id));
-    const again = await this.branch(found.project_id, true);
-    return again.byId.get(id) ?? found;
+    await this.branch(found.project_id);
+    return this.collection(id) ?? (await this.branch(found.project_id, true)).byId.get(id) ?? found;
   }
 
   /** @param {number} id @returns {Collection | undefined} */
   collection(id) {
-    for (const branch of this.branches.values()) {
-      const found = branch.byId.get(id);
-      if (found) return found;
-    }
-    return undefined;
+    return [...this.branches.values()].find(({ byId }) => byId.has(id))?.byId.get(id);
   }
 
   /** @param {number} id */
@@ -84,18 +74,11 @@ export class Places extends EventTarget {
 
   /** From the project down to the collection, both included. @param {Collection} collection @returns {(Project | Collection)[]} */
   pathTo(collection) {
-    /** @type {(Project | Collection)[]} */
-    const path = [collection];
-    const branch = this.branches.get(collection.project_id);
-    let parent = collection.parent_id;
-    while (parent !== null && branch?.byId.has(parent) && path.length < 1000) {
-      const next = /** @type {Collection} */ (branch.byId.get(parent));
-      path.unshift(next);
-      parent = next.parent_id;
-    }
     const project = this.project(collection.project_id);
-    if (project) path.unshift(project);
-    return path;
+    /** @type {(Project | Collection)[]} */
+    const path = [];
+    for (let at = collection; at && path.length < 1000; at = this.collection(at.parent_id)) path.unshift(at);
+    return project ? [project, ...path] : path;
   }
 
   /** @param {string} name */
@@ -117,9 +100,8 @@ export class Places extends EventTarget {
   /** Something was sealed, here or elsewhere. @param {number[] | null} ids of the places touched, null where they are too many */
   touched(ids) {
     this.projectsStale = true;
-    for (const [projectId, branch] of this.branches) {
-      const mine = ids === null || ids.includes(projectId) || ids.some((id) => branch.byId.has(id));
-      if (mine) this.stale.add(projectId);
+    for (const [projectId, { byId }] of this.branches) {
+      if (ids === null || ids.some((id) => id === projectId || byId.has(id))) this.stale.add(projectId);
     }
     this.refreshSoon();
   }
@@ -138,50 +120,37 @@ export class Places extends EventTarget {
       this.projectsStale ||= projects;
     }
   }
-
-  changed() {
-    this.dispatchEvent(new CustomEvent('change'));
-  }
 }
 
 /** @param {Collection[]} list @returns {Branch} */
 export function branchOf(list) {
-  const byId = new Map();
+  /** @type {Map<number, Collection[]>} */
   const children = new Map();
   for (const collection of list) {
-    byId.set(collection.id, collection);
     const parent = collection.parent_id ?? 0;
-    const siblings = children.get(parent);
-    if (siblings) siblings.push(collection);
-    else children.set(parent, [collection]);
+    if (!children.has(parent)) children.set(parent, []);
+    children.get(parent).push(collection);
   }
-  return { list, byId, children };
+  return { list, byId: new Map(list.map((collection) => [collection.id, collection])), children };
 }
 
 /** The vault's figures. Fires `change`. */
-export class VaultStatus extends EventTarget {
-  constructor() {
-    super();
-    /** @type {import('./api.js').Status | null} */
-    this.value = null;
-    this.refreshSoon = throttled(2000, () => this.load().catch(() => {}));
-  }
+export class VaultStatus extends Emitter {
+  /** @type {import('./api.js').Status | null} */
+  value = null;
+  refreshSoon = throttled(2000, () => this.load().catch(() => {}));
 
   async load() {
     this.value = await api.status();
-    this.dispatchEvent(new CustomEvent('change'));
-    return this.value;
+    this.emit('change');
   }
 }
 
 /** A verification that the server runs, here or for somebody else. Fires `change`, and `ended` when one has. */
-export class Verifying extends EventTarget {
-  constructor() {
-    super();
-    /** @type {import('./api.js').Verification | null} */
-    this.value = null;
-    this.error = '';
-  }
+export class Verifying extends Emitter {
+  /** @type {import('./api.js').Verification | null} */
+  value = null;
+  error = '';
 
   async load() {
     this.heard(await api.verification());
@@ -191,31 +160,30 @@ export class Verifying extends EventTarget {
   heard(value) {
     const was = this.value?.state;
     // An answer may arrive after the event that says how it ended.
-    if (value.state === 'running' && (was === 'done' || was === 'stopped') && this.value?.started_unix_ms === value.started_unix_ms) return;
+    if (value.state === 'running' && ['done', 'stopped'].includes(was) && this.value.started_unix_ms === value.started_unix_ms) return;
     this.value = value;
-    this.dispatchEvent(new CustomEvent('change'));
-    if (was === 'running' && value.state !== 'running') this.dispatchEvent(new CustomEvent('ended'));
+    this.emit('change');
+    if (was === 'running' && value.state !== 'running') this.emit('ended');
   }
 
-  /** @param {'quick' | 'full' | 'deep'} depth */
-  start(depth) {
-    return this.told(api.verify(depth));
+  /** Begins or ends one. @param {() => Promise<any>} tell */
+  async tell(tell) {
+    this.error = '';
+    try {
+      await tell();
+      await this.load();
+    } catch (error) {
+      this.error = error.message;
+      this.emit('change');
+    }
+  }
+
+  start() {
+    return this.tell(() => api.verify('full'));
   }
 
   stop() {
-    return this.told(api.stopVerifying());
-  }
-
-  /** @param {Promise<any>} asked */
-  async told(asked) {
-    this.error = '';
-    try {
-      await asked;
-      await this.load();
-    } catch (error) {
-      this.error = /** @type {Error} */ (error).message;
-      this.dispatchEvent(new CustomEvent('change'));
-    }
+    return this.tell(api.stopVerifying);
   }
 }
 
@@ -251,6 +219,6 @@ export function setTheme(theme) {
 }
 
 export function currentTheme() {
-  const theme = document.documentElement.dataset.theme ?? 'system';
+  const { theme } = document.documentElement.dataset;
   return THEMES.includes(theme) ? theme : 'system';
 }

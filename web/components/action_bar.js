@@ -3,29 +3,27 @@
 import { bytes, count } from '../lib/format.js';
 import { h, icon, setText, show } from '../lib/html.js';
 
-export class ActionBar {
-  /** @param {HTMLElement} root @param {{actions: import('../actions.js').Actions}} parts */
-  constructor(root, { actions }) {
-    this.root = root;
-    this.label = h('span', { class: 'count', 'data-testid': 'selection-count' });
-    this.zip = h('button', { type: 'button', class: 'plain', 'data-testid': 'download-zip' }, icon('zip'), h('span', {}, 'Download ZIP'));
-    const links = h('button', { type: 'button', class: 'plain', 'data-testid': 'copy-links' }, icon('copy'), h('span', {}, 'Links'));
-    this.all = h('button', { type: 'button', class: 'plain', 'data-testid': 'select-all' }, 'Select all');
-    const clear = h('button', { type: 'button', class: 'plain', 'data-testid': 'clear-selection' }, icon('close'));
-    root.append(this.label, this.zip, links, this.all, clear);
-    actions.bind(this.zip, 'download-selection');
-    actions.bind(links, 'copy-links');
-    actions.bind(this.all, 'select-all');
-    actions.bind(clear, 'clear-selection');
-  }
-
-  /** @param {{n: number, total: number, size: number | null, busy: string}} what size: null where it is not known */
-  draw({ n, total, size, busy }) {
-    show(this.root, n > 0);
+/**
+ * @param {HTMLElement} root @param {{actions: import('../actions.js').Actions}} parts
+ * @returns {(what: {n: number, total: number, size: number | null, busy: string}) => void} draws it; size is null where it is not known
+ */
+export function actionBar(root, { actions }) {
+  const label = h('span.count', { testid: 'selection-count' });
+  /** @param {string} action @param {string} testid @param {any} glyph @param {any} [words] */
+  const button = (action, testid, glyph, words) => {
+    const made = h('button.plain', { testid }, glyph && icon(glyph), words);
+    actions.bind(made, action);
+    return made;
+  };
+  const zip = button('download-selection', 'download-zip', 'zip', h('span', 'Download ZIP'));
+  const all = button('select-all', 'select-all', null, 'Select all');
+  root.append(label, zip, button('copy-links', 'copy-links', 'copy', h('span', 'Links')), all, button('clear-selection', 'clear-selection', 'close'));
+  return ({ n, total, size, busy }) => {
+    show(root, n > 0);
     if (n === 0) return;
-    setText(this.label, busy || `${count(n)} selected${size === null ? '' : ` · ${bytes(size)}`}`);
-    this.root.dataset.count = String(n);
-    show(this.all, n < total);
-    this.zip.toggleAttribute('disabled', busy !== '');
-  }
+    setText(label, busy || `${count(n)} selected${size === null ? '' : ` · ${bytes(size)}`}`);
+    root.dataset.count = String(n);
+    show(all, n < total);
+    zip.disabled = busy !== '';
+  };
 }

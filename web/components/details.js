@@ -1,9 +1,10 @@
 // The details panel: everything known about one asset, a selection, or the place itself.
 
 import { addressOf, api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { factRows } from '../lib/facts.js';
 import { bytes, count, dayAndTime, day, groupedHash, plural, typeWord, visibleName } from '../lib/format.js';
-import { fullNameNode, h, icon } from '../lib/html.js';
+import { fullNameNode, h, icon, iconButton } from '../lib/html.js';
 import { copy } from './messages.js';
 import { iconOf, kindOf } from './cells.js';
 import { pictureOf } from './thumbs.js';
@@ -12,79 +13,77 @@ const REST_MS = 90;
 const TEXT_SHOWN = 1200;
 const PLACES_SHOWN = 12;
 
+/** @typedef {import('../api.js').Asset} Asset */
+
 /** Fires `view` {id}, `close`. */
-export class Details extends EventTarget {
+export class Details extends Emitter {
+  key = '';
+  asking = new AbortController();
+  body = h('div');
+
   /** @param {HTMLElement} root */
   constructor(root) {
     super();
     this.root = root;
-    this.key = '';
-    /** @type {AbortController | null} */
-    this.asking = null;
-    /** @type {HTMLElement | null} */
-    this.body = null;
   }
 
   /** @param {string} title @param {...any} children */
   fill(title, ...children) {
-    this.body = h('div', {},
-      h('div', { class: 'details-head' }, h('h2', {}, title),
-        h('button', { type: 'button', class: 'plain', 'aria-label': 'Close details', title: 'Close details (Alt+Enter)', 'data-testid': 'details-close', onclick: () => this.dispatchEvent(new CustomEvent('close')) }, icon('close'))),
-      ...children.filter(Boolean));
+    this.body = h('div',
+      h('div.details-head', h('h2', title), iconButton('close', 'Close details', () => this.emit('close'), { title: 'Close details (Alt+Enter)', testid: 'details-close' })), children);
     this.root.replaceChildren(this.body);
+  }
+
+  /** Instead of an asset. @param {string} title @param {...any} children */
+  showInstead(title, ...children) {
+    this.asking.abort();
+    this.key = '';
+    this.fill(title, children);
   }
 
   /** @param {string} name @param {string} summary @param {[string, string][]} rows @param {string | null} zip */
   showPlace(name, summary, rows, zip) {
-    this.cancel();
-    this.key = '';
-    this.fill('This place', h('h2', {}, fullNameNode(name)), h('p', { class: 'meta' }, summary), h('div', { class: 'buttons' },
-      zip && h('a', { class: 'button', href: zip, download: '', 'data-testid': 'details-download-place' }, icon('zip'), 'Download ZIP')),
-    facts(rows));
+    this.showInstead('This place', h('h2', fullNameNode(name)), h('p.meta', summary),
+      h('div.buttons', zip && downloadLink('zip', 'Download ZIP', zip, { testid: 'details-download-place' })), facts(rows));
   }
 
   /** @param {number} n @param {string} size */
   showSelection(n, size) {
-    this.cancel();
-    this.key = '';
-    this.fill('Selection', h('p', {}, `${plural(n, 'asset')} selected${size ? ` · ${size}` : ''}`));
+    this.showInstead('Selection', h('p', `${plural(n, 'asset')} selected${size ? ` · ${size}` : ''}`));
   }
 
-  /** @param {import('../api.js').Asset | null} asset what is known of it already @param {number} id */
+  /** @param {Asset | null} asset what is known of it already @param {number} id */
   showAsset(asset, id) {
-    const key = `${id}`;
-    if (key === this.key) return;
-    this.key = key;
-    this.cancel();
-    const asking = new AbortController();
-    this.asking = asking;
-    const parts = asset ? this.drawAsset(asset) : null;
+    if (String(id) === this.key) return;
+    this.key = String(id);
+    this.asking.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    const parts = asset && this.drawAsset(asset);
     // Walking through a listing with the arrow keys asks for none of those passed by.
-    setTimeout(() => {
-      if (!asking.signal.aborted) this.ask(id, parts, asking.signal);
-    }, REST_MS);
+    setTimeout(() => signal.aborted || this.ask(id, parts, signal), REST_MS);
   }
 
   /** @param {number} id @param {ReturnType<Details['drawAsset']> | null} drawn @param {AbortSignal} signal */
   async ask(id, drawn, signal) {
     // Each answer has its own place, so none waits for another, and a late one cannot write where a newer asset stands.
-    const known = api.facts(id, signal);
-    const places = api.places(id, signal);
-    known.catch(() => {});
-    places.catch(() => {});
+    const inside = settled(api.facts(id, signal));
+    const elsewhere = settled(api.places(id, signal));
     try {
       const details = await api.details(id, signal);
       if (signal.aborted) return;
       const parts = drawn ?? this.drawAsset(details);
       this.drawMore(parts, details);
-      await Promise.allSettled([
-        known.then((answer) => !signal.aborted && this.drawFacts(parts, answer), () => !signal.aborted && parts.facts.replaceChildren()),
-        places.then((answer) => !signal.aborted && this.drawPlaces(parts, answer, details), () => !signal.aborted && parts.places.replaceChildren()),
+      /** @param {HTMLElement} part @param {any[]} children */
+      const fill = (part, children) => signal.aborted || part.replaceChildren(...children);
+      await Promise.all([
+        inside.then((answer) => fill(parts.facts, answer ? knownFacts(answer) : [])),
+        elsewhere.then((answer) => fill(parts.places, answer ? this.otherPlaces(answer, id) : [])),
       ]);
     } catch (error) {
       if (signal.aborted) return;
       this.key = '';
-      const problem = h('p', { class: 'problem', role: 'status', 'data-testid': 'details-problem' }, /** @type {Error} */ (error).message);
+      const problem = h('p.problem', { role: 'status', testid: 'details-problem' }, error.message);
       if (drawn) drawn.places.replaceChildren(problem);
       else this.fill('Details', problem);
     } finally {
@@ -92,52 +91,48 @@ export class Details extends EventTarget {
     }
   }
 
-  cancel() {
-    this.asking?.abort();
-    this.asking = null;
+  /** A link to another asset. @param {number} id @param {Record<string, any>} props @param {any} children */
+  link(id, props, children) {
+    return h('button.link', { onclick: () => this.emit('view', { id }), ...props }, children);
   }
 
-  /** @param {number} id */
-  view(id) {
-    this.dispatchEvent(new CustomEvent('view', { detail: { id } }));
-  }
-
-  /** What the listing knew, with room for what is still asked for. @param {import('../api.js').Asset} asset */
+  /** What the listing knew, with room for what is still asked for. @param {Asset} asset */
   drawAsset(asset) {
-    const hash = h('span', { class: 'hash', 'data-testid': 'details-sha256' }, groupedHash(asset.sha256));
-    const rows = /** @type {[string, any][]} */ ([
-      ['Type', `${typeWord(asset.type)} · ${asset.media_type}`],
-      ['Size', `${bytes(asset.size_original)}${asset.size_original > 999 ? ` (${count(asset.size_original)} bytes)` : ''}`],
-      ['Modified', asset.modified_unix_ms === null ? 'not known' : dayAndTime(asset.modified_unix_ms)],
-      ['Sealed', dayAndTime(asset.created_at_unix_ms)],
-    ]);
-    if (asset.executable) rows.push(['Mode', 'executable']);
-    const proved = /** @type {[string, any][]} */ ([
-      ['SHA-256', h('span', {}, hash, ' ', h('button', {
-        type: 'button', class: 'link', 'aria-label': 'Copy the hash', title: 'Copy', 'data-testid': 'copy-sha256', onclick: () => copy(asset.sha256, 'Hash', hash),
-      }, icon('copy')))],
-      ['Position', h('span', { class: 'number', 'data-testid': 'details-position' }, `entry ${count(asset.id)} of the log`)],
-    ]);
+    const { id, size_original: size, filename } = asset;
+    const hash = h('span.hash', { testid: 'details-sha256' }, groupedHash(asset.sha256));
     const parts = {
       asset,
-      preview: this.preview(asset),
-      facts: h('div', { class: 'known', 'data-testid': 'details-facts' }),
-      proved: facts(proved),
-      place: h('div', {}),
-      versions: h('div', {}),
-      places: h('div', {}),
+      preview: this.link(id, { class: 'preview', 'data-kind': kindOf(asset), label: `Open ${visibleName(filename)}` }, h('span', size === 0 ? 'Empty file' : icon(iconOf(asset)))),
+      facts: h('div.known', { testid: 'details-facts' }),
+      proved: facts([
+        ['SHA-256', h('span', hash, ' ', h('button.link', { label: 'Copy the hash', title: 'Copy', testid: 'copy-sha256', onclick: () => copy(asset.sha256, 'Hash', hash) }, icon('copy')))],
+        ['Position', h('span.number', { testid: 'details-position' }, `entry ${count(id)} of the log`)],
+      ]),
+      place: h('div'),
+      versions: h('div'),
+      places: h('div'),
     };
-    const before = this.body?.offsetHeight ?? 0;
+    const address = pictureOf(asset, 320);
+    if (address) {
+      const image = h('img', { alt: '', decoding: 'async', src: address, onload: () => parts.preview.replaceChildren(image) });
+    }
+    const before = this.body.offsetHeight;
     this.fill('Details', parts.preview,
-      h('h2', { 'data-testid': 'details-name' }, fullNameNode(asset.filename)),
-      h('p', { class: 'sealed' }, icon('seal'), `Sealed ${day(asset.created_at_unix_ms)}`),
+      h('h2', { testid: 'details-name' }, fullNameNode(filename)),
+      h('p.sealed', icon('seal'), `Sealed ${day(asset.created_at_unix_ms)}`),
       // Above all that comes later, so that they never move away under the pointer.
-      h('div', { class: 'buttons' },
-        h('button', { type: 'button', class: 'solid', 'data-testid': 'details-open', onclick: () => this.view(asset.id) }, 'Open'),
-        h('a', { class: 'button', href: addressOf.download(asset.id), download: '', 'data-testid': 'download' }, icon('download'), 'Download')),
-      parts.place, facts(rows), parts.facts,
-      h('section', {}, h('h3', {}, 'Proof'), parts.proved, h('div', { class: 'buttons' },
-        h('a', { class: 'button', href: addressOf.proof(asset.id), download: '', title: 'The inclusion proof, for `compactvault check-proof`', 'data-testid': 'details-proof' }, icon('seal'), 'Download proof'))),
+      h('div.buttons', this.link(id, { class: 'solid', testid: 'details-open' }, 'Open'), downloadLink('download', 'Download', addressOf.download(id), { testid: 'download' })),
+      parts.place,
+      facts([
+        ['Type', `${typeWord(asset.type)} · ${asset.media_type}`],
+        ['Size', `${bytes(size)}${size > 999 ? ` (${count(size)} bytes)` : ''}`],
+        ['Modified', asset.modified_unix_ms === null ? 'not known' : dayAndTime(asset.modified_unix_ms)],
+        ['Sealed', dayAndTime(asset.created_at_unix_ms)],
+        asset.executable && ['Mode', 'executable'],
+      ]),
+      parts.facts,
+      section('Proof', parts.proved, h('div.buttons',
+        downloadLink('seal', 'Download proof', addressOf.proof(id), { title: 'The inclusion proof, for `compactvault check-proof`', testid: 'details-proof' }))),
       parts.versions, parts.places);
     // What comes later has its room already, so nothing jumps.
     this.body.style.minHeight = `${before}px`;
@@ -145,60 +140,56 @@ export class Details extends EventTarget {
   }
 
   /** @param {ReturnType<Details['drawAsset']>} parts @param {import('../api.js').AssetDetails} more */
-  drawMore(parts, more) {
-    parts.place.replaceChildren(h('p', { class: 'where' }, h('a', { href: `/c/${more.collection_id}`, 'data-testid': 'details-path' },
-      icon('collection'), h('bdi', { dir: 'auto' }, visibleName(more.path.slice(0, Math.max(0, more.path.lastIndexOf('/'))))))));
-    const rows = /** @type {[string, any][]} */ ([['CRC-32', h('span', { class: 'hash' }, more.crc32)], ['Chunks', count(more.chunks)]]);
-    if (more.leaf_hash) rows.push(['Leaf', h('span', { class: 'hash' }, more.leaf_hash)]);
-    if (more.encoding) rows.push(['Encoding', more.encoding]);
-    parts.proved.append(...facts(rows).children);
-    if (more.content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', {}, more.content.slice(0, TEXT_SHOWN)));
-    if (more.version_ids.length > 1) parts.versions.replaceChildren(versions(more, (id) => this.view(id)));
+  drawMore(parts, { collection_id, path, crc32, chunks, leaf_hash, encoding, content, version_ids: ids, id: own }) {
+    /** @param {string | null} text */
+    const hash = (text) => text && h('span.hash', text);
+    parts.place.replaceChildren(h('p.where', h('a', { href: `/c/${collection_id}`, testid: 'details-path' },
+      icon('collection'), h('bdi', { dir: 'auto' }, visibleName(path.slice(0, Math.max(0, path.lastIndexOf('/'))))))));
+    parts.proved.append(...facts([['CRC-32', hash(crc32)], ['Chunks', count(chunks)], ['Leaf', hash(leaf_hash)], ['Encoding', encoding]].filter(([, value]) => value)).children);
+    if (content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', content.slice(0, TEXT_SHOWN)));
+    if (ids.length < 2) return;
+    parts.versions.replaceChildren(section(plural(ids.length, 'version'), h('ul.versions-list', { testid: 'versions' }, ids.map((id, i) => {
+      /** @param {string} what */
+      const words = (what) => `v${ids.length - i}, ${what}${i === 0 ? ', the newest' : ''}`;
+      return h('li', id === own ? h('span', words('shown here')) : this.link(id, {}, words(`entry ${count(id)}`)));
+    }))));
   }
 
-  /** @param {ReturnType<Details['drawAsset']>} parts @param {Awaited<ReturnType<typeof api.facts>>} answer */
-  drawFacts(parts, { facts: known, state, message }) {
-    const rows = factRows(known);
-    if (rows.length > 0) parts.facts.replaceChildren(h('h3', {}, 'Content'), facts(rows));
-    else if (state === 'failed') parts.facts.replaceChildren(h('p', { class: 'meta' }, message ?? 'What is inside could not be read.'));
-  }
-
-  /** @param {ReturnType<Details['drawAsset']>} parts @param {Awaited<ReturnType<typeof api.places>>} answer @param {import('../api.js').AssetDetails} details */
-  drawPlaces(parts, { places, total }, { id }) {
-    const others = places.filter((place) => place.id !== id);
-    if (others.length === 0) return;
-    const shown = others.slice(0, PLACES_SHOWN);
-    parts.places.replaceChildren(h('section', {}, h('h3', {}, `The same content in ${plural(total - 1, 'other place')}`),
-      h('ul', { class: 'places-list', 'data-testid': 'same-content' }, ...shown.map((place) => h('li', {},
-        h('button', { type: 'button', class: 'link', title: visibleName(place.path), onclick: () => this.view(place.id) }, h('bdi', { dir: 'auto' }, visibleName(place.path))),
-        h('span', { class: 'meta' }, ` ${day(place.created_at_unix_ms)}${place.newest ? '' : ', an older version'}`)))),
-      total - 1 > shown.length && h('p', { class: 'meta' }, `and ${count(total - 1 - shown.length)} more`)));
-  }
-
-  /** @param {import('../api.js').Asset} asset */
-  preview(asset) {
-    const box = h('button', { type: 'button', class: 'preview', 'data-kind': kindOf(asset), 'aria-label': `Open ${visibleName(asset.filename)}`, onclick: () => this.view(asset.id) });
-    box.append(h('span', {}, asset.size_original === 0 ? 'Empty file' : icon(iconOf(asset))));
-    const address = pictureOf(asset, 320);
-    if (address) {
-      const image = h('img', { alt: '', decoding: 'async', src: address });
-      image.addEventListener('load', () => box.replaceChildren(image));
-    }
-    return box;
+  /** @param {Awaited<ReturnType<typeof api.places>>} answer @param {number} own */
+  otherPlaces({ places, total }, own) {
+    const shown = places.filter(({ id }) => id !== own).slice(0, PLACES_SHOWN);
+    const rest = total - 1 - shown.length;
+    return shown.length === 0 ? [] : [section(`The same content in ${plural(total - 1, 'other place')}`,
+      h('ul.places-list', { testid: 'same-content' }, shown.map(({ id, path, created_at_unix_ms: at, newest }) => h('li',
+        this.link(id, { title: visibleName(path) }, h('bdi', { dir: 'auto' }, visibleName(path))),
+        h('span.meta', ` ${day(at)}${newest ? '' : ', an older version'}`)))),
+      rest > 0 && h('p.meta', `and ${count(rest)} more`))];
   }
 }
 
-/** @param {import('../api.js').AssetDetails} details @param {(id: number) => void} open */
-function versions(details, open) {
-  const n = details.version_ids.length;
-  return h('section', {}, h('h3', {}, plural(n, 'version')),
-    h('ul', { class: 'versions-list', 'data-testid': 'versions' }, ...details.version_ids.map((id, i) => h('li', {},
-      id === details.id
-        ? h('span', {}, `v${n - i}, shown here${i === 0 ? ', the newest' : ''}`)
-        : h('button', { type: 'button', class: 'link', onclick: () => open(id) }, `v${n - i}, entry ${count(id)}${i === 0 ? ', the newest' : ''}`)))));
+/** The answer, or null. @template T @param {Promise<T>} answer */
+function settled(answer) {
+  return answer.catch(() => null);
 }
 
-/** @param {[string, any][]} rows */
+/** @param {Awaited<ReturnType<typeof api.facts>>} answer */
+function knownFacts({ facts: known, state, message }) {
+  const rows = factRows(known);
+  if (rows.length > 0) return [h('h3', 'Content'), facts(rows)];
+  return state === 'failed' ? [h('p.meta', message ?? 'What is inside could not be read.')] : [];
+}
+
+/** @param {string} glyph @param {string} words @param {string} href @param {Record<string, any>} more */
+function downloadLink(glyph, words, href, more) {
+  return h('a.button', { href, download: true, ...more }, icon(glyph), words);
+}
+
+/** @param {string} title @param {...any} children */
+function section(title, ...children) {
+  return h('section', h('h3', title), children);
+}
+
+/** @param {any[]} rows term and value; false leaves one out */
 export function facts(rows) {
-  return h('dl', { class: 'facts' }, ...rows.flatMap(([term, value]) => [h('dt', {}, term), h('dd', {}, value)]));
+  return h('dl.facts', rows.filter(Boolean).flatMap(([term, value]) => [h('dt', term), h('dd', value)]));
 }

@@ -1,6 +1,6 @@
 // Files dragged over the page: says where they would go, and hands over what is dropped. Everything but files is left alone.
 
-import { byId, show } from '../lib/html.js';
+import { byId, set, setText, show } from '../lib/html.js';
 import { visibleName } from '../lib/format.js';
 import { takeNow } from '../upload/collect.js';
 
@@ -10,11 +10,14 @@ import { takeNow } from '../upload/collect.js';
  */
 export function dropZone({ placeAt, hover, drop }) {
   const overlay = byId('drop-overlay');
-  const label = byId('drop-target');
   let depth = 0;
 
-  /** @param {DragEvent} event */
-  const hasFiles = (event) => event.dataTransfer?.types.includes('Files') ?? false;
+  /** @param {(event: any) => void} act */
+  const withFiles = (act) => (event) => {
+    if (!event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    act(event);
+  };
 
   function end() {
     depth = 0;
@@ -22,32 +25,26 @@ export function dropZone({ placeAt, hover, drop }) {
     hover(null);
   }
 
-  addEventListener('dragenter', (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    depth += 1;
-    show(overlay, true);
-  });
-  addEventListener('dragleave', (event) => {
-    if (!hasFiles(event)) return;
-    depth -= 1;
-    if (depth <= 0) end();
-  });
-  addEventListener('dragover', (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    if (event.dataTransfer) event.dataTransfer.dropEffect = 'copy';
-    const place = placeAt(/** @type {Element} */ (event.target));
-    const name = visibleName(place?.name ?? '');
-    if (label.textContent !== name) label.textContent = name;
-    hover(/** @type {Element} */ (event.target).closest?.('.place') ? place?.key ?? null : null);
-  });
-  addEventListener('drop', (event) => {
-    if (!hasFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    const place = placeAt(/** @type {Element} */ (event.target));
-    const taken = takeNow(event.dataTransfer);
-    end();
-    if (place) drop(place.target, taken);
+  set(window, {
+    ondragenter: withFiles(() => {
+      depth += 1;
+      show(overlay, true);
+    }),
+    ondragleave: withFiles(() => {
+      depth -= 1;
+      if (depth <= 0) end();
+    }),
+    ondragover: withFiles(({ dataTransfer, target }) => {
+      dataTransfer.dropEffect = 'copy';
+      const place = placeAt(target);
+      setText(byId('drop-target'), visibleName(place?.name ?? ''));
+      hover(target.closest?.('.place') ? place?.key ?? null : null);
+    }),
+    ondrop: withFiles(({ dataTransfer, target }) => {
+      const place = placeAt(target);
+      const taken = takeNow(dataTransfer);
+      end();
+      if (place) drop(place.target, taken);
+    }),
   });
 }

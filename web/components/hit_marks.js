@@ -8,31 +8,28 @@ const highlights = globalThis.CSS?.highlights;
 /** @param {Element} root @param {string[]} words folded; none takes the marks away */
 export function markHits(root, words) {
   if (!highlights) unmark(root);
-  const ranges = words.length === 0 ? [] : [...root.querySelectorAll('.row:not([hidden]) .name')].flatMap((name) => rangesIn(name, words));
+  const ranges = words.length === 0 ? [] : [...root.querySelectorAll('.row:not([hidden]) .name')].flatMap((name) => rangesIn(name, findHits(name.textContent, words)));
   if (!highlights) for (const range of ranges.reverse()) mark(range);
   else if (ranges.length > 0) highlights.set('search-hit', new Highlight(...ranges));
   else highlights.delete('search-hit');
 }
 
-/** @param {Element} name @param {string[]} words */
-function rangesIn(name, words) {
+/** Of spans in the text of an element, as far as they are in it. @param {Element} element @param {[number, number][]} spans in UTF-16 units */
+export function rangesIn(element, spans) {
   /** @type {{node: Node, start: number}[]} */
   const nodes = [];
-  let text = '';
-  const walker = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    nodes.push({ node, start: text.length });
-    text += node.nodeValue;
+  let length = 0;
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    nodes.push({ node: walker.currentNode, start: length });
+    length += walker.currentNode.length;
   }
-  /** @param {Range} range @param {'setStart' | 'setEnd'} end @param {number} at */
-  function put(range, end, at) {
-    const place = nodes.findLast(({ start }) => (end === 'setEnd' ? start < at : start <= at));
-    if (place) range[end](place.node, at - place.start);
-  }
-  return findHits(text, words).map(([start, end]) => {
-    const range = document.createRange();
-    put(range, 'setStart', start);
-    put(range, 'setEnd', end);
+  return spans.filter(([, last]) => last <= length).map(([first, last]) => {
+    const range = new Range();
+    const from = nodes.findLast(({ start }) => start <= first);
+    const to = nodes.findLast(({ start }) => start < last);
+    range.setStart(from.node, first - from.start);
+    range.setEnd(to.node, last - to.start);
     return range;
   });
 }

@@ -2,7 +2,8 @@
 // selection and opening. It knows nothing of addresses or the server.
 
 import { clamp, tileGeometry } from '../lib/virtual_window.js';
-import { byId, h, icon } from '../lib/html.js';
+import { Emitter } from '../lib/emitter.js';
+import { h, icon, remPx, set } from '../lib/html.js';
 import { Scroller } from './scroller.js';
 import { Thumbs } from './thumbs.js';
 import { makeListRow, makeTile } from './cells.js';
@@ -11,14 +12,34 @@ import { rubberBand } from './rubber_band.js';
 
 /** @type {[key: string, label: string][]} columns of the list, by sort key */
 const COLUMNS = [['name', 'Name'], ['type', 'Type'], ['size', 'Size'], ['added', 'Added'], ['modified', 'Modified']];
-const LIST_ROW_PX = 32;
-const TILE_TEXT_PX = 34;
-const TILE_TEXT_COARSE_PX = 38;
+/** Heights for a mouse and for a finger. */
+const LIST_ROW_REM = { fine: 2, coarse: 2.75 };
+const TILE_TEXT_REM = { fine: 2.125, coarse: 2.375 };
 
 /**
  * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `drawn`, `scrolled` at rest.
  */
-export class Listing extends EventTarget {
+export class Listing extends Emitter {
+  /** @type {'grid' | 'list'} */
+  layout = 'grid';
+  /** @type {keyof typeof import('../lib/virtual_window.js').TILE_MIN} */
+  tileSize = 'm';
+  sort = 'name';
+  columns = 1;
+  active = 0;
+  /** The other end of a Shift selection. @type {import('../lib/selection.js').Spot | null} */
+  pivot = null;
+  /** Ids sealed a moment ago. @type {Set<number>} */
+  fresh = new Set();
+  /** A rubber band is being drawn. */
+  banding = false;
+  thumbs = new Thumbs();
+  header = h('div.list-header', { role: 'row', 'aria-rowindex': '1' });
+  // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
+  box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
+  /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
+  parts = new WeakMap();
+
   /**
    * @param {HTMLElement} root
    * @param {{source: import('../lib/source.js').Source, selection: import('../lib/selection.js').Selection}} parts
@@ -28,34 +49,16 @@ export class Listing extends EventTarget {
     this.root = root;
     this.source = source;
     this.selection = selection;
-    /** @type {'grid' | 'list'} */
-    this.layout = 'grid';
-    /** @type {keyof typeof import('../lib/virtual_window.js').TILE_MIN} */
-    this.tileSize = 'm';
-    this.sort = 'name';
-    this.columns = 1;
-    this.active = 0;
-    /** The other end of a Shift selection. @type {import('../lib/selection.js').Spot | null} */
-    this.pivot = null;
-    /** Ids sealed a moment ago. @type {Set<number>} */
-    this.fresh = new Set();
-    /** A rubber band is being drawn. */
-    this.banding = false;
-    this.thumbs = new Thumbs();
 
-    this.header = h('div', { class: 'list-header', role: 'row', 'aria-rowindex': '1' });
-    // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
-    this.box = h('div', { class: 'scroll-box', role: 'rowgroup', tabindex: '-1' });
     root.append(this.header, this.box);
-    this.makeHeader();
-    /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
-    this.parts = new WeakMap();
+    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
+      h('button.plain', { tabindex: -1, testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     this.scroller = new Scroller(this.box, {
       row: (index, recycled) => this.drawRow(index, recycled),
       drawn: (first, last, fast) => this.onDrawn(first, last, fast),
       resting: () => {
         this.thumbs.hold(false);
-        this.dispatchEvent(new CustomEvent('scrolled'));
+        this.emit('scrolled');
       },
       keep: () => Math.floor(this.active / this.columns),
     });
@@ -66,13 +69,6 @@ export class Listing extends EventTarget {
     listingPointers(this);
   }
 
-  makeHeader() {
-    this.header.replaceChildren(...COLUMNS.map(([key, label], i) => h('div', {
-      class: `cell c-${key}`, role: 'columnheader', 'aria-colindex': String(i + 1), 'data-sort': key,
-    }, h('button', { type: 'button', tabindex: '-1', 'data-testid': `sort-${key}`, onclick: () => this.emit('sort', { key }) },
-      h('span', {}, label), icon('sort-up')))));
-  }
-
   /** @param {{layout: 'grid' | 'list', tileSize: any, sort: string}} how */
   arrange({ layout, tileSize, sort }) {
     const changed = layout !== this.layout || tileSize !== this.tileSize;
@@ -81,9 +77,7 @@ export class Listing extends EventTarget {
     this.root.dataset.layout = layout;
     this.header.hidden = layout !== 'list';
     for (const cell of this.header.children) {
-      const on = sort.replace('-', '') === cell.dataset.sort;
-      if (on) cell.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
-      else cell.removeAttribute('aria-sort');
+      set(cell, { 'aria-sort': sort.replace('-', '') === cell.dataset.sort ? (sort.startsWith('-') ? 'descending' : 'ascending') : null });
     }
     if (!changed) return;
     this.scroller.forget();
@@ -95,29 +89,27 @@ export class Listing extends EventTarget {
   measure() {
     const width = this.box.clientWidth - this.padding() * 2;
     if (width <= 0) return;
-    const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-    const coarse = matchMedia('(pointer: coarse)').matches;
-    const before = this.columns;
+    const pointer = matchMedia('(pointer: coarse)').matches ? 'coarse' : 'fine';
+    const { root, source, scroller, columns: before } = this;
     const anchor = this.anchor();
-    let pitch = Math.round((coarse ? 44 : LIST_ROW_PX) * scale);
-    if (this.layout === 'grid') {
-      const geometry = tileGeometry({ width, size: this.tileSize, text: Math.round((coarse ? TILE_TEXT_COARSE_PX : TILE_TEXT_PX) * scale) });
-      this.columns = geometry.columns;
-      pitch = geometry.pitch;
+    const isList = this.layout === 'list';
+    let pitch = remPx(LIST_ROW_REM[pointer]);
+    let columns = 1;
+    if (!isList) {
+      const geometry = tileGeometry({ width, size: this.tileSize, text: remPx(TILE_TEXT_REM[pointer]) });
+      ({ columns, pitch } = geometry);
       this.thumbs.px = geometry.cell;
-      this.root.style.setProperty('--columns', String(geometry.columns));
-      this.root.style.setProperty('--picture', `${geometry.picture}px`);
-      this.root.style.setProperty('--tile', `${pitch - 8}px`);
-    } else {
-      this.columns = 1;
+      root.style.setProperty('--columns', String(columns));
+      root.style.setProperty('--picture', `${geometry.picture}px`);
+      root.style.setProperty('--tile', `${pitch - 8}px`);
     }
-    this.root.style.setProperty('--row', `${pitch}px`);
-    if (this.columns !== before) this.scroller.forget();
-    const rows = Math.ceil(this.source.length / this.columns);
-    const moved = pitch !== this.scroller.pitch || this.columns !== before;
-    this.root.setAttribute('aria-rowcount', String(this.source.known ? rows + (this.layout === 'list' ? 1 : 0) : -1));
-    this.root.setAttribute('aria-colcount', String(this.layout === 'list' ? COLUMNS.length : this.columns));
-    this.scroller.resize({ rows, pitch });
+    root.style.setProperty('--row', `${pitch}px`);
+    this.columns = columns;
+    if (columns !== before) scroller.forget();
+    const rows = Math.ceil(source.length / columns);
+    const moved = pitch !== scroller.pitch || columns !== before;
+    set(root, { 'aria-rowcount': source.known ? rows + Number(isList) : -1, 'aria-colcount': isList ? COLUMNS.length : columns });
+    scroller.resize({ rows, pitch });
     if (moved) this.restore(anchor);
   }
 
@@ -149,7 +141,7 @@ export class Listing extends EventTarget {
     this.measure();
     this.wanted = anchor;
     if (anchor && this.source.known) this.restore(anchor);
-    else this.scroller.draw(false);
+    else this.scroller.draw();
   }
 
   /** @returns {{index: number, px: number}} */
@@ -172,36 +164,31 @@ export class Listing extends EventTarget {
     // What flies past is not asked for; where it comes to rest is.
     if (fast) this.wantTimer = setTimeout(ask, 80);
     else ask();
-    this.dispatchEvent(new CustomEvent('drawn'));
+    this.emit('drawn');
   }
 
   /** @param {number} row @param {HTMLElement | null} recycled */
   drawRow(row, recycled) {
-    const element = recycled ?? h('div', { class: 'row', role: 'row' });
+    const { source, columns } = this;
+    const isList = this.layout === 'list';
+    const element = recycled ?? h('div.row', { role: 'row' });
     let parts = this.parts.get(element);
     if (!parts) {
-      if (this.layout === 'list') {
-        parts = [makeListRow(element, this.thumbs)];
-      } else {
-        parts = Array.from({ length: this.columns }, () => makeTile(this.thumbs));
-        element.replaceChildren(...parts.map((part) => part.element));
-      }
+      parts = isList ? [makeListRow(element, this.thumbs)] : Array.from({ length: columns }, () => makeTile(this.thumbs));
+      if (!isList) element.replaceChildren(...parts.map((part) => part.element));
       this.parts.set(element, parts);
     }
-    element.setAttribute('aria-rowindex', String(row + (this.layout === 'list' ? 2 : 1)));
+    set(element, { 'aria-rowindex': row + (isList ? 2 : 1) });
     parts.forEach((part, column) => {
-      const index = row * this.columns + column;
-      const inside = index < this.source.length;
-      if (this.layout === 'grid') {
-        part.element.hidden = !inside;
-        part.element.setAttribute('aria-colindex', String(column + 1));
-      }
+      const index = row * columns + column;
+      const inside = index < source.length;
+      if (!isList) set(part.element, { hidden: !inside, 'aria-colindex': column + 1 });
       if (!inside) {
         part.release();
         return;
       }
-      const entry = this.source.get(index);
-      const spot = this.source.spot(index);
+      const entry = source.get(index);
+      const spot = source.spot(index);
       part.fill({
         entry,
         index,
@@ -224,8 +211,7 @@ export class Listing extends EventTarget {
   }
 
   describeActive() {
-    if (this.source.length > 0) this.root.setAttribute('aria-activedescendant', `entry-${this.active}`);
-    else this.root.removeAttribute('aria-activedescendant');
+    set(this.root, { 'aria-activedescendant': this.source.length > 0 ? `entry-${this.active}` : null });
   }
 
   /** @param {number} index */
@@ -235,15 +221,16 @@ export class Listing extends EventTarget {
 
   selectionChanged() {
     this.scroller.redraw();
-    this.emit('selection', {});
+    this.emit('selection');
   }
 
-  /** @param {string} type @param {any} detail */
-  emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+  clearSelection() {
+    this.selection.clear();
+    this.pivot = null;
+    this.selectionChanged();
   }
 
   focus() {
-    byId('listing').focus({ preventScroll: true });
+    this.root.focus({ preventScroll: true });
   }
 }

@@ -2,6 +2,8 @@
 // a finger taps to open and holds to select.
 
 import { keyOf } from '../actions.js';
+import { set } from '../lib/html.js';
+import { clamp } from '../lib/virtual_window.js';
 
 const HOLD_MS = 500;
 const BUFFER_MS = 800;
@@ -31,11 +33,17 @@ function toggle(listing, index) {
   listing.selectionChanged();
 }
 
+/** The other end of a range, fixed before the active entry moves away from it. @param {Listing} listing */
+function fixPivot(listing) {
+  listing.pivot ??= spotNear(listing, listing.active);
+}
+
 /** @param {Listing} listing @param {number} index @param {boolean} add */
 function extend(listing, index, add) {
   const to = spotNear(listing, index);
   if (!to) return;
-  listing.pivot ??= spotNear(listing, listing.active) ?? to;
+  fixPivot(listing);
+  listing.pivot ??= to;
   listing.selection.range(listing.pivot, to, add);
   listing.selectionChanged();
 }
@@ -45,102 +53,69 @@ export function listingKeys(listing) {
   let buffer = '';
   let bufferAt = 0;
 
-  /** @param {KeyboardEvent} event @returns {number | null} */
-  function target(event) {
-    const { active, columns, source, scroller } = listing;
+  /** @param {string} key @returns {number | undefined} where it leads, if anywhere */
+  function target(key) {
+    const { active, columns, source: { length }, scroller, layout } = listing;
     const page = Math.max(1, Math.floor(scroller.viewport / scroller.pitch) - 1) * columns;
-    const right = document.dir === 'rtl' ? -1 : 1;
-    switch (event.key) {
-      case 'ArrowDown': return active + columns > source.length - 1 && Math.floor(active / columns) === Math.floor((source.length - 1) / columns) ? active : active + columns;
-      case 'ArrowUp': return active - columns < 0 ? active : active - columns;
-      case 'ArrowRight': return listing.layout === 'grid' ? active + right : null;
-      case 'ArrowLeft': return listing.layout === 'grid' ? active - right : null;
-      case 'PageDown': return active + page;
-      case 'PageUp': return active - page;
-      case 'Home': return 0;
-      case 'End': return source.length - 1;
-      default: return null;
-    }
+    const inLastRow = Math.floor(active / columns) === Math.floor((length - 1) / columns);
+    const beside = document.dir === 'rtl' ? -1 : 1;
+    /** @type {Record<string, number>} */
+    const to = {
+      ArrowDown: inLastRow ? active : active + columns,
+      ArrowUp: active < columns ? active : active - columns,
+      PageDown: active + page,
+      PageUp: active - page,
+      Home: 0,
+      End: length - 1,
+      ...(layout === 'grid' && { ArrowRight: active + beside, ArrowLeft: active - beside }),
+    };
+    return to[key];
   }
 
   listing.root.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.altKey || event.target !== listing.root) return;
     const ctrl = event.ctrlKey || event.metaKey;
-    const to = target(event);
-    if (to !== null) {
-      event.preventDefault();
-      buffer = '';
-      const index = Math.min(Math.max(0, to), Math.max(0, listing.source.length - 1));
-      // The pivot is fixed before the active entry moves away from it.
-      if (event.shiftKey) listing.pivot ??= spotNear(listing, listing.active);
-      listing.activate(index);
-      if (event.shiftKey) extendWhenThere(listing, index, ctrl);
-      else if (!ctrl) selectWhenThere(listing, index);
-      return;
-    }
+    const to = target(event.key);
     // When it was pressed, however late it is handled.
-    const now = event.timeStamp;
-    const typing = buffer !== '' && now - bufferAt < BUFFER_MS;
-    // In the middle of a name a space is part of it; elsewhere it selects.
-    if (event.key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(event.key))) {
-      event.preventDefault();
-      buffer = typing ? buffer + event.key : event.key;
-      bufferAt = now;
-      listing.emit('typed', { prefix: buffer });
-      return;
-    }
-    switch (keyOf(event)) {
-      case 'Enter':
-        event.preventDefault();
-        listing.open(listing.active);
-        return;
-      case 'Space':
-      case 'Ctrl+Space':
-        event.preventDefault();
-        toggle(listing, listing.active);
-        return;
-      case 'Shift+Space':
-      case 'Ctrl+Shift+Space':
-        event.preventDefault();
-        extend(listing, listing.active, ctrl);
-        return;
-      case 'Ctrl+A':
-        event.preventDefault();
+    const typing = buffer !== '' && event.timeStamp - bufferAt < BUFFER_MS;
+    const select = () => toggle(listing, listing.active);
+    const range = () => extend(listing, listing.active, ctrl);
+    /** @type {Record<string, () => void>} */
+    const acts = {
+      Enter: () => listing.open(listing.active),
+      Space: select,
+      'Ctrl+Space': select,
+      'Shift+Space': range,
+      'Ctrl+Shift+Space': range,
+      'Ctrl+A'() {
         listing.selection.selectAll();
         listing.selectionChanged();
-        return;
-      case 'Escape':
-        if (listing.selection.empty) return;
-        event.preventDefault();
-        listing.selection.clear();
-        listing.pivot = null;
-        listing.selectionChanged();
-        return;
-      default:
-    }
+      },
+      ...(!listing.selection.empty && { Escape: () => listing.clearSelection() }),
+    };
+    if (to !== undefined) {
+      buffer = '';
+      const index = clamp(to, 0, listing.source.length - 1);
+      if (event.shiftKey) fixPivot(listing);
+      listing.activate(index);
+      if (event.shiftKey) whenThere(listing, Math.max(index, listing.source.folders.length), () => extend(listing, index, ctrl));
+      else if (!ctrl) whenThere(listing, index, () => selectOnly(listing, index));
+    } else if (event.key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(event.key))) {
+      // In the middle of a name a space is part of it; elsewhere it selects.
+      buffer = typing ? buffer + event.key : event.key;
+      bufferAt = event.timeStamp;
+      listing.emit('typed', { prefix: buffer });
+    } else if (acts[keyOf(event)]) acts[keyOf(event)]();
+    else return;
+    event.preventDefault();
   });
 }
 
-/** A jump may land where rows are still on their way. @param {Listing} listing @param {number} index */
-function selectWhenThere(listing, index) {
-  whenThere(listing, index, () => selectOnly(listing, index));
-}
-
-/** @param {Listing} listing @param {number} index @param {boolean} add */
-function extendWhenThere(listing, index, add) {
-  whenThere(listing, Math.max(index, listing.source.folders.length), () => extend(listing, index, add));
-}
-
-/** @param {Listing} listing @param {number} index @param {() => void} act */
+/** A jump may land where rows are still on their way. @param {Listing} listing @param {number} index @param {() => void} act */
 function whenThere(listing, index, act) {
-  if (listing.source.get(index)) {
-    act();
-    return;
-  }
-  const { active } = listing;
-  listing.source.addEventListener('arrive', () => {
-    if (listing.active === active && listing.source.get(index)) act();
-  }, { once: true });
+  const { active, source } = listing;
+  if (source.get(index)) act();
+  else source.addEventListener('arrive', () => listing.active === active && source.get(index) && act(), { once: true });
 }
 
 /** @param {Listing} listing */
@@ -151,68 +126,54 @@ export function listingPointers(listing) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let holdTimer;
 
-  /** @param {Event} event */
-  function indexAt(event) {
-    const entry = /** @type {HTMLElement} */ (event.target).closest?.('[data-index]');
-    return entry ? Number(/** @type {HTMLElement} */ (entry).dataset.index) : -1;
-  }
+  const indexAt = ({ target }) => Number(target.closest?.('[data-index]')?.dataset.index ?? -1);
+  const stopHolding = () => clearTimeout(holdTimer);
 
-  box.addEventListener('pointerdown', (event) => {
-    touch = event.pointerType === 'touch';
-    heldIndex = -1;
-    clearTimeout(holdTimer);
-    if (!touch) return;
-    const index = indexAt(event);
-    if (index < 0) return;
-    holdTimer = setTimeout(() => {
-      heldIndex = index;
-      listing.activate(index, { reveal: false });
-      toggle(listing, index);
-    }, HOLD_MS);
-  });
-  for (const type of ['pointerup', 'pointercancel', 'pointermove']) {
-    box.addEventListener(type, (event) => {
-      const small = Math.hypot(/** @type {PointerEvent} */ (event).movementX ?? 0, /** @type {PointerEvent} */ (event).movementY ?? 0) < 4;
-      if (type !== 'pointermove' || !small) clearTimeout(holdTimer);
-    });
-  }
-  box.addEventListener('contextmenu', (event) => {
-    if (touch) event.preventDefault();
-  });
-  // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
-  box.addEventListener('focusin', () => root.focus({ preventScroll: true }));
-  box.addEventListener('mousedown', (event) => {
-    root.focus({ preventScroll: true });
-    if (event.shiftKey) event.preventDefault();
-  });
-
-  box.addEventListener('click', (event) => {
-    const index = indexAt(event);
-    const ctrl = event.ctrlKey || event.metaKey;
-    if (index < 0) {
-      if (!ctrl && !event.shiftKey && !listing.selection.empty) {
-        listing.selection.clear();
-        listing.pivot = null;
-        listing.selectionChanged();
+  set(box, {
+    onpointerdown(event) {
+      touch = event.pointerType === 'touch';
+      heldIndex = -1;
+      stopHolding();
+      const index = indexAt(event);
+      if (!touch || index < 0) return;
+      holdTimer = setTimeout(() => {
+        heldIndex = index;
+        listing.activate(index, { reveal: false });
+        toggle(listing, index);
+      }, HOLD_MS);
+    },
+    onpointerup: stopHolding,
+    onpointercancel: stopHolding,
+    onpointermove: ({ movementX, movementY }) => Math.hypot(movementX, movementY) < 4 || stopHolding(),
+    oncontextmenu: (event) => touch && event.preventDefault(),
+    // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
+    onfocusin: () => root.focus({ preventScroll: true }),
+    onmousedown(event) {
+      root.focus({ preventScroll: true });
+      if (event.shiftKey) event.preventDefault();
+    },
+    onclick(event) {
+      const { shiftKey, target } = event;
+      const index = indexAt(event);
+      const ctrl = event.ctrlKey || event.metaKey;
+      const { selection } = listing;
+      if (index < 0) {
+        if (!ctrl && !shiftKey && !selection.empty) listing.clearSelection();
+      } else if (touch) {
+        if (heldIndex === index) return;
+        if (selection.empty || !listing.source.spot(index)) listing.open(index);
+        else toggle(listing, index);
+      } else {
+        if (shiftKey) fixPivot(listing);
+        listing.activate(index, { reveal: false, byPointer: true });
+        if (shiftKey) extend(listing, index, ctrl);
+        else if (ctrl || target.closest('.check')) toggle(listing, index);
+        else selectOnly(listing, index);
       }
-      return;
-    }
-    if (touch) {
-      if (heldIndex === index) return;
-      if (listing.selection.empty || !listing.source.spot(index)) listing.open(index);
-      else toggle(listing, index);
-      return;
-    }
-    const onCheck = /** @type {HTMLElement} */ (event.target).closest('.check') !== null;
-    if (event.shiftKey) listing.pivot ??= spotNear(listing, listing.active);
-    listing.activate(index, { reveal: false, byPointer: true });
-    if (event.shiftKey) extend(listing, index, ctrl);
-    else if (ctrl || onCheck) toggle(listing, index);
-    else selectOnly(listing, index);
-  });
-
-  box.addEventListener('dblclick', (event) => {
-    const index = indexAt(event);
-    if (index >= 0 && !touch && !event.ctrlKey && !event.metaKey && !event.shiftKey) listing.open(index);
+    },
+    ondblclick(event) {
+      const index = indexAt(event);
+      if (index >= 0 && !touch && !event.ctrlKey && !event.metaKey && !event.shiftKey) listing.open(index);
+    },
   });
 }

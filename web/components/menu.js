@@ -1,65 +1,59 @@
 // A small menu at a button: native popover, arrow keys, closes by itself. Items are made anew each time it opens.
 
-import { h, icon } from '../lib/html.js';
+import { h, icon, set } from '../lib/html.js';
 import { shownKey } from '../actions.js';
+import { clamp } from '../lib/virtual_window.js';
 
 /**
  * @typedef {{label: string, icon?: string, keys?: string[], run: () => void, testid?: string, checked?: boolean}} Item
  * @param {HTMLButtonElement} button @param {() => (Item | 'line' | {hint: string})[]} items
  */
 export function attachMenu(button, items) {
-  const menu = h('div', { class: 'menu', popover: 'auto', role: 'menu' });
+  const menu = h('div.menu', { popover: 'auto', role: 'menu', onkeydown: onKey, ontoggle: onToggle });
   (button.closest('header') ?? document.body).append(menu);
-  button.setAttribute('aria-haspopup', 'menu');
-  button.setAttribute('aria-expanded', 'false');
+  set(button, { 'aria-haspopup': 'menu', 'aria-expanded': false, onclick: open });
 
-  function fill() {
-    menu.replaceChildren(...items().map((item) => {
-      if (item === 'line') return h('hr', {});
-      if ('hint' in item) return h('p', { class: 'hint' }, item.hint);
-      return h('button', {
-        type: 'button',
-        role: item.checked === undefined ? 'menuitem' : 'menuitemradio',
-        'aria-checked': item.checked === undefined ? null : String(item.checked),
-        'data-testid': item.testid,
-        onclick: () => {
-          menu.hidePopover();
-          item.run();
-        },
-      }, item.icon && icon(item.icon), h('span', {}, item.label),
-      item.keys?.[0] && h('kbd', { 'aria-hidden': 'true' }, shownKey(item.keys[0])),
-      item.checked !== undefined && h('span', { class: 'tick' }, icon('check')));
-    }));
+  /** @param {any} item */
+  function draw(item) {
+    if (item === 'line') return h('hr');
+    const { hint, label, icon: glyph, keys, testid, checked, run } = item;
+    if (hint) return h('p.hint', hint);
+    const onclick = () => {
+      menu.hidePopover();
+      run();
+    };
+    return h('button.plain', { role: checked === undefined ? 'menuitem' : 'menuitemradio', 'aria-checked': checked, testid, onclick },
+      glyph && icon(glyph), h('span', label), keys && h('kbd', { 'aria-hidden': true }, shownKey(keys[0])), checked !== undefined && h('span.tick', icon('check')));
   }
 
-  function place() {
-    const at = button.getBoundingClientRect();
-    const left = Math.min(at.left, innerWidth - menu.offsetWidth - 8);
-    menu.style.left = `${Math.max(8, left)}px`;
-    menu.style.top = `${Math.max(8, Math.min(at.bottom + 4, innerHeight - menu.offsetHeight - 8))}px`;
-  }
-
-  button.addEventListener('click', () => {
+  function open() {
     if (menu.matches(':popover-open')) {
       menu.hidePopover();
       return;
     }
-    fill();
+    menu.replaceChildren(...items().map(draw));
     menu.showPopover();
-    place();
+    const at = button.getBoundingClientRect();
+    menu.style.left = `${clamp(at.left, 8, innerWidth - menu.offsetWidth - 8)}px`;
+    menu.style.top = `${clamp(at.bottom + 4, 8, innerHeight - menu.offsetHeight - 8)}px`;
     menu.querySelector('button')?.focus();
-  });
-  menu.addEventListener('toggle', (/** @type {any} */ event) => {
-    button.setAttribute('aria-expanded', String(event.newState === 'open'));
-    if (event.newState === 'closed' && menu.contains(document.activeElement)) button.focus();
-  });
-  menu.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+  }
+
+  /** @param {any} event */
+  function onToggle({ newState }) {
+    set(button, { 'aria-expanded': newState === 'open' });
+    if (newState === 'closed' && menu.contains(document.activeElement)) button.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function onKey(event) {
     const buttons = [...menu.querySelectorAll('button')];
-    const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 };
-    const to = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const at = buttons.indexOf(document.activeElement);
+    /** @type {Record<string, number>} */
+    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
+    const to = steps[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    buttons[(to + buttons.length) % buttons.length]?.focus();
-  });
+    buttons.at(to % buttons.length)?.focus();
+  }
 }

@@ -1,59 +1,56 @@
 // A field that names something new, in place. Enter creates; Esc and leaving the field cancel, because leaving must never
 // make something permanent.
 
-import { h, quoted } from '../lib/html.js';
+import { h, problem, quoted, set, textField } from '../lib/html.js';
 
+const PERMANENT = 'Names are permanent.';
 let made = 0;
 
 /**
- * @param {{label: string, create: (name: string) => Promise<void>, cancel?: () => void, value?: string}} how
+ * @param {{label: string, create: (name: string) => Promise<void>, cancel?: () => void}} how
  *   create rejects with the reason; cancel is missing where the field always stands there (an empty vault)
  */
-export function nameField({ label, create, cancel, value = '' }) {
+export function nameField({ label, create, cancel }) {
   made += 1;
-  const input = h('input', {
-    type: 'text', autocomplete: 'off', spellcheck: 'false', maxlength: '1024', 'aria-label': label, placeholder: label,
-    'data-testid': 'name-field', 'aria-describedby': `name-hint-${made}`,
+  const id = `name-hint-${made}`;
+  const input = textField({
+    maxlength: 1024, label, placeholder: label, testid: 'name-field', 'aria-describedby': id, onkeydown: onKey,
+    oninput() {
+      const name = input.value.trim();
+      hint.textContent = name ? `${PERMANENT} Press Enter to create ${quoted(name)}.` : PERMANENT;
+      failed.textContent = '';
+      set(input, { 'aria-invalid': null });
+    },
+    onblur: () => working || cancel?.(),
   });
-  input.value = value;
-  const hint = h('p', { class: 'hint', id: `name-hint-${made}` }, 'Names are permanent.');
-  const problem = h('p', { class: 'problem', role: 'alert', 'data-testid': 'name-problem' });
-  const element = h('div', { class: 'name-field' }, input, hint, problem);
+  const hint = h('p.hint', { id }, PERMANENT);
+  const failed = set(problem(), { testid: 'name-problem' });
   let working = false;
 
-  input.addEventListener('input', () => {
-    const name = input.value.trim();
-    hint.textContent = name ? `Names are permanent. Press Enter to create ${quoted(name)}.` : 'Names are permanent.';
-    problem.textContent = '';
-    input.removeAttribute('aria-invalid');
-  });
-  input.addEventListener('keydown', async (/** @type {KeyboardEvent} */ event) => {
-    if (event.isComposing) return;
+  /** @param {KeyboardEvent} event */
+  async function onKey(event) {
+    if (event.isComposing || !['Escape', 'Enter'].includes(event.key)) return;
+    event.preventDefault();
     if (event.key === 'Escape') {
-      event.preventDefault();
       event.stopPropagation();
       input.value = '';
       cancel?.();
-    } else if (event.key === 'Enter') {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name || working) return;
-      working = true;
-      input.setAttribute('aria-busy', 'true');
-      try {
-        await create(name);
-      } catch (error) {
-        problem.textContent = error.message;
-        input.setAttribute('aria-invalid', 'true');
-        if (document.activeElement !== input) input.focus();
-      } finally {
-        working = false;
-        input.removeAttribute('aria-busy');
-      }
+      return;
     }
-  });
-  input.addEventListener('blur', () => {
-    if (!working) cancel?.();
-  });
-  return { element, input };
+    const name = input.value.trim();
+    if (!name || working) return;
+    working = true;
+    set(input, { 'aria-busy': true });
+    try {
+      await create(name);
+    } catch (error) {
+      failed.textContent = error.message;
+      set(input, { 'aria-invalid': true });
+      input.focus();
+    }
+    working = false;
+    set(input, { 'aria-busy': null });
+  }
+
+  return { element: h('div.name-field', input, hint, failed), input };
 }

@@ -5,178 +5,146 @@ import { api } from '../api.js';
 import { shownKey } from '../actions.js';
 import { eachLimited } from '../lib/queue.js';
 import { findHits, fold } from '../lib/hits.js';
-import { h, icon } from '../lib/html.js';
+import { h, icon, openDialog, textField } from '../lib/html.js';
 import { splitName, visibleName } from '../lib/format.js';
 import { iconOf } from './cells.js';
+import { Combobox } from './combobox.js';
 
 const ASK_MS = 120;
-const PLACES_MOST = 12;
-const ACTIONS_MOST = 12;
-const ASSETS_MOST = 12;
+/** Of places, of actions and of assets. */
+const SHOWN_MOST = 12;
 /** Projects whose collections are fetched for a look-up. */
 const BRANCHES_MOST = 200;
 
 /** @typedef {{key: string, glyph: string, name: string, more: string, keys?: string, why?: string, run: () => void}} Entry */
 
-export class Palette {
-  /**
-   * @param {HTMLDialogElement} dialog
-   * @param {{actions: import('../actions.js').Actions, places: import('../state.js').Places, router: import('../router.js').Router}} parts
-   */
-  constructor(dialog, { actions, places, router }) {
-    this.dialog = dialog;
-    this.actions = actions;
-    this.places = places;
-    this.router = router;
-    this.active = '';
-    /** @type {Entry[]} */
-    this.assets = [];
-    /** @type {Entry[]} */
-    this.shown = [];
-    /** @type {AbortController | null} */
-    this.asking = null;
-    this.field = h('input', {
-      type: 'text', role: 'combobox', 'aria-expanded': 'true', 'aria-controls': 'palette-list', 'aria-autocomplete': 'list', 'aria-label': 'Go to or do',
-      placeholder: 'A place, an asset, or > for actions', autocomplete: 'off', spellcheck: 'false', 'data-testid': 'palette-field',
-      oninput: () => this.changed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event),
-    });
-    this.list = h('div', { role: 'listbox', id: 'palette-list', 'aria-label': 'Results', 'data-testid': 'palette-list' });
-    this.none = h('p', { class: 'hint', role: 'status' });
-    dialog.replaceChildren(h('div', { class: 'palette-field' }, icon('search'), this.field), this.list, this.none);
-    dialog.onclick = (event) => {
-      if (event.target === dialog) dialog.close();
-    };
-    dialog.onclose = () => this.asking?.abort();
-  }
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {{actions: import('../actions.js').Actions, places: import('../state.js').Places, router: import('../router.js').Router}} parts
+ */
+export function openPalette(dialog, { actions, places, router }) {
+  /** What is marked. */
+  let active = '';
+  /** @type {Entry[]} */
+  let assets = [];
+  /** @type {Entry[]} */
+  let shown = [];
+  let asking = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {any} */
+  const before = document.activeElement;
+  /** Whether an action makes sense is asked of where the person was. @type {Map<string, boolean>} */
+  const enabled = new Map([...actions.table.values()].map(({ id, enabled }) => [id, !enabled || enabled()]));
+  const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', testid: 'palette-field', oninput: changed, onkeydown: onKey });
+  const list = h('div', { id: 'palette-list', label: 'Results', testid: 'palette-list' });
+  const none = h('p.hint', { role: 'status' });
+  const box = new Combobox(field, list);
+  dialog.replaceChildren(h('div.palette-field', icon('search'), field), list, none);
+  dialog.onclose = () => asking.abort();
+  openDialog(dialog);
+  field.focus();
+  changed();
+  void loadBranches();
 
-  open() {
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    /** Whether an action makes sense is asked of where the person was. @type {Map<string, boolean>} */
-    this.enabled = new Map([...this.actions.table.values()].map(({ id, enabled }) => [id, !enabled || enabled()]));
-    this.before = focused;
-    this.dialog.showModal();
-    this.field.focus();
-    this.changed();
-    void this.loadBranches();
-  }
-
-  async loadBranches() {
-    const projects = (this.places.projects ?? []).filter(({ id, collections }) => collections > 0 && !this.places.branches.has(id)).slice(0, BRANCHES_MOST);
+  async function loadBranches() {
+    const projects = (places.projects ?? []).filter(({ id, collections }) => collections > 0 && !places.branches.has(id)).slice(0, BRANCHES_MOST);
     await eachLimited(projects, 3, async ({ id }) => {
-      await this.places.branch(id).catch(() => {});
+      await places.branch(id).catch(() => {});
     });
-    if (this.dialog.open) this.draw();
+    if (dialog.open) draw();
   }
 
-  get actionsOnly() {
-    return this.field.value.startsWith('>');
+  function actionsOnly() {
+    return field.value.startsWith('>');
   }
 
-  get words() {
-    return fold(this.field.value.replace(/^>/, '')).trim().split(/\s+/).filter(Boolean);
+  function changed() {
+    active = '';
+    clearTimeout(timer);
+    asking.abort();
+    const q = field.value.trim();
+    if (actionsOnly() || q === '') assets = [];
+    else timer = setTimeout(ask, ASK_MS, q);
+    draw();
   }
 
-  changed() {
-    this.active = '';
-    this.draw();
-    clearTimeout(this.timer);
-    this.asking?.abort();
-    const q = this.field.value.trim();
-    if (this.actionsOnly || q === '') {
-      this.assets = [];
-      this.draw();
-      return;
-    }
-    this.timer = setTimeout(async () => {
-      const asking = new AbortController();
-      this.asking = asking;
-      const page = await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: ASSETS_MOST, q, sort: 'rank' }, asking.signal).catch(() => null);
-      if (!page || asking.signal.aborted) return;
-      this.assets = page.assets.map((asset) => ({
-        key: `a/${asset.id}`, glyph: iconOf(asset), name: asset.filename, more: asset.path?.slice(0, asset.path.lastIndexOf('/')) ?? '',
-        run: () => this.router.push({ kind: 'collection', id: asset.collection_id ?? 0, q: '', types: [], details: 0, viewing: asset.id }),
-      }));
-      this.draw();
-    }, ASK_MS);
+  /** @param {string} q */
+  async function ask(q) {
+    asking = new AbortController();
+    const { signal } = asking;
+    const page = await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: SHOWN_MOST, q, sort: 'rank' }, signal).catch(() => null);
+    if (!page || signal.aborted) return;
+    assets = page.assets.map((asset) => ({
+      key: `a/${asset.id}`, glyph: iconOf(asset), name: asset.filename, more: asset.path?.slice(0, asset.path.lastIndexOf('/')) ?? '',
+      run: () => router.push({ kind: 'collection', id: asset.collection_id ?? 0, q: '', types: [], details: 0, viewing: asset.id }),
+    }));
+    draw();
   }
 
-  /** @returns {[string, Entry[]][]} */
-  groups() {
-    const { words } = this;
-    const good = (/** @type {Entry} */ { name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
-    const actions = [...this.actions.table.values()].filter(({ id }) => id !== 'palette').map((action) => ({
-      key: action.id, glyph: action.icon ?? 'chevron', name: action.label, more: '', keys: action.keys?.[0] && shownKey(action.keys[0]),
-      why: this.enabled?.get(action.id) ? undefined : action.why?.() ?? 'not now', run: action.run,
+  /** @param {string[]} words @returns {[string, Entry[]][]} */
+  function groups(words) {
+    /**  */
+    const good = ({ name, more }) => words.every((word) => fold(`${more} ${name}`).includes(word));
+    const found = [...actions.table.values()].filter(({ id }) => id !== 'palette').map(({ id, icon: glyph = 'chevron', label, keys, why, run }) => ({
+      key: id, glyph, name: label, more: '', keys: keys?.[0] && shownKey(keys[0]), why: enabled.get(id) ? undefined : why?.() ?? 'not now', run,
     })).filter(good).sort((a, b) => Number(a.why !== undefined) - Number(b.why !== undefined));
-    if (this.actionsOnly) return [['Actions', actions]];
-    return [['Places', this.placeEntries().filter(good).sort((a, b) => score(b.name, words) - score(a.name, words)).slice(0, PLACES_MOST)],
-      ['Actions', actions.filter(({ why }) => why === undefined).slice(0, ACTIONS_MOST)], ['Assets', this.assets]];
+    if (actionsOnly()) return [['Actions', found]];
+    return [['Places', placeEntries().filter(good).sort((a, b) => score(b.name, words) - score(a.name, words)).slice(0, SHOWN_MOST)],
+      ['Actions', found.filter(({ why }) => why === undefined).slice(0, SHOWN_MOST)], ['Assets', assets]];
   }
 
   /** @returns {Entry[]} */
-  placeEntries() {
-    const { places, router } = this;
-    const projects = (places.projects ?? []).map((project) => ({ key: `p/${project.id}`, glyph: 'project', name: project.name, more: '', run: () => router.go('project', project.id) }));
-    const collections = [...places.branches.values()].flatMap(({ list }) => list).map((collection) => ({
-      key: `c/${collection.id}`, glyph: 'collection', name: collection.name,
-      more: places.pathTo(collection).slice(0, -1).map(({ name }) => name).join('/'), run: () => router.go('collection', collection.id),
-    }));
-    return [...projects, ...collections];
+  function placeEntries() {
+    /** @param {'project' | 'collection'} kind @param {any} place @param {string} [more] */
+    const entry = (kind, { id, name }, more = '') => ({ key: `${kind[0]}/${id}`, glyph: kind, name, more, run: () => router.go(kind, id) });
+    return [...(places.projects ?? []).map((project) => entry('project', project)), ...[...places.branches.values()].flatMap((branch) => branch.list.map(
+      (collection) => entry('collection', collection, places.pathTo(collection).slice(0, -1).map(({ name }) => name).join('/'))))];
   }
 
-  draw() {
-    const groups = this.groups().filter(([, entries]) => entries.length > 0);
-    this.shown = groups.flatMap(([, entries]) => entries);
-    if (!this.shown.some(({ key }) => key === this.active)) this.active = this.shown[0]?.key ?? '';
-    this.list.replaceChildren(...groups.map(([title, entries]) => h('div', { role: 'group', 'aria-label': title },
-      h('div', { class: 'group-title', 'aria-hidden': 'true' }, title), ...entries.map((entry) => this.option(entry)))));
-    this.none.textContent = this.shown.length === 0 ? 'Nothing by that name.' : '';
-    this.mark();
+  function draw() {
+    const words = fold(field.value.replace(/^>/, '')).trim().split(/\s+/).filter(Boolean);
+    const filled = groups(words).filter(([, entries]) => entries.length > 0);
+    shown = filled.flatMap(([, entries]) => entries);
+    list.replaceChildren(...filled.map(([title, entries]) => h('div', { role: 'group', label: title },
+      h('div.group-title', { 'aria-hidden': true }, title), entries.map((entry) => option(entry, words)))));
+    none.textContent = shown.length === 0 ? 'Nothing by that name.' : '';
+    box.changed();
+    mark(Math.max(0, shown.findIndex(({ key }) => key === active)));
   }
 
-  /** @param {Entry} entry */
-  option(entry) {
-    return h('div', {
-      role: 'option', id: `palette-${entry.key}`, 'data-key': entry.key, 'data-testid': 'palette-option', 'aria-disabled': entry.why === undefined ? null : 'true',
-      onclick: () => this.run(entry),
-    }, icon(entry.glyph), h('bdi', { class: 'what' }, ...marked(visibleName(entry.name), this.words)), h('bdi', { class: 'more' }, entry.why ?? visibleName(entry.more)),
-    entry.keys && h('kbd', {}, entry.keys));
+  /** @param {number} to */
+  function mark(to) {
+    box.mark(to);
+    active = shown[box.active]?.key ?? '';
   }
 
-  mark() {
-    for (const option of this.list.querySelectorAll('[role="option"]')) {
-      const on = option.dataset.key === this.active;
-      option.setAttribute('aria-selected', String(on));
-      if (!on) continue;
-      option.scrollIntoView({ block: 'nearest' });
-      this.field.setAttribute('aria-activedescendant', option.id);
-    }
-    if (this.active === '') this.field.removeAttribute('aria-activedescendant');
+  /** @param {Entry} entry @param {string[]} words */
+  function option(entry, words) {
+    const { key, glyph, name, more, keys, why } = entry;
+    return h('div', { role: 'option', id: `palette-${key}`, 'data-key': key, testid: 'palette-option', 'aria-disabled': why === undefined ? null : true, onclick: () => run(entry) },
+      icon(glyph), h('bdi.what.one-line', marked(visibleName(name), words)), h('bdi.more.one-line', why ?? visibleName(more)), keys && h('kbd', keys));
   }
 
   /** @param {KeyboardEvent} event */
-  key(event) {
-    const at = this.shown.findIndex(({ key }) => key === this.active);
-    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: Math.min(at + 8, this.shown.length - 1), PageUp: Math.max(at - 8, 0) };
-    const to = steps[/** @type {keyof typeof steps} */ (event.key)];
-    if (to !== undefined && this.shown.length > 0) {
-      event.preventDefault();
-      this.active = this.shown[(to + this.shown.length) % this.shown.length].key;
-      this.mark();
-    } else if (event.key === 'Enter' && !event.isComposing) {
-      event.preventDefault();
-      if (this.shown[at]) this.run(this.shown[at]);
-    } else if (event.key === 'k' && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      this.dialog.close();
-    }
+  function onKey(event) {
+    const at = box.active;
+    /** @type {Record<string, number>} */
+    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: Math.min(at + 8, shown.length - 1), PageUp: Math.max(at - 8, 0) };
+    const to = steps[event.key];
+    if (to !== undefined) mark(to);
+    else if (event.key === 'Enter' && !event.isComposing) {
+      if (shown[at]) run(shown[at]);
+    } else if (event.key === 'k' && (event.ctrlKey || event.metaKey)) dialog.close();
+    else return;
+    event.preventDefault();
   }
 
   /** @param {Entry} entry */
-  run(entry) {
+  function run(entry) {
     if (entry.why !== undefined) return;
-    this.dialog.close();
-    this.before?.focus({ preventScroll: true });
+    dialog.close();
+    before?.focus({ preventScroll: true });
     entry.run();
   }
 }
@@ -192,7 +160,7 @@ function marked(text, words) {
   const out = [];
   let at = 0;
   for (const [start, end] of findHits(text, words)) {
-    out.push(text.slice(at, start), h('mark', {}, text.slice(start, end)));
+    out.push(text.slice(at, start), h('mark', text.slice(start, end)));
     at = end;
   }
   return [...out, text.slice(at)];

@@ -1,7 +1,7 @@
 // Rows of one height over any number of them, fetched in windows: lines of a text, rows of a table, bytes in hex, members of
 // an archive. Scrolling is the listing's; what a row shows is the caller's.
 
-import { h } from '../lib/html.js';
+import { h, remPx } from '../lib/html.js';
 import { WindowCache } from '../lib/window_cache.js';
 import { Scroller } from './scroller.js';
 
@@ -24,7 +24,7 @@ export class Rows {
     if (head) box.append(head);
     this.scroller = new Scroller(box, {
       row: (index, recycled) => {
-        const element = recycled ?? h('div', { class: 'line', role: head ? 'row' : null });
+        const element = recycled ?? h('div.line', { role: head ? 'row' : null });
         row(element, index, this.cache.get(index));
         return element;
       },
@@ -41,10 +41,6 @@ export class Rows {
     this.observer.observe(box);
   }
 
-  get pitch() {
-    return Math.round(this.rem * parseFloat(getComputedStyle(document.documentElement).fontSize));
-  }
-
   get total() {
     return this.cache.total;
   }
@@ -56,7 +52,7 @@ export class Rows {
 
   measure() {
     const viewport = this.box.clientHeight - (this.head?.offsetHeight ?? 0);
-    if (viewport > 0) this.scroller.resize({ rows: this.total, pitch: this.pitch, viewport });
+    if (viewport > 0) this.scroller.resize({ rows: this.total, pitch: remPx(this.rem), viewport });
   }
 
   /** Another question, from the top. */

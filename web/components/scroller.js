@@ -5,51 +5,49 @@ import { ScrollTracker, makeScale, reveal, visibleRows } from '../lib/virtual_wi
 import { h } from '../lib/html.js';
 
 const SETTLE_MS = 120;
+/** Rows kept for later use. */
+const SPARE_MOST = 60;
 
 /**
  * @typedef {{row: (index: number, recycled: HTMLElement | null) => HTMLElement, drawn?: (first: number, last: number, fast: boolean) => void,
  *   resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; keep names a row that stays drawn
  */
 export class Scroller {
+  layer = h('div.layer', { role: 'presentation' });
+  rows = 0;
+  pitch = 32;
+  /** Room below the last row that something floating covers. */
+  padEnd = 0;
+  viewport = 0;
+  tracker = new ScrollTracker(makeScale(0, 0));
+  /** @type {Map<number, HTMLElement>} */
+  elements = new Map();
+  /** @type {HTMLElement[]} */
+  spare = [];
+  first = 0;
+  last = -1;
+  velocityAt = { time: 0, virtual: 0 };
+  scrolling = false;
+  fast = false;
+
   /** @param {HTMLElement} box @param {Hooks} hooks */
   constructor(box, hooks) {
     this.box = box;
     this.hooks = hooks;
-    this.spacer = h('div', { class: 'spacer', role: 'presentation' });
-    this.layer = h('div', { class: 'layer', role: 'presentation' });
-    this.spacer.append(this.layer);
+    this.spacer = h('div.spacer', { role: 'presentation' }, this.layer);
     box.append(this.spacer);
-    this.rows = 0;
-    this.pitch = 32;
-    /** Room below the last row that something floating covers. */
-    this.padEnd = 0;
-    this.viewport = 0;
-    this.tracker = new ScrollTracker(makeScale(0, 0));
-    /** @type {Map<number, HTMLElement>} */
-    this.elements = new Map();
-    /** @type {HTMLElement[]} */
-    this.spare = [];
-    this.first = 0;
-    this.last = -1;
-    this.velocityAt = { time: 0, virtual: 0 };
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.settleTimer = undefined;
-    this.frame = 0;
-    this.scrolling = false;
-    this.fast = false;
     box.addEventListener('scroll', () => this.onScroll(), { passive: true });
-    if ('onscrollend' in box) box.addEventListener('scrollend', () => this.settle());
+    box.addEventListener('scrollend', () => this.settle());
   }
 
   /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */
   resize({ rows, pitch, viewport = this.box.clientHeight }) {
     const scale = makeScale(rows * pitch + this.padEnd, viewport);
-    const changedPitch = pitch !== this.pitch;
+    if (pitch !== this.pitch) this.forget();
     Object.assign(this, { rows, pitch, viewport });
     this.spacer.style.height = `${scale.spacer}px`;
     this.write(this.tracker.rescale(scale));
-    if (changedPitch) this.forget();
-    this.draw(false);
+    this.draw();
   }
 
   /** Draw everything anew, such as in another layout. */
@@ -72,8 +70,8 @@ export class Scroller {
     clearTimeout(this.settleTimer);
     this.settleTimer = setTimeout(() => this.settle(), SETTLE_MS);
     const now = performance.now();
-    const moved = Math.abs(this.virtual - this.velocityAt.virtual);
-    const perSecond = (moved / Math.max(1, now - this.velocityAt.time)) * 1000;
+    const { time, virtual } = this.velocityAt;
+    const perSecond = (Math.abs(this.virtual - virtual) / Math.max(1, now - time)) * 1000;
     this.velocityAt = { time: now, virtual: this.virtual };
     this.fast = perSecond > 8 * this.viewport;
     this.draw(this.fast);
@@ -105,7 +103,7 @@ export class Scroller {
   /** @param {number} virtual */
   jump(virtual) {
     this.write(this.tracker.jump(virtual));
-    this.draw(false);
+    this.draw();
   }
 
   /** @param {number} row */
@@ -121,31 +119,27 @@ export class Scroller {
     return { row, px: this.virtual - row * this.pitch };
   }
 
-  /** @param {boolean} fast */
-  draw(fast) {
-    const { first, last } = visibleRows({ offset: this.virtual, viewport: this.viewport, pitch: this.pitch, rows: this.rows });
-    this.first = first;
-    this.last = last;
-    const keep = this.hooks.keep?.() ?? -1;
-    for (const [index, element] of this.elements) {
-      const kept = index === keep && index < this.rows;
-      if ((index < first || index > last) && !kept) {
-        this.elements.delete(index);
-        if (this.spare.length < 60) {
-          // Left in place and out of sight: taking elements out and in again costs layout.
-          element.hidden = true;
-          this.spare.push(element);
-        } else {
-          element.remove();
-        }
-      }
+  draw(fast = false) {
+    const { rows, pitch, hooks, elements, spare } = this;
+    const { first, last } = visibleRows({ offset: this.virtual, viewport: this.viewport, pitch, rows });
+    Object.assign(this, { first, last });
+    const keep = hooks.keep?.() ?? NaN;
+    /** @param {number} index */
+    const wanted = (index) => index < rows && (index === keep || (index >= first && index <= last));
+    for (const [index, element] of elements) {
+      if (wanted(index)) continue;
+      elements.delete(index);
+      // Left in place and out of sight: taking elements out and in again costs layout.
+      element.hidden = true;
+      if (spare.length < SPARE_MOST) spare.push(element);
+      else element.remove();
     }
     // Small offsets inside one moved layer: client rectangles lose odd pixels beyond 2^24.
-    const origin = first * this.pitch;
+    const origin = first * pitch;
     for (let index = first; index <= last; index += 1) this.place(index, origin);
-    if (keep >= 0 && keep < this.rows && (keep < first || keep > last)) this.place(keep, origin);
+    if (wanted(keep)) this.place(keep, origin);
     this.layer.style.transform = `translateY(${origin - this.tracker.delta}px)`;
-    this.hooks.drawn?.(first, last, fast);
+    hooks.drawn?.(first, last, fast);
   }
 
   /** @param {number} index @param {number} origin */
@@ -165,6 +159,6 @@ export class Scroller {
   /** The rows on screen are to be drawn again, in place. */
   redraw() {
     for (const [index, element] of this.elements) this.hooks.row(index, element);
-    this.draw(false);
+    this.draw();
   }
 }

@@ -1,13 +1,14 @@
 // The search field: searches as one types, explains what can be asked for, and says where it looks. The server reads the
 // query; the list here only helps writing it.
 
+import { byId, h, set, show } from '../lib/html.js';
+import { Combobox } from './combobox.js';
 import { speak } from './messages.js';
-import { byId, h, show } from '../lib/html.js';
 
 const REST_MS = 120;
 
 /** Every line runs as it stands. @type {[example: string, meaning: string][]} */
-export const EXAMPLES = [
+const EXAMPLES = [
   ['type:image', 'Pictures; also video, audio, text, 3d, binary'],
   ['ext:png', 'Names that end in .png'],
   ['size:>10mb', 'Larger than 10 MB; also size:1kb..2mb'],
@@ -35,12 +36,10 @@ const VALUES = {
  * @param {{router: import('../router.js').Router, home: () => void}} parts home: back to the listing
  */
 export function searchBox({ router, home }) {
-  const field = /** @type {HTMLInputElement} */ (byId('search-field'));
+  const field = byId('search-field');
   const list = byId('search-list');
   const scope = byId('scope');
-  /** @type {HTMLElement[]} */
-  let options = [];
-  let active = -1;
+  const box = new Combobox(field, list);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
@@ -57,112 +56,96 @@ export function searchBox({ router, home }) {
 
   /** What the end of the text asks for: everything, or the values of one key. */
   function wanted() {
-    const text = field.value.slice(0, field.selectionStart ?? field.value.length);
-    const token = /(?:^|\s)(\?|-?([\w]*):)$/.exec(text);
-    if (!token) return null;
-    const key = token[2] ?? '';
-    const examples = key === '' ? EXAMPLES : [...(VALUES[key] ?? []).map((value) => /** @type {[string, string]} */ ([`${key}:${value}`, ''])),
-      ...EXAMPLES.filter(([example]) => example.startsWith(`${key}:`) && !(VALUES[key] ?? []).includes(example.slice(key.length + 1)))];
-    return examples.length > 0 ? { examples, from: text.length - token[1].length, to: text.length } : null;
+    const text = field.value.slice(0, field.selectionStart ?? undefined);
+    const [, token, key = ''] = /(?:^|\s)(\?|-?([\w]*):)$/.exec(text) ?? [];
+    if (token === undefined) return null;
+    const values = (VALUES[key] ?? []).map((value) => [`${key}:${value}`, '']);
+    const examples = key === '' ? EXAMPLES : [...values, ...EXAMPLES.filter(([example]) => example.startsWith(`${key}:`) && !values.some(([value]) => value === example))];
+    return examples.length > 0 ? { examples, from: text.length - token.length, to: text.length } : null;
   }
 
   function drawList() {
     const asked = wanted();
-    active = -1;
-    field.removeAttribute('aria-activedescendant');
-    field.setAttribute('aria-expanded', String(asked !== null));
     show(list, asked !== null);
-    if (!asked) return;
-    options = asked.examples.map(([example, meaning], i) => h('div', {
-      role: 'option', id: `search-option-${i}`, 'aria-selected': 'false', 'data-testid': 'search-example', 'data-example': example,
-      onmousedown: (/** @type {Event} */ event) => event.preventDefault(), onclick: () => choose(i),
-    }, h('code', {}, example), h('span', {}, meaning)));
-    list.replaceChildren(...options);
-    speak(`${options.length} examples`);
-  }
-
-  /** @param {number} to */
-  function mark(to) {
-    options[active]?.setAttribute('aria-selected', 'false');
-    active = (to + options.length) % options.length;
-    options[active].setAttribute('aria-selected', 'true');
-    options[active].scrollIntoView({ block: 'nearest' });
-    field.setAttribute('aria-activedescendant', options[active].id);
+    list.replaceChildren(...(asked?.examples ?? []).map(([example, meaning], i) => h('div', {
+      role: 'option', id: `search-option-${i}`, testid: 'search-example', 'data-example': example, onclick: () => choose(i),
+    }, h('code', example), h('span', meaning))));
+    box.changed();
+    if (asked) speak(`${asked.examples.length} examples`);
   }
 
   /** @param {number} i */
   function choose(i) {
     const asked = wanted();
     if (!asked) return;
-    const [example] = asked.examples[i];
-    field.value = `${field.value.slice(0, asked.from)}${example}${field.value.slice(asked.to)}`;
+    const { examples, from, to } = asked;
+    const [example] = examples[i];
     field.focus();
+    field.setRangeText(example, from, to);
     // The value waits to be written over by the person's own.
-    const value = asked.from + example.indexOf(':') + 1;
-    field.setSelectionRange(value, asked.from + example.length);
+    field.setSelectionRange(from + example.indexOf(':') + 1, from + example.length);
     closeList();
     search();
   }
 
   function closeList() {
     show(list, false);
-    active = -1;
-    field.setAttribute('aria-expanded', 'false');
-    field.removeAttribute('aria-activedescendant');
+    list.replaceChildren();
+    box.changed();
   }
 
-  field.addEventListener('input', () => {
-    drawList();
-    clearTimeout(timer);
-    timer = setTimeout(search, REST_MS);
-  });
-  field.addEventListener('blur', closeList);
-  byId('search').addEventListener('submit', (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (!list.hidden && active >= 0) {
-      choose(active);
-      return;
-    }
-    search();
-    if (list.hidden) home();
-  });
-  field.addEventListener('keydown', (event) => {
-    const open = !list.hidden;
-    if (event.key === 'Escape') {
-      event.preventDefault();
-      if (open) closeList();
-      else if (field.value === '') home();
-      else {
-        field.value = '';
-        search();
-      }
-    } else if (event.key === 'ArrowDown' || (open && event.key === 'ArrowUp')) {
-      event.preventDefault();
-      if (open) mark(active + (event.key === 'ArrowDown' ? 1 : active < 0 ? 0 : -1));
-      else {
+  set(field, {
+    oninput() {
+      drawList();
+      clearTimeout(timer);
+      timer = setTimeout(search, REST_MS);
+    },
+    onblur: closeList,
+    onkeydown(event) {
+      const open = !list.hidden;
+      const down = event.key === 'ArrowDown';
+      if (event.key === 'Escape') {
+        if (open) closeList();
+        else if (field.value === '') home();
+        else {
+          field.value = '';
+          search();
+        }
+      } else if (open && (down || event.key === 'ArrowUp')) {
+        box.mark(down ? box.active + 1 : Math.max(0, box.active) - 1);
+      } else if (down) {
         search();
         home();
-      }
+      } else return;
+      event.preventDefault();
+    },
+  });
+  byId('search').addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (box.active >= 0) choose(box.active);
+    else {
+      search();
+      if (list.hidden) home();
     }
   });
   byId('search-help').addEventListener('click', () => {
     field.focus();
-    if (!/(^|\s)\?$/.test(field.value)) field.value = field.value ? `${field.value} ?` : '?';
+    if (!/(^|\s)\?$/.test(field.value)) field.value = `${field.value} ?`.trimStart();
     drawList();
   });
 
   // ---- Here or the whole vault
 
-  for (const button of scope.querySelectorAll('button')) {
-    button.addEventListener('mousedown', (event) => event.preventDefault());
-    button.addEventListener('click', () => {
+  set(scope, {
+    onmousedown: (event) => event.preventDefault(),
+    onclick({ target }) {
       const { kind, id } = router.current;
-      const q = field.value.trim();
       const { from } = router.memory;
-      if (button.dataset.scope === 'vault' && kind !== 'home') router.push({ kind: 'home', id: 0, q, details: 0 }, { from: { kind, id } });
-      if (button.dataset.scope === 'here' && kind === 'home' && from) router.push({ kind: from.kind, id: from.id, q, details: 0 });
-    });
-  }
+      const how = { q: field.value.trim(), details: 0 };
+      if (target.dataset.scope === 'vault' && kind !== 'home') router.push({ kind: 'home', id: 0, ...how }, { from: { kind, id } });
+      if (target.dataset.scope === 'here' && kind === 'home' && from) router.push({ ...from, ...how });
+    },
+  });
 
   return {
     focus() {
@@ -170,13 +153,13 @@ export function searchBox({ router, home }) {
       field.select();
     },
     /** The address changed. @param {import('../router.js').Route} route @param {Record<string, any>} memory @param {string} name of the place */
-    draw(route, memory, name) {
-      if (document.activeElement !== field || route.q === '') field.value = route.q === '' && /^[?:]$/.test(field.value) ? field.value : route.q;
-      const here = route.kind === 'project' || route.kind === 'collection';
-      show(scope, here || (route.kind === 'home' && route.q !== '' && memory.from !== undefined));
-      for (const button of scope.querySelectorAll('button')) button.setAttribute('aria-pressed', String((button.dataset.scope === 'here') === here));
+    draw({ kind, q }, memory, name) {
+      if (q === '' ? !/^[?:]$/.test(field.value) : document.activeElement !== field) field.value = q;
+      const here = kind === 'project' || kind === 'collection';
+      show(scope, here || (kind === 'home' && q !== '' && memory.from !== undefined));
+      for (const button of scope.children) set(button, { 'aria-pressed': (button.dataset.scope === 'here') === here });
       field.placeholder = here ? `Search in ${name}` : 'Search this vault';
-      field.setAttribute('aria-label', field.placeholder);
+      set(field, { label: field.placeholder });
     },
   };
 }

@@ -2,6 +2,8 @@
 // server that is busy making others is asked again later; what has no picture stays as it is drawn without one.
 
 import { addressOf, api } from '../api.js';
+import { soon } from '../lib/html.js';
+import { keyOfPlace, kindOfPlace } from '../lib/tree_model.js';
 
 const AT_ONCE = 3;
 const BUSY_TRIES = 6;
@@ -24,24 +26,27 @@ export function pictureOf(asset, px) {
 }
 
 export class Thumbs {
+  /** @type {Map<HTMLImageElement, string>} insertion order is the order of asking */
+  waiting = new Map();
+  /** @type {Set<HTMLImageElement>} */
+  running = new Set();
+  /** Addresses that have no picture after all. @type {Set<string>} */
+  broken = new Set();
+  /** How often an address was put off. @type {Map<string, number>} */
+  tries = new Map();
+  /** @type {WeakSet<Element>} */
+  seen = new WeakSet();
+  held = false;
+  /** CSS pixels of a tile's longer side. */
+  px = 160;
+  /** @type {Map<string, Promise<import('../api.js').Asset[] | null>>} */
+  folders = new Map();
+  /** @type {Promise<any>} one question at a time */
+  folderTurn = Promise.resolve();
+
   constructor() {
-    /** @type {Map<HTMLImageElement, string>} insertion order is the order of asking */
-    this.waiting = new Map();
-    /** @type {Set<HTMLImageElement>} */
-    this.running = new Set();
-    /** Addresses that have no picture after all. @type {Set<string>} */
-    this.broken = new Set();
-    /** How often an address was put off. @type {Map<string, number>} */
-    this.tries = new Map();
-    /** @type {WeakSet<Element>} */
-    this.seen = new WeakSet();
-    this.held = false;
-    /** CSS pixels of a tile's longer side. */
-    this.px = 160;
-    /** @type {Map<string, Promise<import('../api.js').Asset[]>>} */
-    this.folders = new Map();
-    /** @type {Promise<any>} one question at a time */
-    this.folderTurn = Promise.resolve();
+    /** After the drawing that asked: then it is known what can be seen. */
+    this.soon = soon(() => setTimeout(() => this.advance()));
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         if (isIntersecting) this.seen.add(target);
@@ -78,21 +83,21 @@ export class Thumbs {
    * @param {any} folder a project or a collection @param {() => boolean} still is it looked at? @param {(assets: import('../api.js').Asset[]) => void} show
    */
   inside(folder, still, show) {
-    const key = `${'project_id' in folder ? 'c' : 'p'}${folder.id}:${folder.assets}:${folder.collections}`;
+    const { id, assets, collections } = folder;
+    const key = `${keyOfPlace(folder)}:${assets}:${collections}`;
+    const question = { offset: 0, limit: FOLDER_PICTURES, q: 'type:image', sort: 'name' };
     setTimeout(async () => {
       if (!still()) return;
-      let found = this.folders.get(key);
-      if (!found) {
-        const ask = () => (still() ? api.assets({ kind: 'project_id' in folder ? 'collection' : 'project', id: folder.id }, { offset: 0, limit: FOLDER_PICTURES, q: 'type:image', sort: 'name' }).then(({ assets }) => assets) : null);
-        found = /** @type {Promise<any>} */ (this.folderTurn.then(ask));
-        this.folderTurn = found.catch(() => {});
+      if (!this.folders.has(key)) {
+        const found = this.folderTurn.then(async () => (still() ? (await api.assets({ kind: kindOfPlace(folder), id }, question)).assets : null)).catch(() => null);
+        this.folderTurn = found;
         this.folders.set(key, found);
-        found.then((assets) => assets ?? this.folders.delete(key), () => this.folders.delete(key));
+        found.then((pictures) => pictures ?? this.folders.delete(key));
         const [oldest] = this.folders.keys();
         if (this.folders.size > FOLDERS_KEPT) this.folders.delete(oldest);
       }
-      const assets = await found.catch(() => null);
-      if (assets && still()) show(assets);
+      const pictures = await this.folders.get(key);
+      if (pictures && still()) show(pictures);
     }, this.folders.has(key) ? 0 : FOLDER_REST_MS);
   }
 
@@ -102,64 +107,46 @@ export class Thumbs {
     if (!held) this.soon();
   }
 
-  /** After the drawing that asked: then it is known what can be seen. */
-  soon() {
-    if (this.due) return;
-    this.due = true;
-    requestAnimationFrame(() => setTimeout(() => {
-      this.due = false;
-      this.advance();
-    }));
-  }
-
   advance() {
     while (!this.held && this.running.size < AT_ONCE && this.waiting.size > 0) {
-      let next = null;
-      for (const image of this.waiting.keys()) {
-        if (this.seen.has(image)) {
-          next = image;
-          break;
-        }
-        next ??= image;
-      }
-      const image = /** @type {HTMLImageElement} */ (next);
+      const image = this.waiting.keys().find((each) => this.seen.has(each)) ?? this.waiting.keys().next().value;
       // A row kept for later use is drawn nowhere; it will ask again for what it shows then.
       if (!this.seen.has(image) && !image.checkVisibility()) this.cancel(image);
       else this.start(image);
     }
   }
 
-  /** @param {HTMLImageElement} image */
+  /** @param {any} image */
   start(image) {
-    const address = /** @type {string} */ (this.waiting.get(image));
+    const address = this.waiting.get(image) ?? '';
     this.waiting.delete(image);
     this.running.add(image);
+    const wanted = () => image.dataset.address === address;
     const done = () => {
       if (this.running.delete(image)) this.advance();
     };
     image.onload = () => {
-      if (image.dataset.address !== address) return;
+      if (!wanted()) return;
       image.classList.add('ready');
       this.tries.delete(address);
       done();
     };
     image.onerror = async () => {
-      if (image.dataset.address !== address) return;
+      if (!wanted()) return;
       image.removeAttribute('src');
       const { status, retryAfter } = await api.tell(address).catch(() => ({ status: 0, retryAfter: 0 }));
       const tries = (this.tries.get(address) ?? 0) + 1;
       this.tries.set(address, tries);
-      const later = status === 0 || status === 429 || status === 503;
-      if (!later || tries > BUSY_TRIES) this.broken.add(address);
-      else if (image.dataset.address === address) setTimeout(() => this.again(image, address), Math.max(retryAfter * 1000, BUSY_LEAST_MS * tries));
-      if (image.dataset.address === address) done();
+      if (tries > BUSY_TRIES || ![0, 429, 503].includes(status)) this.broken.add(address);
+      else if (wanted()) setTimeout(() => wanted() && this.again(image, address), Math.max(retryAfter * 1000, BUSY_LEAST_MS * tries));
+      if (wanted()) done();
     };
     image.src = address;
   }
 
   /** @param {HTMLImageElement} image @param {string} address */
   again(image, address) {
-    if (image.dataset.address !== address || this.running.has(image)) return;
+    if (this.running.has(image)) return;
     this.waiting.set(image, address);
     this.advance();
   }

@@ -1,8 +1,10 @@
 // The tree of places: projects and their collections, loaded as they are opened. Focus alone opens no place, Enter does.
 
-import { count as grouped, visibleName, visiblePieces } from '../lib/format.js';
-import { h, icon } from '../lib/html.js';
+import { Emitter } from '../lib/emitter.js';
+import { count as grouped, visibleName } from '../lib/format.js';
+import { differs, h, icon, pieceNodes, remPx, set } from '../lib/html.js';
 import { treeRows, typeAhead } from '../lib/tree_model.js';
+import { clamp, reveal, visibleRows } from '../lib/virtual_window.js';
 import { nameField } from './name_field.js';
 
 const DEPTH_DRAWN_MOST = 10;
@@ -10,37 +12,44 @@ const BUFFER_MS = 800;
 const DROP_OPENS_MS = 600;
 
 /** Fires `go` {kind, id}, `made` {kind, id}. */
-export class Tree extends EventTarget {
+export class Tree extends Emitter {
+  /** @type {Set<string>} */
+  open = new Set();
+  /** @type {Set<number>} projects whose collections could not be loaded */
+  failed = new Set();
+  current = 'home';
+  focused = 'home';
+  /** @type {import('../lib/tree_model.js').TreeRow[]} */
+  rows = [];
+  /** @type {Map<string, HTMLElement>} */
+  drawn = new Map();
+  /** @type {{after: string, field: ReturnType<typeof nameField>} | null} */
+  naming = null;
+  buffer = { text: '', at: 0 };
+  /** What has a height that counts. */
+  sizes = new ResizeObserver(() => this.draw());
+
   /** @param {{box: HTMLElement, element: HTMLElement, places: import('../state.js').Places}} parts */
   constructor({ box, element, places }) {
     super();
     this.box = box;
     this.element = element;
     this.places = places;
-    /** @type {Set<string>} */
-    this.open = new Set();
-    /** @type {Set<number>} projects whose collections could not be loaded */
-    this.failed = new Set();
-    this.current = 'home';
-    this.focused = 'home';
-    /** @type {import('../lib/tree_model.js').TreeRow[]} */
-    this.rows = [];
-    /** @type {Map<string, HTMLElement>} */
-    this.drawn = new Map();
-    /** @type {{after: string, field: ReturnType<typeof nameField>} | null} */
-    this.naming = null;
-    this.buffer = { text: '', at: 0 };
-    places.addEventListener('change', () => this.draw());
-    box.addEventListener('scroll', () => this.draw(), { passive: true });
-    new ResizeObserver(() => this.draw()).observe(box);
-    element.addEventListener('keydown', (event) => this.onKey(event));
-    element.addEventListener('click', (event) => this.onClick(event));
-    element.addEventListener('focus', () => this.draw());
+    const draw = () => this.draw();
+    places.addEventListener('change', draw);
+    box.addEventListener('scroll', draw, { passive: true });
+    this.sizes.observe(box);
+    set(element, { onfocus: draw, onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event) });
     this.draw();
   }
 
-  pitch() {
-    return matchMedia('(pointer: coarse)').matches ? 44 : Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 1.75);
+  get pitch() {
+    return matchMedia('(pointer: coarse)').matches ? 44 : remPx(1.75);
+  }
+
+  /** @param {string | null | undefined} key */
+  find(key) {
+    return this.rows.find((row) => row.key === key);
   }
 
   /** The place shown in main; its ancestors open. @param {string} key @param {string[]} ancestors */
@@ -48,13 +57,10 @@ export class Tree extends EventTarget {
     const moved = key !== this.current;
     this.current = key;
     for (const ancestor of ancestors) this.expand(ancestor);
-    if (!moved && this.drawn.has(key)) {
-      this.draw();
-      return;
-    }
     if (moved && key) this.focused = key;
+    const there = !moved && this.drawn.has(key);
     this.draw();
-    this.reveal(key);
+    if (!there) this.reveal(key);
   }
 
   /** @param {string} key */
@@ -71,13 +77,12 @@ export class Tree extends EventTarget {
 
   /** @param {string} key */
   toggle(key) {
-    if (this.open.has(key)) this.open.delete(key);
-    else this.expand(key);
+    if (!this.open.delete(key)) this.expand(key);
     this.draw();
   }
 
   draw() {
-    const { places } = this;
+    const { places, naming, box, pitch } = this;
     this.rows = treeRows({
       projects: places.projects,
       children: (projectId, parentId) => places.children(projectId, parentId),
@@ -85,83 +90,66 @@ export class Tree extends EventTarget {
       loaded: (projectId) => places.branches.has(projectId),
       failed: this.failed,
     });
-    if (!this.rows.some((row) => row.key === this.focused)) this.focused = this.current;
-    const pitch = this.pitch();
-    const gapAfter = this.naming ? this.rows.findIndex((row) => row.key === this.naming?.after) : -1;
-    const gap = this.naming && gapAfter >= 0 ? this.naming.field.element.offsetHeight : 0;
-    const first = Math.max(0, Math.floor((this.box.scrollTop - gap) / pitch) - 10);
-    const last = Math.min(this.rows.length - 1, Math.ceil((this.box.scrollTop + this.box.clientHeight) / pitch) + 10);
+    const { rows } = this;
+    if (!this.find(this.focused)) this.focused = this.current;
+    const gapAfter = naming ? rows.findIndex(({ key }) => key === naming.after) : -1;
+    const gap = naming && gapAfter >= 0 ? naming.field.element.offsetHeight : 0;
+    const { first, last } = visibleRows({ offset: box.scrollTop - gap, viewport: box.clientHeight + gap, pitch, rows: rows.length, overscan: 10 });
     const wanted = new Set();
-    for (let i = 0; i < this.rows.length; i += 1) {
-      const row = this.rows[i];
-      if ((i < first || i > last) && row.key !== this.focused) continue;
+    rows.forEach((row, i) => {
+      if ((i < first || i > last) && row.key !== this.focused) return;
       wanted.add(row.key);
-      this.drawRow(row, i * pitch + (gapAfter >= 0 && i > gapAfter ? gap : 0), pitch);
-    }
+      this.drawRow(row, i * pitch + (i > gapAfter ? gap : 0), pitch);
+    });
     for (const [key, element] of this.drawn) {
       if (wanted.has(key)) continue;
       element.remove();
       this.drawn.delete(key);
     }
-    this.element.style.height = `${this.rows.length * pitch + gap}px`;
-    this.element.setAttribute('aria-activedescendant', `place-${this.focused.replace('/', '-')}`);
-    if (this.naming && gapAfter >= 0) {
-      const level = this.rows[gapAfter].level;
-      const { style } = this.naming.field.element;
-      style.top = `${(gapAfter + 1) * pitch + 6}px`;
-      style.left = `${6 + Math.min(level, DEPTH_DRAWN_MOST) * 14}px`;
+    this.element.style.height = `${rows.length * pitch + gap}px`;
+    set(this.element, { 'aria-activedescendant': idOf(this.focused) });
+    if (naming && gapAfter >= 0) {
+      Object.assign(naming.field.element.style, { top: `${(gapAfter + 1) * pitch + 6}px`, left: `${6 + Math.min(rows[gapAfter].level, DEPTH_DRAWN_MOST) * 14}px` });
     }
   }
 
   /** @param {import('../lib/tree_model.js').TreeRow} row @param {number} top @param {number} pitch */
-  drawRow(row, top, pitch) {
-    let element = this.drawn.get(row.key);
+  drawRow({ key, kind, name, level, setSize, position, count, expandable, expanded, busy, failed }, top, pitch) {
+    /** @type {any} */
+    let element = this.drawn.get(key);
     if (!element) {
-      element = h('div', { class: 'place', role: 'treeitem', id: `place-${row.key.replace('/', '-')}`, 'data-testid': 'place', 'data-place': row.key });
-      this.drawn.set(row.key, element);
+      element = h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key });
+      this.drawn.set(key, element);
       this.element.append(element);
     }
     element.style.top = `${top}px`;
     element.style.setProperty('--place-row', `${pitch}px`);
-    element.style.setProperty('--depth', String(Math.min(row.level, DEPTH_DRAWN_MOST) - 1));
-    element.classList.toggle('current', row.key === this.current);
-    element.classList.toggle('focused', row.key === this.focused);
-    element.classList.toggle('failed', row.failed);
-    const state = { 'aria-level': row.level, 'aria-setsize': row.setSize, 'aria-posinset': row.position };
-    for (const [name, value] of Object.entries(state)) element.setAttribute(name, String(value));
-    element.setAttribute('aria-selected', String(row.key === this.current));
-    if (row.key === this.current) element.setAttribute('aria-current', 'page');
-    else element.removeAttribute('aria-current');
-    if (row.expandable) element.setAttribute('aria-expanded', String(row.expanded));
-    else element.removeAttribute('aria-expanded');
-    element.setAttribute('aria-busy', String(row.busy));
-    const look = JSON.stringify([row.name, row.count, row.expandable, row.busy, row.failed]);
-    if (element.dataset.look === look) return;
-    element.dataset.look = look;
-    element.title = visibleName(row.name);
-    const glyph = row.kind === 'home' ? 'seal' : row.kind === 'project' ? 'project' : 'collection';
-    element.replaceChildren(...[
-      h('span', { class: 'twist', 'data-twist': row.expandable }, row.busy ? h('span', { class: 'spinner' }) : row.expandable && icon('chevron')),
-      h('span', { class: 'glyph' }, icon(glyph)),
-      h('bdi', { class: 'label', dir: 'auto' }, ...visiblePieces(row.name).map((piece) => (piece.hidden ? h('span', { class: 'hidden-char' }, piece.text) : piece.text))),
-      row.failed ? h('span', { class: 'count' }, 'Retry') : row.count > 0 && h('span', { class: 'count' },
-        h('span', { class: 'visually-hidden' }, ', '), grouped(row.count), h('span', { class: 'visually-hidden' }, row.count === 1 ? ' asset' : ' assets')),
-      row.kind !== 'home' && h('button', {
-        // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
-        type: 'button', class: 'plain plus', tabindex: '-1', 'aria-hidden': 'true', 'data-plus': true, 'data-testid': 'new-collection',
-        title: 'New collection here',
-      }, icon('add')),
-    ].filter(Boolean));
+    element.style.setProperty('--depth', String(Math.min(level, DEPTH_DRAWN_MOST) - 1));
+    const current = key === this.current;
+    element.className = ['place', current && 'current', key === this.focused && 'focused', failed && 'failed', key === this.hovered && 'drop'].filter(Boolean).join(' ');
+    set(element, {
+      'aria-level': level, 'aria-setsize': setSize, 'aria-posinset': position, 'aria-selected': current, 'aria-current': current ? 'page' : null,
+      'aria-expanded': expandable ? expanded : null, 'aria-busy': busy,
+    });
+    if (!differs(element, name, count, expandable, busy, failed)) return;
+    element.title = visibleName(name);
+    /** @param {string} text */
+    const hidden = (text) => h('span.visually-hidden', text);
+    element.replaceChildren(
+      h('span.twist', busy ? h('span.spinner') : expandable && icon('chevron')),
+      h('span.glyph', icon(kind === 'home' ? 'seal' : kind)),
+      h('bdi.label.one-line', { dir: 'auto' }, pieceNodes(name)),
+      h('span.count', failed ? 'Retry' : count > 0 && [hidden(', '), grouped(count), hidden(count === 1 ? ' asset' : ' assets')]),
+      // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
+      kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, testid: 'new-collection', title: 'New collection here' }, icon('add')));
   }
 
   /** @param {string} key */
   reveal(key) {
     const at = this.rows.findIndex((row) => row.key === key);
     if (at < 0) return;
-    const pitch = this.pitch();
-    const top = at * pitch;
-    if (top < this.box.scrollTop) this.box.scrollTop = top;
-    else if (top + pitch * 2 > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top + pitch * 2 - this.box.clientHeight;
+    const { box, pitch } = this;
+    box.scrollTop = reveal({ offset: box.scrollTop, viewport: box.clientHeight, top: at * pitch, height: pitch, padEnd: pitch });
     this.draw();
   }
 
@@ -172,84 +160,80 @@ export class Tree extends EventTarget {
     this.reveal(key);
   }
 
-  /** @param {MouseEvent} event */
-  onClick(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
-    const element = /** @type {HTMLElement | null} */ (target.closest('[data-place]'));
-    const row = element && this.rows.find((candidate) => candidate.key === element.dataset.place);
+  /** @param {any} event */
+  onClick({ target }) {
+    const row = this.find(target.closest('[data-place]')?.dataset.place);
     if (!row) return;
     this.focused = row.key;
-    if (target.closest('[data-plus]')) this.name(row.key);
-    else if (row.failed) this.toggleAgain(row.key);
-    else if (target.closest('[data-twist]')) this.toggle(row.key);
+    if (target.closest('.plus')) this.name(row.key);
+    else if (row.failed) {
+      this.expand(row.key);
+      this.draw();
+    } else if (row.expandable && target.closest('.twist')) this.toggle(row.key);
     else this.go(row);
   }
 
-  /** @param {string} key */
-  toggleAgain(key) {
-    this.expand(key);
-    this.draw();
-  }
-
   /** @param {import('../lib/tree_model.js').TreeRow} row */
-  go(row) {
-    if (row.key === this.current && row.expandable) this.toggle(row.key);
+  go({ key, expandable, kind, id }) {
+    if (key === this.current && expandable) this.toggle(key);
     this.draw();
-    this.dispatchEvent(new CustomEvent('go', { detail: { kind: row.kind, id: row.id } }));
+    this.emit('go', { kind, id });
   }
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
     if (event.target !== this.element || event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = Math.max(0, this.rows.findIndex((row) => row.key === this.focused));
-    const row = this.rows[at];
+    const { rows } = this;
+    const at = Math.max(0, rows.findIndex(({ key }) => key === this.focused));
+    const row = rows[at];
+    const { key, expandable, expanded, parent } = row;
     /** @param {number} index */
-    const to = (index) => this.focusOn(this.rows[Math.min(Math.max(0, index), this.rows.length - 1)].key);
-    switch (event.key) {
-      case 'ArrowDown': to(at + 1); break;
-      case 'ArrowUp': to(at - 1); break;
-      case 'Home': to(0); break;
-      case 'End': to(this.rows.length - 1); break;
-      case 'ArrowRight':
-        if (row.expandable && !row.expanded) this.toggle(row.key);
-        else if (row.expanded) to(at + 1);
-        break;
-      case 'ArrowLeft':
-        if (row.expanded) this.toggle(row.key);
-        else if (row.parent) this.focusOn(row.parent);
-        break;
-      case 'Enter':
-      case ' ': this.go(row); break;
-      case '*':
-        for (const sibling of this.rows) if (sibling.parent === row.parent && sibling.expandable) this.expand(sibling.key);
+    const to = (index) => this.focusOn(rows[clamp(index, 0, rows.length - 1)].key);
+    const go = () => this.go(row);
+    /** @type {Record<string, () => void>} */
+    const acts = {
+      ArrowDown: () => to(at + 1),
+      ArrowUp: () => to(at - 1),
+      Home: () => to(0),
+      End: () => to(rows.length - 1),
+      ArrowRight() {
+        if (expanded) to(at + 1);
+      },
+      ArrowLeft: () => parent && this.focusOn(parent),
+      Enter: go,
+      ' ': go,
+      '*': () => {
+        for (const sibling of rows) if (sibling.parent === parent && sibling.expandable) this.expand(sibling.key);
         this.draw();
-        break;
-      default: {
-        if (event.key.length !== 1 || !/[\p{L}\p{N}]/u.test(event.key)) return;
-        this.buffer = { text: event.timeStamp - this.buffer.at < BUFFER_MS ? this.buffer.text + event.key : event.key, at: event.timeStamp };
-        const found = typeAhead(this.rows, this.buffer.text.length === 1 ? at + 1 : at, this.buffer.text);
-        if (found >= 0) to(found);
-      }
-    }
+      },
+    };
+    if (event.key === (expanded ? 'ArrowLeft' : expandable && 'ArrowRight')) this.toggle(key);
+    else if (acts[event.key]) acts[event.key]();
+    else if (event.key.length === 1 && /[\p{L}\p{N}]/u.test(event.key)) {
+      this.buffer = { text: event.timeStamp - this.buffer.at < BUFFER_MS ? this.buffer.text + event.key : event.key, at: event.timeStamp };
+      const { text } = this.buffer;
+      const found = typeAhead(rows, text.length === 1 ? at + 1 : at, text);
+      if (found >= 0) to(found);
+    } else return;
     event.preventDefault();
   }
 
   /** Opens the field for a new project ("home") or a new collection inside a row. @param {string} key */
   name(key) {
     this.stopNaming();
-    const row = this.rows.find((candidate) => candidate.key === key);
+    const row = this.find(key);
     if (!row) return;
-    const home = row.kind === 'home';
-    if (row.expandable && !row.expanded) this.toggle(row.key);
+    const kind = row.kind === 'home' ? 'project' : 'collection';
+    if (row.expandable && !row.expanded) this.toggle(key);
     const field = nameField({
-      label: home ? 'Name of the project' : 'Name of the collection',
+      label: `Name of the ${kind}`,
       create: async (name) => {
-        const made = home
+        const { id } = kind === 'project'
           ? await this.places.createProject(name)
           : await this.places.createCollection(row.projectId, row.kind === 'project' ? null : row.id, name);
-        if (!home) this.expand(row.key);
+        if (kind !== 'project') this.expand(key);
         this.stopNaming();
-        this.dispatchEvent(new CustomEvent('made', { detail: { kind: home ? 'project' : 'collection', id: made.id } }));
+        this.emit('made', { kind, id });
       },
       cancel: () => this.stopNaming(),
     });
@@ -257,16 +241,17 @@ export class Tree extends EventTarget {
     this.box.append(field.element);
     this.draw();
     this.reveal(key);
-    new ResizeObserver(() => this.draw()).observe(field.element);
+    this.sizes.observe(field.element);
     field.input.focus();
   }
 
   stopNaming() {
     if (!this.naming) return;
-    const { field } = this.naming;
+    const { element } = this.naming.field;
     this.naming = null;
-    const hadFocus = field.element.contains(document.activeElement);
-    field.element.remove();
+    const hadFocus = element.contains(document.activeElement);
+    this.sizes.unobserve(element);
+    element.remove();
     if (hadFocus) this.element.focus({ preventScroll: true });
     this.draw();
   }
@@ -274,14 +259,18 @@ export class Tree extends EventTarget {
   /** A drag rests over a row: mark it, and open it after a while. @param {string | null} key */
   hover(key) {
     if (key === this.hovered) return;
-    if (this.hovered) this.drawn.get(this.hovered)?.classList.remove('drop');
     clearTimeout(this.hoverTimer);
     this.hovered = key;
+    this.draw();
     if (!key) return;
-    this.drawn.get(key)?.classList.add('drop');
     this.hoverTimer = setTimeout(() => {
-      const row = this.rows.find((candidate) => candidate.key === key);
+      const row = this.find(key);
       if (row?.expandable && !row.expanded) this.toggle(key);
     }, DROP_OPENS_MS);
   }
+}
+
+/** Of the element of a row. @param {string} key */
+function idOf(key) {
+  return `place-${key.replace('/', '-')}`;
 }

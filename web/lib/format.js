@@ -22,8 +22,7 @@ export function bytes(n) {
     value /= 1000;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
-  const text = value.toFixed(digits).replace(/\.0$/, '');
+  const text = value.toFixed(value >= 99.95 ? 0 : 1).replace(/\.0$/, '');
   return `${text} ${SIZE_UNITS[unit]}`;
 }
 
@@ -43,21 +42,17 @@ export function dayAndTime(unixMs) {
 
 /** Rounded on purpose: a time left that changes each second is read as noise. @param {number} seconds */
 export function timeLeft(seconds) {
-  if (!Number.isFinite(seconds) || seconds < 0) return '';
+  if (!Number.isFinite(seconds)) return '';
   if (seconds < 10) return 'a few seconds';
   if (seconds < 60) return `about ${Math.ceil(seconds / 10) * 10} s`;
-  if (seconds < 3600) return `about ${Math.round(seconds / 60)} min`;
-  if (seconds < 172800) return `about ${Math.round(seconds / 3600)} h`;
-  return `about ${Math.round(seconds / 86400)} days`;
+  const [length, word] = seconds < 3600 ? [60, 'min'] : seconds < 172_800 ? [3600, 'h'] : [86_400, 'days'];
+  return `about ${Math.round(seconds / length)} ${word}`;
 }
 
 /** "3:07", "1:02:09". @param {number} seconds */
 export function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const s = String(whole % 60).padStart(2, '0');
-  const m = Math.floor(whole / 60) % 60;
-  const h = Math.floor(whole / 3600);
-  return h > 0 ? `${h}:${String(m).padStart(2, '0')}:${s}` : `${m}:${s}`;
+  const [h, m, s] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) => String(Math.floor(part)));
+  return [...(h > 0 ? [h, m.padStart(2, '0')] : [m]), s.padStart(2, '0')].join(':');
 }
 
 /**
@@ -74,7 +69,7 @@ export function splitName(name) {
 
 // Control characters, line separators, direction overrides and invisible ones: each would let a name pose as another.
 // The joiners U+200C and U+200D stay out: scripts and emoji need them.
-const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/u;
+const HIDDEN = /([\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb])/u;
 
 /**
  * A name as pieces that may be shown: plain text, and codes for characters one could not see.
@@ -82,21 +77,9 @@ const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\
  * @returns {{text: string, hidden: boolean}[]}
  */
 export function visiblePieces(name) {
-  /** @type {{text: string, hidden: boolean}[]} */
-  const pieces = [];
-  let plain = '';
-  for (const char of name) {
-    if (HIDDEN.test(char)) {
-      if (plain) pieces.push({ text: plain, hidden: false });
-      plain = '';
-      const code = /** @type {number} */ (char.codePointAt(0));
-      pieces.push({ text: `U+${code.toString(16).toUpperCase().padStart(4, '0')}`, hidden: true });
-    } else {
-      plain += char;
-    }
-  }
-  if (plain || pieces.length === 0) pieces.push({ text: plain, hidden: false });
-  return pieces;
+  return name.split(HIDDEN).map((piece, i) => (i % 2 === 0 ? { text: piece, hidden: false }
+    : { text: `U+${piece.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}`, hidden: true }))
+    .filter(({ text }, _, { length }) => text || length === 1);
 }
 
 /** The same as one string, for attributes and speech. @param {string} name */
@@ -123,6 +106,5 @@ export const TYPES = Object.keys(TYPE_WORDS);
 
 /** @param {string} type @param {boolean} [many] */
 export function typeWord(type, many = false) {
-  const words = TYPE_WORDS[/** @type {keyof typeof TYPE_WORDS} */ (type)] ?? ['Other', 'Other'];
-  return words[many ? 1 : 0];
+  return (TYPE_WORDS[type] ?? TYPE_WORDS.binary)[many ? 1 : 0];
 }

@@ -2,9 +2,14 @@
 
 export const ROW_BYTES = 16;
 
+/** Two hex digits for each byte. @param {Iterable<number>} bytes @param {string} [between] */
+export function hexOf(bytes, between = '') {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(between);
+}
+
 /** As wide as the largest offset of the file needs, at least 8 digits. @param {number} size */
 export function offsetDigits(size) {
-  return Math.max(8, Math.max(0, size - 1).toString(16).length);
+  return Math.max(8, (size - 1).toString(16).length);
 }
 
 /** @param {number} offset @param {number} digits */
@@ -14,11 +19,7 @@ export function offsetText(offset, digits) {
 
 /** "89 50 4e 47  0d 0a 1a 0a", the halves set apart. @param {Uint8Array} row at most 16 bytes */
 export function hexText(row) {
-  let text = '';
-  row.forEach((byte, i) => {
-    text += `${i === 0 ? '' : i === 8 ? '  ' : ' '}${byte.toString(16).padStart(2, '0')}`;
-  });
-  return text;
+  return [row.subarray(0, 8), row.subarray(8)].filter(({ length }) => length > 0).map((half) => hexOf(half, ' ')).join('  ');
 }
 
 /** Printable ASCII as it is, everything else as a dot. @param {Uint8Array} row */
@@ -31,12 +32,10 @@ export function asciiText(row) {
  * @param {string} text @param {number} size @returns {number | null} null where it is none within the file
  */
 export function readOffset(text, size) {
-  const plain = text.trim().toLowerCase().replace(/[\s,_]/g, '');
-  const percent = /^(\d+(?:\.\d+)?)%$/.exec(plain);
-  const hex = /^(?:0x([0-9a-f]+)|([0-9a-f]+)h)$/.exec(plain);
-  let offset = NaN;
-  if (percent && Number(percent[1]) <= 100) offset = Math.floor((Number(percent[1]) / 100) * Math.max(0, size - 1));
-  else if (hex) offset = parseInt(hex[1] ?? hex[2], 16);
-  else if (/^\d+$/.test(plain)) offset = Number(plain);
-  return Number.isSafeInteger(offset) && offset >= 0 && offset < size ? offset : null;
+  const plain = text.toLowerCase().replace(/[\s,_]/g, '');
+  const [, percent, hex, hexToo, decimal] = /^(?:(\d+(?:\.\d+)?)%|0x([0-9a-f]+)|([0-9a-f]+)h|(\d+))$/.exec(plain) ?? [];
+  let offset = Number(decimal);
+  if (percent) offset = percent <= 100 ? Math.floor((percent / 100) * (size - 1)) : NaN;
+  else if (hex ?? hexToo) offset = parseInt(hex ?? hexToo, 16);
+  return offset < size ? offset : null;
 }

@@ -4,37 +4,74 @@ import { splitName, visibleName, visiblePieces } from './format.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+/** Names that stand for one or two attributes each. @type {Record<string, string[]>} */
+const SHORT = { label: ['aria-label'], testid: ['data-testid'], tip: ['title', 'aria-label'] };
+
 /**
- * `h('button', {class: 'solid', 'aria-label': 'Close', onclick: close}, icon('close'))`. Keys that begin with `on` become
- * listeners, `class` the class, true and false set and leave out an attribute; everything else is an attribute.
- * @param {string} tag
- * @param {Record<string, any>} [props]
- * @param {...(Node | string | number | null | undefined | false)} children
- * @returns {any}
+ * Gives an element what it is to have: keys that begin with `on` become listeners; everything else is an attribute, which
+ * null, undefined and false take away. States (`aria-…`) are words: true and false are written.
+ * What an element has already is not written again.
+ * @param {any} element @param {Record<string, any>} props
  */
-export function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
+export function set(element, props) {
   for (const [key, value] of Object.entries(props)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith('on')) element.addEventListener(key.slice(2), value);
-    else if (key === 'class') element.className = value;
-    else element.setAttribute(key, value === true ? '' : String(value));
-  }
-  for (const child of children) {
-    if (child === null || child === undefined || child === false) continue;
-    element.append(typeof child === 'number' ? String(child) : child);
+    if (key.startsWith('on')) {
+      element.addEventListener(key.slice(2), value);
+      continue;
+    }
+    for (const name of SHORT[key] ?? [key]) {
+      const words = value === true && !name.startsWith('aria-') ? '' : value === false && name.startsWith('aria-') ? 'false' : value;
+      if (words === null || words === undefined || words === false) element.removeAttribute(name);
+      else if (element.getAttribute(name) !== String(words)) element.setAttribute(name, words);
+    }
   }
   return element;
 }
 
-/** @param {string} name of a symbol in the sprite of index.html */
-export function icon(name) {
+/**
+ * `h('button.solid', { testid: 'close', onclick: close }, icon('close'), 'Close')`. Classes follow the tag; `set` says what
+ * the properties may be, which may be left out. Children that are null, undefined or false are left out, and lists are taken
+ * apart.
+ * @param {string} name
+ * @param {...any} children the first may be the properties
+ * @returns {any}
+ */
+export function h(name, ...children) {
+  const [tag, ...classes] = name.split('.');
+  const element = document.createElement(tag);
+  if (tag === 'button') element.type = 'button';
+  if (classes.length > 0) element.className = classes.join(' ');
+  if (children[0]?.constructor === Object) set(element, children.shift());
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** A button that is a sign only. @param {string} glyph @param {string} tip @param {() => void} onclick @param {Record<string, any>} [more] */
+export function iconButton(glyph, tip, onclick, more) {
+  return h('button.plain', { tip, onclick, ...more }, icon(glyph));
+}
+
+/** A line to type into. @param {Record<string, any>} props */
+export function textField(props) {
+  return h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false', ...props });
+}
+
+/** Where it is said that something failed. @param {string} [text] */
+export function problem(text = '') {
+  return h('p.problem', { role: 'alert' }, text);
+}
+
+/** @param {string} name of a shape in the sprite of index.html @param {string} [size] 'big' */
+export function icon(name, size = '') {
   const svg = document.createElementNS(SVG, 'svg');
-  svg.setAttribute('class', 'icon');
-  svg.setAttribute('aria-hidden', 'true');
-  svg.append(document.createElementNS(SVG, 'use'));
+  set(svg, { class: `icon ${size}`, viewBox: '0 0 16 16', 'aria-hidden': true }).append(document.createElementNS(SVG, 'use'));
   setIcon(svg, name);
   return svg;
+}
+
+/** The signs that index.html asks for. */
+export function drawIcons() {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('[data-icon]'))) element.prepend(icon(element.dataset.icon ?? ''));
 }
 
 /** @param {Element} svg @param {string} name */
@@ -49,19 +86,17 @@ export function setIcon(svg, name) {
  */
 export function nameNode(name) {
   const { stem, extension } = splitName(name);
-  return h('bdi', { class: 'name', dir: 'auto' },
-    h('span', { class: 'stem' }, ...pieceNodes(stem)),
-    extension && h('span', { class: 'extension' }, ...pieceNodes(extension)));
+  return h('bdi.name', { dir: 'auto' }, h('span.stem', pieceNodes(stem)), extension && h('span.extension', pieceNodes(extension)));
 }
 
 /** The whole name, free to wrap. @param {string} name */
 export function fullNameNode(name) {
-  return h('bdi', { class: 'full-name', dir: 'auto' }, ...pieceNodes(name));
+  return h('bdi.full-name', { dir: 'auto' }, pieceNodes(name));
 }
 
-/** @param {string} text */
-function pieceNodes(text) {
-  return visiblePieces(text).map((piece) => (piece.hidden ? h('span', { class: 'hidden-char' }, piece.text) : piece.text));
+/** What cannot be seen, as codes. @param {string} text */
+export function pieceNodes(text) {
+  return visiblePieces(text).map((piece) => (piece.hidden ? h('span.hidden-char', piece.text) : piece.text));
 }
 
 /** A name in quotes for a sentence. @param {string} name */
@@ -76,6 +111,11 @@ export function byId(id) {
   return element;
 }
 
+/** Pixels that a length in the reader's font size takes. @param {number} rem */
+export function remPx(rem) {
+  return Math.round(rem * parseFloat(getComputedStyle(document.documentElement).fontSize));
+}
+
 /** @param {Element} element @param {boolean} shown */
 export function show(element, shown) {
   /** @type {HTMLElement} */ (element).hidden = !shown;
@@ -84,6 +124,43 @@ export function show(element, shown) {
 /** Writes only what differs: a text node written again is announced again and laid out again. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** @type {WeakMap<Element, string>} */
+const looks = new WeakMap();
+
+/** Does it have to be drawn again? Says so where what it is drawn from is not what it was. @param {Element} element @param {...any} from */
+export function differs(element, ...from) {
+  const look = JSON.stringify(from);
+  if (looks.get(element) === look) return false;
+  looks.set(element, look);
+  return true;
+}
+
+/** Other children; where one of them had the focus, the one in its place has it. @param {HTMLElement} root @param {...any} children */
+export function redraw(root, ...children) {
+  const { testid } = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset : {};
+  root.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (testid) /** @type {HTMLElement | null} */ (root.querySelector(`[data-testid="${testid}"]`))?.focus();
+}
+
+/** Makes of work something that may be asked for often and is done once, in the next frame or so many ms later. @param {() => void} work @param {number} [ms] */
+export function soon(work, ms) {
+  let due = false;
+  const run = () => {
+    due = false;
+    work();
+  };
+  return () => {
+    if (!due) void (ms ? setTimeout(run, ms) : requestAnimationFrame(run));
+    due = true;
+  };
+}
+
+/** Opens a dialog that a click beside it closes. @param {HTMLDialogElement} dialog */
+export function openDialog(dialog) {
+  dialog.onclick = ({ target }) => target === dialog && dialog.close();
+  dialog.showModal();
 }
 
 /** Is the person typing into something? @param {EventTarget | null} target */

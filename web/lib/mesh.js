@@ -23,10 +23,8 @@ export function parseMesh(buffer) {
   const positions = new Float32Array(buffer, start, floats);
   const normals = new Float32Array(buffer, start + floats * 4, floats);
   const indices = new Uint32Array(buffer, start + floats * 8, triangles * 3);
-  for (const index of indices) {
-    if (index >= vertices) throw new Error('The mesh names a corner that it does not have.');
-  }
-  const parts = head.parts.filter((/** @type {Part} */ { first, count }) => count > 0 && first + count <= indices.length);
+  if (indices.some((index) => index >= vertices)) throw new Error('The mesh names a corner that it does not have.');
+  const parts = head.parts.filter(({ first, count }) => count > 0 && first + count <= indices.length);
   return { vertices, triangles, bounds: head.bounds, parts, complete: head.complete !== false, message: head.message ?? '', positions, normals, indices };
 }
 
@@ -40,7 +38,7 @@ export function ballAround([x0, y0, z0, x1, y1, z1]) {
 export function edgesOf(indices) {
   const edges = new Uint32Array(indices.length * 2);
   for (let i = 0; i + 2 < indices.length; i += 3) {
-    const [a, b, c] = [indices[i], indices[i + 1], indices[i + 2]];
+    const [a, b, c] = indices.subarray(i, i + 3);
     edges.set([a, b, b, c, c, a], i * 2);
   }
   return edges;
@@ -57,11 +55,8 @@ export function viewMatrix({ centre, yaw, pitch, x, y, distance, zUp }) {
   // One whose z points up is first laid on its back: (x, y, z) becomes (x, z, -y).
   const turned = zUp ? rows.map(([a, b, c]) => [a, -c, b]) : rows;
   const move = turned.map((row, i) => [x, y, -distance][i] - row.reduce((sum, value, j) => sum + value * centre[j], 0));
-  return new Float32Array([
-    turned[0][0], turned[1][0], turned[2][0], 0,
-    turned[0][1], turned[1][1], turned[2][1], 0,
-    turned[0][2], turned[1][2], turned[2][2], 0,
-    move[0], move[1], move[2], 1]);
+  const columns = [0, 1, 2].flatMap((i) => [...turned.map((row) => row[i]), 0]);
+  return new Float32Array([...columns, ...move, 1]);
 }
 
 /** @param {number} angle upright, in radians @param {number} aspect @param {number} near @param {number} far */

@@ -9,16 +9,8 @@ export class WorkQueue {
    * @param {(task: T) => number} [weigh] how much of the limit a task takes, at most all of it
    */
   constructor(limit, run, weigh = () => 1) {
-    this.limit = limit;
-    this.run = run;
-    this.weigh = weigh;
-    /** @type {T[]} */
-    this.waiting = [];
-    this.head = 0;
-    this.running = 0;
-    this.paused = false;
-    /** @type {(() => void)[]} */
-    this.idlers = [];
+    Object.assign(this, { limit, run, weigh, running: 0, paused: false });
+    this.drop();
   }
 
   /** @param {T} task */
@@ -29,9 +21,9 @@ export class WorkQueue {
 
   /** What has not begun is forgotten; what runs goes on. */
   drop() {
+    /** @type {T[]} */
     this.waiting = [];
     this.head = 0;
-    this.advance();
   }
 
   /** What runs goes on. */
@@ -48,17 +40,11 @@ export class WorkQueue {
     return this.waiting.length - this.head;
   }
 
-  /** Resolves when nothing waits or runs. */
-  idle() {
-    if (this.length === 0 && this.running === 0) return Promise.resolve();
-    return new Promise((resolve) => this.idlers.push(() => resolve(undefined)));
-  }
-
   advance() {
     while (!this.paused && this.length > 0) {
       const task = this.waiting[this.head];
       const weight = this.weigh(task);
-      if (this.running + weight > this.limit) break;
+      if (this.running + weight > this.limit) return;
       this.head += 1;
       // Shifting an array of 100,000 once per task would be quadratic; the spent front is cut off now and then.
       if (this.head > 1024 && this.head * 2 > this.waiting.length) {
@@ -66,16 +52,10 @@ export class WorkQueue {
         this.head = 0;
       }
       this.running += weight;
-      Promise.resolve()
-        .then(() => this.run(task))
-        .catch((error) => console.error(error))
-        .finally(() => {
-          this.running -= weight;
-          this.advance();
-        });
-    }
-    if (this.length === 0 && this.running === 0) {
-      for (const done of this.idlers.splice(0)) done();
+      Promise.resolve(task).then(this.run).catch(console.error).finally(() => {
+        this.running -= weight;
+        this.advance();
+      });
     }
   }
 }
@@ -89,13 +69,11 @@ export async function eachLimited(items, limit, work) {
   const iterator = items[Symbol.iterator]();
   let failed = false;
   async function lane() {
-    for (let next = iterator.next(); !next.done && !failed; next = iterator.next()) {
-      try {
-        await work(next.value);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
+    try {
+      for (let next = iterator.next(); !next.done && !failed; next = iterator.next()) await work(next.value);
+    } catch (error) {
+      failed = true;
+      throw error;
     }
   }
   await Promise.all(Array.from({ length: limit }, lane));
@@ -103,17 +81,18 @@ export async function eachLimited(items, limit, work) {
 
 /** Lets at most so many through at once. */
 export class Gate {
+  /** @type {(() => void)[]} */
+  waiting = [];
+
   /** @param {number} limit */
   constructor(limit) {
     this.free = limit;
-    /** @type {(() => void)[]} */
-    this.waiting = [];
   }
 
   /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
   async through(work) {
     if (this.free > 0) this.free -= 1;
-    else await new Promise((resolve) => this.waiting.push(() => resolve(undefined)));
+    else await new Promise((resolve) => this.waiting.push(resolve));
     try {
       return await work();
     } finally {
@@ -127,23 +106,18 @@ export class Gate {
 /** Milliseconds to wait before try number `attempt` (from 0): doubling, capped, and spread so that lanes do not march in step. @param {number} attempt @param {number} [random] */
 export function backoff(attempt, random = Math.random()) {
   const base = Math.min(15_000, 500 * 2 ** Math.min(attempt, 10));
-  return Math.round(base * (0.75 + random * 0.5));
+  return base * (0.75 + random * 0.5);
 }
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 export function sleep(ms, signal) {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const timer = setTimeout(done, ms);
-    function done() {
-      signal?.removeEventListener('abort', stopped);
-      resolve(undefined);
-    }
-    function stopped() {
+    signal?.throwIfAborted();
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener('abort', () => {
       clearTimeout(timer);
-      reject(signal?.reason);
-    }
-    signal?.addEventListener('abort', stopped, { once: true });
+      reject(signal.reason);
+    }, { once: true });
   });
 }
 
@@ -152,16 +126,15 @@ export function sleep(ms, signal) {
  * @param {number} ms @param {() => void} work
  */
 export function throttled(ms, work) {
-  /** @type {ReturnType<typeof setTimeout> | null} */
-  let timer = null;
-  let last = -Infinity;
-  return function call() {
-    if (timer !== null) return;
-    const wait = Math.max(0, last + ms - Date.now());
-    timer = setTimeout(() => {
-      timer = null;
+  let due = false;
+  let last = 0;
+  return () => {
+    if (due) return;
+    due = true;
+    setTimeout(() => {
+      due = false;
       last = Date.now();
       work();
-    }, wait);
+    }, Math.max(0, last + ms - Date.now()));
   };
 }

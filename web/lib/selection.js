@@ -7,13 +7,11 @@
  */
 
 export class Selection {
-  constructor() {
-    this.all = false;
-    /** @type {Interval[]} ascending, disjoint */
-    this.intervals = [];
-    /** @type {Map<number, {index: number, on: boolean}>} by id; what differs from the rule above */
-    this.exceptions = new Map();
-  }
+  all = false;
+  /** @type {Interval[]} ascending, disjoint */
+  intervals = [];
+  /** @type {Map<number, {index: number, on: boolean}>} by id; what differs from the rule above */
+  exceptions = new Map();
 
   clear() {
     this.all = false;
@@ -34,34 +32,25 @@ export class Selection {
 
   /** @param {Spot} spot */
   toggle(spot) {
-    const exception = this.exceptions.get(spot.id);
-    if (exception) this.exceptions.delete(spot.id);
-    else this.exceptions.set(spot.id, { index: spot.index, on: !this.covers(spot.index) });
+    if (!this.exceptions.delete(spot.id)) this.exceptions.set(spot.id, { index: spot.index, on: !this.covers(spot.index) });
   }
 
   /** From one to the other, instead of or in addition to what is selected. @param {Spot} a @param {Spot} b @param {boolean} [add] */
   range(a, b, add = false) {
     if (!add) this.clear();
-    const from = a.index <= b.index ? a : b;
-    const to = a.index <= b.index ? b : a;
-    for (const [id, exception] of this.exceptions) {
-      const inside = exception.index >= from.index && exception.index <= to.index;
-      if (inside) this.exceptions.delete(id);
-    }
-    if (this.all) return;
-    this.intervals = merged([...this.intervals, { from, to }]);
+    const [from, to] = a.index <= b.index ? [a, b] : [b, a];
+    for (const [id, { index }] of this.exceptions) if (within({ from, to }, index)) this.exceptions.delete(id);
+    if (!this.all) this.intervals = merged([...this.intervals, { from, to }]);
   }
 
   /** @param {number} index */
   covers(index) {
-    if (this.all) return true;
-    return this.intervals.some(({ from, to }) => index >= from.index && index <= to.index);
+    return this.all || this.intervals.some((interval) => within(interval, index));
   }
 
   /** @param {Spot} spot */
   has(spot) {
-    const exception = this.exceptions.get(spot.id);
-    return exception ? exception.on : this.covers(spot.index);
+    return this.exceptions.get(spot.id)?.on ?? this.covers(spot.index);
   }
 
   /** @param {number} total assets in the listing */
@@ -83,12 +72,9 @@ export class Selection {
 
   /** As the server takes it: ends of intervals and exceptions by id. */
   rule() {
-    const { all, intervals } = this;
-    /** @type {number[]} */
-    const some = [];
-    const without = [];
-    for (const [id, { on }] of this.exceptions) (on ? some : without).push(id);
-    return { all, ranges: intervals.map(({ from, to }) => /** @type {[number, number]} */ ([from.id, to.id])), with: some, without };
+    /** @param {boolean} wanted */
+    const ids = (wanted) => [...this.exceptions].filter(([, { on }]) => on === wanted).map(([id]) => id);
+    return { all: this.all, ranges: this.intervals.map(({ from, to }) => [from.id, to.id]), with: ids(true), without: ids(false) };
   }
 
   /** The assets whose places matter when the listing changes. */
@@ -102,16 +88,11 @@ export class Selection {
    * @param {Map<number, number | null>} at where assets stand now
    */
   follow(at) {
-    /** @type {Interval[]} */
-    const kept = [];
-    for (const { from, to } of this.intervals) {
-      const first = at.get(from.id) ?? null;
-      const last = at.get(to.id) ?? null;
-      if (first !== null && last !== null && first <= last) kept.push({ from: { index: first, id: from.id }, to: { index: last, id: to.id } });
-    }
-    const whole = kept.length === this.intervals.length;
-    this.intervals = kept;
-    return whole;
+    const before = this.intervals.length;
+    /**  */
+    const now = ({ id }) => ({ id, index: at.get(id) ?? NaN });
+    this.intervals = this.intervals.map(({ from, to }) => ({ from: now(from), to: now(to) })).filter(({ from, to }) => from.index <= to.index);
+    return this.intervals.length === before;
   }
 
   /** What is selected now, to be put back by `restore`. */
@@ -125,18 +106,19 @@ export class Selection {
   }
 }
 
+/** @param {Interval} interval @param {number} index */
+function within({ from, to }, index) {
+  return index >= from.index && index <= to.index;
+}
+
 /** @param {Interval[]} intervals */
 function merged(intervals) {
-  intervals.sort((a, b) => a.from.index - b.from.index);
   /** @type {Interval[]} */
   const out = [];
-  for (const next of intervals) {
+  for (const { from, to } of intervals.toSorted((a, b) => a.from.index - b.from.index)) {
     const last = out.at(-1);
-    if (last && next.from.index <= last.to.index + 1) {
-      if (next.to.index > last.to.index) last.to = next.to;
-    } else {
-      out.push({ from: next.from, to: next.to });
-    }
+    if (!last || from.index > last.to.index + 1) out.push({ from, to });
+    else if (to.index > last.to.index) last.to = to;
   }
   return out;
 }

@@ -1,21 +1,18 @@
 // SHA-256 (FIPS 180-4) in small steps. Browsers offer only the whole-message digest, and not at all on plain HTTP under
 // another host name, so large files and such pages are hashed with this.
 
-const K = new Int32Array([
-  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
-  0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
-  0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-  0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-  0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
-  0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-  0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-]);
+/** The standard's constants: the first 32 bits after the point of the roots of the first primes. @param {number} n @param {(prime: number) => number} root */
+function fractions(n, root) {
+  const primes = [];
+  for (let k = 2; primes.length < n; k += 1) if (primes.every((prime) => k % prime !== 0)) primes.push(k);
+  return Int32Array.from(primes, (prime) => (root(prime) % 1) * 2 ** 32);
+}
+const K = fractions(64, Math.cbrt);
+const BEGIN = fractions(8, Math.sqrt);
 
 export class Sha256 {
   constructor() {
-    this.state = new Int32Array([
-      0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-    ]);
+    this.state = BEGIN.slice();
     this.words = new Int32Array(64);
     this.tail = new Uint8Array(64);
     this.tailLength = 0;
@@ -42,7 +39,7 @@ export class Sha256 {
 
   /** Ends the message; the object is of no further use. Returns 64 hex digits. */
   hex() {
-    const length = this.length;
+    const { length } = this;
     const padding = new Uint8Array(((119 - (length % 64)) % 64) + 9);
     padding[0] = 0x80;
     const view = new DataView(padding.buffer);
@@ -54,8 +51,7 @@ export class Sha256 {
 
   /** @param {Uint8Array} data @param {number} at */
   compress(data, at) {
-    const w = this.words;
-    const state = this.state;
+    const { words: w, state } = this;
     for (let i = 0, j = at; i < 16; i += 1, j += 4) {
       w[i] = (data[j] << 24) | (data[j + 1] << 16) | (data[j + 2] << 8) | data[j + 3];
     }
@@ -66,6 +62,7 @@ export class Sha256 {
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
       w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
     }
+    // Not taken apart as a list: that would take longer than all of the rounds.
     let a = state[0];
     let b = state[1];
     let c = state[2];
@@ -88,13 +85,13 @@ export class Sha256 {
       b = a;
       a = (t1 + t2) | 0;
     }
-    state[0] = (state[0] + a) | 0;
-    state[1] = (state[1] + b) | 0;
-    state[2] = (state[2] + c) | 0;
-    state[3] = (state[3] + d) | 0;
-    state[4] = (state[4] + e) | 0;
-    state[5] = (state[5] + f) | 0;
-    state[6] = (state[6] + g) | 0;
-    state[7] = (state[7] + h) | 0;
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
   }
 }

@@ -1,6 +1,7 @@
 // What a listing shows, by index: first the collections (or projects) of a place, then its assets, of which only windows
 // are at hand. Keeps the listing live without moving it under the person.
 
+import { Emitter } from './emitter.js';
 import { WindowCache } from './window_cache.js';
 
 /** Ids the server ranks in one question. */
@@ -15,23 +16,23 @@ const RANKS_MOST = 200;
  */
 
 /** Fires `arrive` when rows did, `fail` with the error. */
-export class Source extends EventTarget {
-  constructor() {
-    super();
-    /** @type {any[]} */
-    this.folders = [];
-    /** @type {FetchAssets | null} */
-    this.fetchAssets = null;
-    /** @type {FetchRanks | null} */
-    this.fetchRanks = null;
-    /** @type {AssetPage | null} totals as last heard */
-    this.page = null;
-    /** @type {WindowCache<Asset>} */
-    this.cache = new WindowCache(async () => ({ items: [], total: 0 }), {
-      onArrive: (answer) => this.heard(answer.page),
-      onFail: (error) => this.dispatchEvent(new CustomEvent('fail', { detail: error })),
-    });
-  }
+export class Source extends Emitter {
+  /** @type {any[]} */
+  folders = [];
+  /** @type {FetchAssets | null} */
+  fetchAssets = null;
+  /** @type {FetchRanks | null} */
+  fetchRanks = null;
+  /** @type {AssetPage | null} totals as last heard */
+  page = null;
+  /** @type {WindowCache<Asset>} */
+  cache = new WindowCache(async () => ({ items: [], total: 0 }), {
+    onArrive: ({ page }) => {
+      this.page = page;
+      this.emit('arrive');
+    },
+    onFail: (error) => this.emit('fail', error),
+  });
 
   /** Another question. @param {FetchAssets | null} fetchAssets null where the place holds no assets itself @param {FetchRanks | null} fetchRanks */
   ask(fetchAssets, fetchRanks) {
@@ -43,12 +44,6 @@ export class Source extends EventTarget {
       const page = await fetchAssets(offset, limit, signal);
       return { items: page.assets, total: page.total, page };
     });
-  }
-
-  /** @param {AssetPage | null} page */
-  heard(page) {
-    this.page = page;
-    this.dispatchEvent(new CustomEvent('arrive'));
   }
 
   /** Assets in the listing; 0 until known. */
@@ -92,9 +87,24 @@ export class Source extends EventTarget {
     for (let from = 0; from < ids.length && this.fetchRanks; from += RANKS_MOST) {
       const some = ids.slice(from, from + RANKS_MOST);
       const answer = await this.fetchRanks({ ids: some });
-      some.forEach((id, i) => at.set(id, answer.ranks[i] ?? null));
+      some.forEach((id, i) => at.set(id, answer.ranks[i]));
       total = answer.total;
     }
     return { at, total };
+  }
+
+  /** What is known of an asset from the rows at hand. @param {number} id @returns {Asset | null} */
+  known(id) {
+    for (const items of this.cache.windows.values()) {
+      const found = items.find((asset) => asset.id === id);
+      if (found) return found;
+    }
+    return null;
+  }
+
+  /** Where an asset stands in the listing, -1 where it does not or that cannot be asked. @param {number} id */
+  async indexOf(id) {
+    const rank = (await this.ranks([id]).catch(() => null))?.at.get(id) ?? null;
+    return rank === null ? -1 : this.folders.length + rank;
   }
 }

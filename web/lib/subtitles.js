@@ -1,6 +1,7 @@
 // Subtitles beside a video: which files they are, and SubRip turned into what browsers read. Pure.
 
 import { splitName } from './format.js';
+import { hexOf } from './hex.js';
 
 /** `film.srt` and `film.en.vtt` belong to `film.mkv`. @param {string} video @param {string} other @returns {{label: string} | null} */
 export function subtitlesFor(video, other) {
@@ -14,16 +15,16 @@ export function subtitlesFor(video, other) {
 
 /** UTF-8 where it is, else what old subtitles are written in. @param {Uint8Array} bytes */
 export function decodeSubtitles(bytes) {
-  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) ? 'utf-16le' : (bytes[0] === 0xfe && bytes[1] === 0xff) ? 'utf-16be' : '';
-  if (utf16) return new TextDecoder(utf16).decode(bytes);
+  const mark = { fffe: 'utf-16le', feff: 'utf-16be' }[hexOf(bytes.subarray(0, 2))];
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder(mark ?? 'utf-8', { fatal: !mark }).decode(bytes);
   } catch {
     return new TextDecoder('windows-1252').decode(bytes);
   }
 }
 
-const TIMES = /^\s*(\d{1,3}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})\s*-->\s*(\d{1,3}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})/;
+const TIME = /(\d{1,3}):(\d{1,2}):(\d{1,2})[,.](\d{1,3})/;
+const TIMES = new RegExp(`^\\s*${TIME.source}\\s*-->\\s*${TIME.source}`);
 
 /**
  * WebVTT from either. Of SubRip's markup only b, i and u are known to WebVTT; other tags are left out, and a stray arrow
@@ -37,10 +38,10 @@ export function toVtt(text) {
   for (const block of clean.split(/\n[ \t]*\n/)) {
     const lines = block.split('\n');
     const at = lines.findIndex((line) => TIMES.test(line));
-    if (at < 0) continue;
-    const [, ...t] = /** @type {RegExpExecArray} */ (TIMES.exec(lines[at]));
     const words = lines.slice(at + 1).map(cueText).filter((line) => line.trim() !== '');
-    if (words.length > 0) cues.push(`${time(t.slice(0, 4))} --> ${time(t.slice(4))}\n${words.join('\n')}`);
+    if (at < 0 || words.length === 0) continue;
+    const [, ...t] = TIMES.exec(lines[at]);
+    cues.push(`${time(t.slice(0, 4))} --> ${time(t.slice(4))}\n${words.join('\n')}`);
   }
   return `WEBVTT\n\n${cues.join('\n\n')}\n`;
 }
@@ -57,8 +58,6 @@ function cueText(line) {
     .replace(/\{\\[^}]*\}/g, '')
     .replace(/&/g, '&amp;')
     .replace(/-->/g, '→')
-    .replace(/<(\/?[biu])>/gi, (_, tag) => `\u0001${tag.toLowerCase()}\u0002`)
-    .replace(/</g, '&lt;')
-    .replace(/\u0001/g, '<')
-    .replace(/\u0002/g, '>');
+    .replace(/<(?!\/?[biu]>)/gi, '&lt;')
+    .replace(/<\/?[biu]>/gi, (tag) => tag.toLowerCase());
 }

@@ -2,6 +2,7 @@
 
 const LEAST = 4;
 const MOST = 40;
+const NUMBER = /^\s*[-+]?(?:\d[\d,. ]*|\.\d+)(?:e[-+]?\d+)?\s*%?\s*$/i;
 /** Beyond this many columns a row would cost more than a screen of them is worth. */
 export const COLUMNS_MAX = 500;
 
@@ -11,17 +12,10 @@ export const COLUMNS_MAX = 500;
  */
 export function columnsOf(header, rows, columns) {
   return Array.from({ length: Math.min(columns, COLUMNS_MAX) }, (_, i) => {
-    let width = Math.max(LEAST, header?.[i]?.length ?? 0);
-    let numbers = 0;
-    let filled = 0;
-    for (const row of rows) {
-      const cell = row[i] ?? '';
-      width = Math.max(width, cell.length);
-      if (cell.trim() === '') continue;
-      filled += 1;
-      if (/^\s*[-+]?(?:\d[\d,. ]*|\.\d+)(?:e[-+]?\d+)?\s*%?\s*$/i.test(cell)) numbers += 1;
-    }
-    return { width: Math.min(width, MOST), numeric: filled > 0 && numbers === filled };
+    const cells = rows.map((row) => row[i] ?? '');
+    const filled = cells.filter((cell) => cell.trim() !== '');
+    const width = Math.max(LEAST, header?.[i]?.length ?? 0, ...cells.map((cell) => cell.length));
+    return { width: Math.min(width, MOST), numeric: filled.length > 0 && filled.every((cell) => NUMBER.test(cell)) };
   });
 }
 

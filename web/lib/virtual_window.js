@@ -42,11 +42,12 @@ export function makeScale(total, viewport) {
  * and are mapped. `delta` is what to subtract from a virtual position to place it inside the spacer.
  */
 export class ScrollTracker {
+  scroll = 0;
+  delta = 0;
+
   /** @param {Scale} scale */
   constructor(scale) {
     this.scale = scale;
-    this.scroll = 0;
-    this.delta = 0;
   }
 
   get virtual() {
@@ -62,11 +63,10 @@ export class ScrollTracker {
 
   /** The browser reports a new scrollTop. @param {number} scroll */
   scrolled(scroll) {
-    const step = Math.abs(scroll - this.scroll);
-    let virtual = step <= 2 * this.scale.viewport ? scroll + this.delta : this.scale.toVirtual(scroll);
-    virtual = clamp(virtual, 0, this.scale.vMax);
+    const { viewport, vMax, toVirtual } = this.scale;
+    const isStep = Math.abs(scroll - this.scroll) <= 2 * viewport;
+    this.delta = clamp(isStep ? scroll + this.delta : toVirtual(scroll), 0, vMax) - scroll;
     this.scroll = scroll;
-    this.delta = virtual - scroll;
   }
 
   /** Go to a virtual position; returns the scrollTop to write. @param {number} virtual */
@@ -79,9 +79,8 @@ export class ScrollTracker {
 
   /** What the browser made of the scrollTop it was given (it may round); the virtual position stays. @param {number} scroll */
   wrote(scroll) {
-    const v = this.virtual;
+    this.delta = this.virtual - scroll;
     this.scroll = scroll;
-    this.delta = v - scroll;
   }
 
   /** Have thumb and content drifted apart? @returns {boolean} */
@@ -91,11 +90,10 @@ export class ScrollTracker {
 
   /** Drift may wait until scrolling rests, except where the end of the spacer would stop the person short. */
   mustSettle() {
-    if (!this.drifted()) return false;
-    const reach = 4 * this.scale.viewport;
-    const { sMax, vMax } = this.scale;
-    const v = this.virtual;
-    return this.scroll < reach || this.scroll > sMax - reach || v < reach || v > vMax - reach;
+    const { sMax, vMax, viewport } = this.scale;
+    /** @param {number} at @param {number} most */
+    const nearEnd = (at, most) => at < 4 * viewport || at > most - 4 * viewport;
+    return this.drifted() && (nearEnd(this.scroll, sMax) || nearEnd(this.virtual, vMax));
   }
 }
 

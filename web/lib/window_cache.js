@@ -14,35 +14,33 @@ const WINDOWS_KEPT = 30;
 
 /** @template T */
 export class WindowCache {
+  generation = 0;
+  total = 0;
+  known = false;
+  /** @type {Map<number, T[]>} in order of use, the latest last */
+  windows = new Map();
+  /** @type {Map<number, AbortController>} */
+  pending = new Map();
+
   /**
    * @param {FetchWindow<T>} fetchWindow
    * @param {{onArrive?: (answer: any) => void, onFail?: (error: unknown) => void, kept?: number}} [hooks]
    */
   constructor(fetchWindow, { onArrive = () => {}, onFail = () => {}, kept = WINDOWS_KEPT } = {}) {
-    this.fetchWindow = fetchWindow;
-    this.onArrive = onArrive;
-    this.onFail = onFail;
-    this.kept = kept;
-    this.generation = 0;
-    this.total = 0;
-    this.known = false;
-    /** @type {Map<number, T[]>} in order of use, the latest last */
-    this.windows = new Map();
-    /** @type {Map<number, AbortController>} */
-    this.pending = new Map();
+    Object.assign(this, { fetchWindow, onArrive, onFail, kept });
   }
 
   /** Everything known is about another question now. @param {FetchWindow<T>} [fetchWindow] */
-  reset(fetchWindow) {
-    if (fetchWindow) this.fetchWindow = fetchWindow;
-    this.generation += 1;
-    this.windows.clear();
-    this.abortAll();
+  reset(fetchWindow = this.fetchWindow) {
+    this.fetchWindow = fetchWindow;
+    this.forget();
     this.total = 0;
     this.known = false;
   }
 
-  abortAll() {
+  forget() {
+    this.generation += 1;
+    this.windows.clear();
     for (const controller of this.pending.values()) controller.abort();
     this.pending.clear();
   }
@@ -57,10 +55,9 @@ export class WindowCache {
     const end = this.known ? Math.min(last, this.total - 1) : last;
     const wanted = windowsFor(first, end, WINDOW_SIZE);
     for (const [w, controller] of this.pending) {
-      if (!wanted.includes(w)) {
-        controller.abort();
-        this.pending.delete(w);
-      }
+      if (wanted.includes(w)) continue;
+      controller.abort();
+      this.pending.delete(w);
     }
     for (const w of wanted) {
       const have = this.windows.get(w);
@@ -81,22 +78,26 @@ export class WindowCache {
 
   /** @param {number} w */
   async load(w) {
-    const generation = this.generation;
     const controller = new AbortController();
+    const { signal } = controller;
     this.pending.set(w, controller);
-    try {
-      const answer = await this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, controller.signal);
-      if (generation !== this.generation || controller.signal.aborted) return;
-      this.total = answer.total;
-      this.known = true;
-      this.touch(w, answer.items);
-      this.pending.delete(w);
-      this.onArrive(answer);
-    } catch (error) {
-      if (generation !== this.generation || controller.signal.aborted) return;
-      this.pending.delete(w);
-      this.onFail(error);
+    const answer = await this.ask(w, signal).catch((error) => ({ error }));
+    // Called off, or about another question: whoever does that aborts.
+    if (signal.aborted) return;
+    this.pending.delete(w);
+    if (answer.error) {
+      this.onFail(answer.error);
+      return;
     }
+    this.total = answer.total;
+    this.known = true;
+    this.touch(w, answer.items);
+    this.onArrive(answer);
+  }
+
+  /** @param {number} w @param {AbortSignal} signal */
+  async ask(w, signal) {
+    return this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, signal);
   }
 
   /**
@@ -106,8 +107,7 @@ export class WindowCache {
   async peek(first, last) {
     const generation = this.generation;
     const wanted = windowsFor(first, Math.max(first, last), WINDOW_SIZE);
-    const controller = new AbortController();
-    const answers = await Promise.all(wanted.map((w) => this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, controller.signal)));
+    const answers = await Promise.all(wanted.map((w) => this.ask(w, new AbortController().signal)));
     if (generation !== this.generation || answers.length === 0) return null;
     return {
       answers,
@@ -116,9 +116,7 @@ export class WindowCache {
       /** Everything else is forgotten, as its offsets are out of date. */
       apply: () => {
         if (generation !== this.generation) return false;
-        this.generation += 1;
-        this.abortAll();
-        this.windows.clear();
+        this.forget();
         wanted.forEach((w, i) => this.windows.set(w, answers[i].items));
         this.total = answers[0].total;
         return true;

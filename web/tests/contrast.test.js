@@ -8,6 +8,7 @@ const css = readFileSync(new URL('../styles/tokens.css', import.meta.url), 'utf8
 /** @type {Map<string, [string, string]>} */
 const tokens = new Map();
 for (const [, name, light, dark] of css.matchAll(/--([\w-]+):\s*light-dark\((#[0-9a-f]+),\s*(#[0-9a-f]+)\)/g)) tokens.set(name, [light, dark]);
+for (const [, kind, light, dark] of css.matchAll(/\[data-kind="(\w+)"\] \{.*--tint-ground: light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\)/g)) tokens.set(`kind-${kind}-ground`, [light, dark]);
 
 /** WCAG 2 relative luminance. @param {string} hex */
 function luminance(hex) {

@@ -1,6 +1,10 @@
 // From a drop or a file chooser to a flat list of files with the folders they came in. Everything is taken: every level,
 // every entry, and what cannot be read is named instead of being lost.
 
+import { eachLimited } from '../lib/queue.js';
+
+const FILES_AT_ONCE = 64;
+
 /**
  * @typedef {{file: File | null, folders: string[], name: string, error: string, reread?: () => Promise<File>, sha256?: string}} Found
  *   folders: from the outermost inwards; error: '' where the file is at hand; sha256: where it was hashed already
@@ -14,27 +18,22 @@
  *   and some never: the browser may ask about a folder, and nobody has to wait for that answer
  */
 export function takeNow(transfer) {
-  const entries = [];
-  const loose = [];
-  const handles = [];
-  for (const item of Array.from(transfer.items ?? [])) {
+  const taken = { entries: [], loose: [], handles: [] };
+  for (const item of transfer.items ?? []) {
     if (item.kind !== 'file') continue;
     // Chromium may crash where this is asked on a page that is not secure.
-    if (globalThis.isSecureContext && 'getAsFileSystemHandle' in item) /** @type {any} */ (item).getAsFileSystemHandle().then((/** @type {any} */ it) => it && handles.push(it), () => {});
+    if (globalThis.isSecureContext) item.getAsFileSystemHandle?.().then((handle) => handle && taken.handles.push(handle), () => {});
     const entry = item.webkitGetAsEntry?.();
-    if (entry) {
-      entries.push(entry);
-    } else {
-      const file = item.getAsFile();
-      if (file) loose.push(file);
-    }
+    const file = entry ? null : item.getAsFile();
+    if (entry) taken.entries.push(entry);
+    else if (file) taken.loose.push(file);
   }
-  if (entries.length === 0 && loose.length === 0) loose.push(...Array.from(transfer.files ?? []));
-  return { entries, loose, handles };
+  if (taken.entries.length + taken.loose.length === 0) taken.loose.push(...transfer.files ?? []);
+  return taken;
 }
 
 /**
- * @param {{entries: any[], loose: File[]}} taken
+ * @param {{entries: any[], loose: File[]}} taken entries: of a drop, or handles
  * @param {(found: number) => void} [onFound]
  * @returns {Promise<Collected>}
  */
@@ -44,71 +43,72 @@ export async function walk({ entries, loose }, onFound = () => {}) {
 
   /** @param {any} entry @param {string[]} folders */
   async function visit(entry, folders) {
-    if (entry.isDirectory) {
-      const inside = [...folders, entry.name];
-      let children = [];
-      let refused = '';
-      try {
-        children = await allEntries(entry.createReader(), (partial) => { children = partial; });
-      } catch (error) {
-        refused = reasonOf(error);
-      }
-      if (refused) out.files.push({ file: null, folders, name: entry.name, error: `the folder could not be read: ${refused}` });
-      if (children.length === 0 && !refused) out.emptyFolders.push(inside);
-      // One folder after another keeps the order, eight files at a time keep it quick.
-      const files = children.filter((child) => !child.isDirectory);
-      for (let at = 0; at < files.length; at += 64) {
-        await Promise.all(files.slice(at, at + 64).map((child) => take(child, inside)));
-        onFound(out.files.length);
-      }
-      for (const child of children) if (child.isDirectory) await visit(child, inside);
-    } else {
-      await take(entry, folders);
-      onFound(out.files.length);
+    const inside = [...folders, entry.name];
+    /** @type {any[]} what was read is kept even if the next piece fails */
+    const children = [];
+    try {
+      for await (const child of childrenOf(entry)) children.push(child);
+      if (children.length === 0) out.emptyFolders.push(inside);
+    } catch (error) {
+      out.files.push({ file: null, folders, name: entry.name, error: `the folder could not be read: ${reasonOf(error)}` });
     }
+    // One folder after another keeps the order, many files at a time keep it quick.
+    await eachLimited(children.filter((child) => !isFolder(child)), FILES_AT_ONCE, (child) => take(child, inside));
+    for (const child of children.filter(isFolder)) await visit(child, inside);
   }
 
   /** @param {any} entry @param {string[]} folders */
   async function take(entry, folders) {
-    const reread = () => new Promise((resolve, reject) => entry.file(resolve, reject));
     /** @type {Found} */
-    const found = { file: null, folders, name: entry.name, error: '', reread: /** @type {any} */ (reread) };
+    const found = { file: null, folders, name: entry.name, error: '', reread: () => fileOf(entry) };
     out.files.push(found);
+    if (out.files.length % FILES_AT_ONCE === 0) onFound(out.files.length);
     try {
-      found.file = /** @type {File} */ (await reread());
+      found.file = await found.reread();
     } catch (error) {
       found.error = reasonOf(error);
     }
   }
 
-  for (const entry of entries) await visit(entry, []);
+  for (const entry of entries) await (isFolder(entry) ? visit : take)(entry, []);
   onFound(out.files.length);
   return out;
 }
 
-/**
- * A reader gives at most a hundred entries a time and ends with none at all.
- * @param {any} reader @param {(partial: any[]) => void} onPart what was read is kept even if the next piece fails
- * @returns {Promise<any[]>}
- */
-async function allEntries(reader, onPart) {
-  const all = [];
-  for (;;) {
-    const batch = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (batch.length === 0) return all;
-    all.push(...batch);
-    onPart(all);
+// Entries of a drop and handles that were kept say the same in different words.
+
+/** @param {any} entry */
+function isFolder(entry) {
+  return entry.isDirectory ?? entry.kind === 'directory';
+}
+
+/** @param {any} entry @returns {Promise<File>} */
+function fileOf(entry) {
+  return entry.getFile ? entry.getFile() : new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+/** @param {any} folder */
+async function* childrenOf(folder) {
+  if (folder.values) {
+    yield* folder.values();
+    return;
   }
+  const reader = folder.createReader();
+  // A reader gives at most a hundred entries a time and ends with none at all.
+  let some;
+  do {
+    some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    yield* some;
+  } while (some.length > 0);
 }
 
 /** What was pasted. A picture that never was a file comes as “image.png”, which would be one name for all of them. @param {DataTransfer} transfer */
 export function pasted(transfer) {
-  const taken = takeNow(transfer);
-  const files = Array.from(transfer.files);
-  if (files.length !== 1 || files[0].name !== 'image.png') return taken;
+  const [only, ...others] = transfer.files;
+  if (others.length > 0 || only?.name !== 'image.png') return takeNow(transfer);
   const [date, time] = new Date().toISOString().split(/[T.]/);
-  const file = new File(files, `Pasted ${date} ${time.replaceAll(':', '.')}.png`, { type: files[0].type, lastModified: files[0].lastModified });
-  return { entries: [], loose: [file], handles: [] };
+  const { type, lastModified } = only;
+  return { entries: [], loose: [new File([only], `Pasted ${date} ${time.replaceAll(':', '.')}.png`, { type, lastModified })], handles: [] };
 }
 
 /** What a file or folder chooser gave. @param {FileList} list @returns {Collected} */
@@ -120,14 +120,12 @@ export function fromChooser(list) {
   return { files, emptyFolders: [] };
 }
 
+const REASONS = {
+  NotFoundError: 'it is no longer there', NotReadableError: 'the system refused', SecurityError: 'the system refused',
+  NotAllowedError: 'the system refused', EncodingError: 'its name cannot be used',
+};
+
 /** @param {any} error */
 export function reasonOf(error) {
-  switch (error?.name) {
-    case 'NotFoundError': return 'it is no longer there';
-    case 'NotReadableError':
-    case 'SecurityError':
-    case 'NotAllowedError': return 'the system refused';
-    case 'EncodingError': return 'its name cannot be used';
-    default: return error?.message || 'it could not be read';
-  }
+  return REASONS[error?.name] ?? (error?.message || 'it could not be read');
 }

@@ -1,11 +1,9 @@
 // Workers that hash files, one at a time each; who asks gets a promise. Where no worker can be had, the page does it itself.
 
 import { digest } from '../lib/digest.js';
-import { Sha256 } from '../lib/sha256.js';
+import { Gate } from '../lib/queue.js';
 
 const WORKERS = 2;
-
-/** @typedef {{file: Blob, onRead: (read: number) => void, resolve: (hex: string) => void, reject: (error: unknown) => void}} Job */
 
 // The page's policy lets scripts come only from addresses that a policy named `cv` has passed; this one knows the worker
 // and refuses everything else.
@@ -18,66 +16,36 @@ const policy = globalThis.trustedTypes?.createPolicy('cv', {
 });
 
 export class Hasher {
-  constructor() {
-    /** @type {Job[]} */
-    this.waiting = [];
-    /** @type {{worker: Worker, job: Job | null, number: number}[]} */
-    this.lanes = [];
-  }
+  gate = new Gate(WORKERS);
+  /** With nothing to do. @type {Worker[]} */
+  free = [];
 
-  /** @param {Blob} file @param {(read: number) => void} [onRead] @returns {Promise<string>} */
-  sha256(file, onRead = () => {}) {
-    // An empty file has one well-known digest; no need to wake anyone.
-    if (file.size === 0) return Promise.resolve(new Sha256().hex());
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ file, onRead, resolve, reject });
-      this.advance();
-    });
+  /** @param {Blob} file @returns {Promise<string>} */
+  sha256(file) {
+    return this.gate.through(() => new Promise((resolve, reject) => {
+      const worker = this.free.pop() ?? this.start();
+      worker.onmessage = ({ data: { sha256, error } }) => {
+        this.free.push(worker);
+        if (sha256) resolve(sha256);
+        else reject(Object.assign(new Error(error.message), { name: error.name }));
+      };
+      // Its script did not arrive, for one; a file must not fail for that.
+      worker.instead = () => resolve(digest(file));
+      worker.postMessage(file);
+    }));
   }
 
   /** Workers are scripts too: on a slow line they would wait behind the first parts. Called before those leave. */
   warm() {
-    while (this.lanes.length < WORKERS) this.start();
-  }
-
-  advance() {
-    while (this.waiting.length > 0) {
-      let lane = this.lanes.find((candidate) => candidate.job === null);
-      if (!lane && this.lanes.length < WORKERS) lane = this.start();
-      if (!lane) return;
-      lane.job = /** @type {Job} */ (this.waiting.shift());
-      lane.number += 1;
-      lane.worker.postMessage({ job: lane.number, file: lane.job.file });
-    }
+    while (this.free.length < this.gate.free) this.free.push(this.start());
   }
 
   start() {
-    const address = policy ? policy.createScriptURL(workerAddress) : workerAddress;
-    const worker = new Worker(/** @type {any} */ (address), { type: 'module' });
-    /** @type {Hasher['lanes'][number]} */
-    const lane = { worker, job: null, number: 0 };
-    worker.onmessage = ({ data }) => {
-      if (!lane.job || data.job !== lane.number) return;
-      if (data.read !== undefined) {
-        lane.job.onRead(data.read);
-        return;
-      }
-      const job = lane.job;
-      lane.job = null;
-      if (data.sha256) job.resolve(data.sha256);
-      else job.reject(Object.assign(new Error(data.error.message), { name: data.error.name }));
-      this.advance();
-    };
+    const worker = new Worker(policy ? policy.createScriptURL(workerAddress) : workerAddress, { type: 'module' });
     worker.onerror = () => {
-      const job = lane.job;
-      lane.job = null;
-      this.lanes.splice(this.lanes.indexOf(lane), 1);
-      worker.terminate();
-      // Its script did not arrive, for one; a file must not fail for that.
-      if (job) digest(job.file, job.onRead).then(job.resolve, job.reject);
-      this.advance();
+      this.free = this.free.filter((other) => other !== worker);
+      worker.instead?.();
     };
-    this.lanes.push(lane);
-    return lane;
+    return worker;
   }
 }

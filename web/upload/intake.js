@@ -5,6 +5,7 @@ import { walk } from './collect.js';
 import { BEAT_MS, forgetBatch, keepBatch, leftBatches, reopened, tabId } from './kept.js';
 import { KnownFiles } from './known.js';
 import { makePlan, questions } from './plan.js';
+import { Emitter } from '../lib/emitter.js';
 
 /**
  * @typedef {import('./plan.js').Target} Target
@@ -17,47 +18,47 @@ import { makePlan, questions } from './plan.js';
  */
 
 /** Fires `change` when `phase` did, and `started` with the place the files go to. */
-export class Intake extends EventTarget {
+export class Intake extends Emitter {
+  /** @type {Phase} */
+  phase = { state: 'idle' };
+  /** @type {((answer: {project: string, collection: string} | null) => void) | null} */
+  answer = null;
+  /** @type {Promise<void>} one drop after the other: two questions at once would be one too many */
+  turn = Promise.resolve();
+  /** Begun here and not ended, with what is in them. @type {(Omit<import('./kept.js').Batch, 'seen' | 'files' | 'bytes'> & {items: import('./session.js').Item[]})[]} */
+  batches = [];
+
   /** @param {{session: import('./session.js').UploadSession, places: import('../state.js').Places}} parts */
   constructor({ session, places }) {
     super();
     this.session = session;
     this.places = places;
-    /** @type {Phase} */
-    this.phase = { state: 'idle' };
-    /** @type {((answer: {project: string, collection: string} | null) => void) | null} */
-    this.answer = null;
-    /** @type {Promise<void>} one drop after the other: two questions at once would be one too many */
-    this.turn = Promise.resolve();
-    /** Begun here and not ended. @type {import('./kept.js').Batch[]} */
-    this.batches = [];
     setInterval(() => this.beat(), BEAT_MS);
   }
 
   /** @param {Target} target @param {ReturnType<typeof import('./collect.js').takeNow>} taken */
   drop(target, taken) {
-    return this.enqueue(target, async () => walk(taken, (found) => this.become({ state: 'looking', found })), taken.handles);
+    return this.enqueue(target, () => walk(taken, (found) => this.become({ state: 'looking', found })), taken.handles);
   }
 
   /** @param {Target} target @param {Collected} collected */
   choose(target, collected) {
-    return this.enqueue(target, async () => collected, []);
+    return this.enqueue(target, () => collected, []);
   }
 
-  /** @param {Target} target @param {() => Promise<Collected>} collect @param {any[]} handles */
+  /** @param {Target} target @param {() => Collected | Promise<Collected>} collect @param {any[]} handles */
   enqueue(target, collect, handles) {
-    this.turn = this.turn.then(() => this.take(target, collect, handles)).catch((error) => {
-      this.become({ state: 'failed', message: error.message });
-    });
+    this.turn = this.turn.then(() => this.take(target, collect, handles)).catch(({ message }) => this.become({ state: 'failed', message }));
     return this.turn;
   }
 
-  /** @param {Target} target @param {() => Promise<Collected>} collect @param {any[]} handles */
+  /** @param {Target} target @param {() => Collected | Promise<Collected>} collect @param {any[]} handles */
   async take(target, collect, handles) {
     this.become({ state: 'looking', found: 0 });
     this.session.hasher.warm();
     const collected = await collect();
-    if (collected.files.length === 0 && collected.emptyFolders.length === 0) {
+    const { files, emptyFolders } = collected;
+    if (files.length + emptyFolders.length === 0) {
       this.become({ state: 'idle' });
       return;
     }
@@ -68,9 +69,9 @@ export class Intake extends EventTarget {
       project: ask.project ? 'Archive' : null,
       collection: ask.collection ? 'Files' : null,
       place: this.nameOf(target),
-      files: collected.files.length,
-      bytes: collected.files.reduce((sum, found) => sum + (found.file?.size ?? 0), 0),
-      unreadable: collected.files.filter((found) => found.error),
+      files: files.length,
+      bytes: files.reduce((sum, found) => sum + (found.file?.size ?? 0), 0),
+      unreadable: files.filter((found) => found.error),
       known,
     };
     void this.check(target, collected, known);
@@ -81,27 +82,25 @@ export class Intake extends EventTarget {
         this.become({ state: 'asking', question, error });
       });
       this.answer = null;
+      known.stop();
       if (answer === null) {
-        known.stop();
         this.become({ state: 'idle' });
         return;
       }
-      if (question.project !== null) question.project = answer.project;
-      if (question.collection !== null) question.collection = answer.collection;
+      for (const key of ['project', 'collection']) if (question[key] !== null) question[key] = answer[key];
       try {
-        known.stop();
         await this.start(target, collected, { ...answer, place: question.place, handles }, known);
         return;
       } catch (problem) {
-        error = /** @type {Error} */ (problem).message;
+        error = problem.message;
       }
     }
   }
 
   /** @param {Target} target */
   nameOf(target) {
-    const place = target.kind === 'collection' ? this.places.collection(target.id) : target.kind === 'project' ? this.places.project(target.id) : null;
-    return place?.name ?? 'this vault';
+    const { places } = this;
+    return (target.kind === 'collection' ? places.collection(target.id) : places.project(target.id))?.name ?? 'this vault';
   }
 
   /** Looks for what is there already, in the places that are. @param {Target} target @param {Collected} collected @param {KnownFiles} known */
@@ -111,7 +110,7 @@ export class Intake extends EventTarget {
       const { steps } = makePlan(target, collected, '');
       if (target.kind === 'project') await this.places.branch(target.id);
       const roots = target.kind === 'project' ? new Map(this.places.children(target.id, null).map(({ name, id }) => [name, id])) : null;
-      const placed = steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: root === null ? /** @type {any} */ (target).id : roots?.get(root) ?? 0 }));
+      const placed = steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: roots ? roots.get(root) ?? 0 : target.id }));
       await known.check(placed.filter(({ collectionId }) => collectionId > 0));
     } catch {
       // Not to know costs sending what is there already, and nothing else.
@@ -121,59 +120,41 @@ export class Intake extends EventTarget {
   /** @param {Target} target @param {Collected} collected @param {{project: string, collection: string, place: string, handles: any[]}} how @param {KnownFiles} known */
   async start(target, collected, { project, collection, place, handles }, known) {
     this.become({ state: 'preparing' });
-    const projectId = target.kind === 'home' ? (await this.places.createProject(project)).id
-      : target.kind === 'project' ? target.id : target.projectId;
+    const { places, session } = this;
+    const projectId = target.kind === 'home' ? (await places.createProject(project)).id : target.projectId ?? target.id;
     const plan = makePlan(target, collected, collection);
-    const base = target.kind === 'collection' ? target.id : null;
     /** @type {Map<string | null, number>} */
-    const rootIds = new Map();
-    if (base !== null) rootIds.set(null, base);
-    for (const name of plan.roots) rootIds.set(name, (await this.places.createCollection(projectId, null, name)).id);
-    const first = this.session.found;
-    this.session.add(plan.steps.map(({ root, prefix, found }) => ({
-      found,
-      prefix,
-      collectionId: /** @type {number} */ (rootIds.get(root)),
-    })), { isNew: (id) => { const there = this.places.collection(id); return !there || there.assets + there.collections === 0; } });
-    this.session.skip(known.already);
-    known.addEventListener('found', () => this.session.skip(known.already));
-    this.keep({ target, project, collection, place, handles, first });
+    const rootIds = new Map([[null, target.id]]);
+    for (const name of plan.roots) rootIds.set(name, (await places.createCollection(projectId, null, name)).id);
+    const first = session.found;
+    session.add(plan.steps.map(({ root, prefix, found }) => ({ found, prefix, collectionId: rootIds.get(root) })), {
+      isNew(id) {
+        const there = places.collection(id);
+        return !there || there.assets + there.collections === 0;
+      },
+    });
+    session.skip(known.already);
+    known.on('found', () => session.skip(known.already));
+    this.batches.push({ id: `${tabId()}/${Date.now()}`, tab: tabId(), items: session.items.slice(first), target, project, collection, place, handles });
+    this.beat();
     this.become({ state: 'idle' });
-    const only = plan.roots.length === 1 ? /** @type {number} */ (rootIds.get(plan.roots[0])) : null;
-    this.dispatchEvent(new CustomEvent('started', { detail: { target, projectId, first: only } }));
+    this.emit('started', { target, projectId, first: plan.roots.length === 1 ? rootIds.get(plan.roots[0]) : null });
     // Empty folders are worth keeping too; they need no upload, only their collections.
     for (const { root, below } of plan.empty) {
-      let parent = /** @type {number} */ (rootIds.get(root));
-      for (const name of below) parent = (await this.places.createCollection(projectId, parent, name)).id;
+      let parent = rootIds.get(root);
+      for (const name of below) parent = (await places.createCollection(projectId, parent, name)).id;
     }
   }
 
   // ---- Over a reload
 
-  /** @param {{target: Target, project: string, collection: string, place: string, handles: any[], first: number}} what */
-  keep({ target, project, collection, place, handles, first }) {
-    const items = this.session.items.slice(first);
-    /** @type {import('./kept.js').Batch} */
-    const batch = { id: `${tabId()}/${Date.now()}`, tab: tabId(), seen: 0, target, project, collection, place, handles, files: 0, bytes: 0 };
-    Object.defineProperty(batch, 'items', { value: items, enumerable: false });
-    this.batches.push(batch);
-    this.beat();
-  }
-
   /** Says that somebody is at work on these, and how much is left. */
   beat() {
-    this.batches = this.batches.filter((batch) => {
-      /** @type {import('./session.js').Item[]} */
-      const items = /** @type {any} */ (batch).items;
+    this.batches = this.batches.filter(({ items, ...batch }) => {
       const left = items.filter(({ state }) => ['waiting', 'hashing', 'receiving'].includes(state));
-      if (left.length === 0) {
-        void forgetBatch(batch.id);
-        return false;
-      }
-      const bytes = left.reduce((sum, { size, sent }) => sum + size - sent, 0);
-      Object.assign(batch, { seen: Date.now(), files: left.length, bytes });
-      void keepBatch(batch);
-      return true;
+      if (left.length === 0) void forgetBatch(batch.id);
+      else void keepBatch({ ...batch, seen: Date.now(), files: left.length, bytes: left.reduce((sum, { size, sent }) => sum + size - sent, 0) });
+      return left.length > 0;
     });
   }
 
@@ -185,7 +166,7 @@ export class Intake extends EventTarget {
 
   /** The person's click on “Continue”. @param {import('./kept.js').Batch} batch */
   async goOn(batch) {
-    const { target, project, collection, place, handles } = batch;
+    const { target, handles } = batch;
     const collected = await reopened(handles).catch(() => null);
     if (!collected) {
       this.become({ state: 'left', batch, error: 'The browser did not let the files be read again.' });
@@ -195,10 +176,10 @@ export class Intake extends EventTarget {
     known.stop();
     try {
       await this.check(target, collected, known);
-      await this.start(target, collected, { project, collection, place, handles }, known);
+      await this.start(target, collected, batch, known);
       await forgetBatch(batch.id);
-    } catch (error) {
-      this.become({ state: 'left', batch, error: /** @type {Error} */ (error).message });
+    } catch ({ message }) {
+      this.become({ state: 'left', batch, error: message });
     }
   }
 
@@ -211,6 +192,6 @@ export class Intake extends EventTarget {
   /** @param {Phase} phase */
   become(phase) {
     this.phase = phase;
-    this.dispatchEvent(new CustomEvent('change'));
+    this.emit('change');
   }
 }

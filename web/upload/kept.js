@@ -1,6 +1,8 @@
 // What was begun and not ended when the page went away: which place, how much was left, and where the browser allows it the
 // handles of what was dropped, so that one click goes on. The server knows which parts it has; nothing is sent twice.
 
+import { walk } from './collect.js';
+
 const STORE = 'batches';
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 /** A batch that another window is at work on says so this often. */
@@ -23,52 +25,47 @@ export function tabId() {
   }
 }
 
-/** @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest} act @returns {Promise<any>} null where there is no database */
-function within(mode, act) {
-  return new Promise((resolve) => {
-    if (!globalThis.indexedDB) {
-      resolve(null);
-      return;
-    }
-    const opening = indexedDB.open('compactvault-uploads', 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: 'id' });
-    opening.onerror = () => resolve(null);
-    opening.onsuccess = () => {
-      const db = opening.result;
-      const transaction = db.transaction(STORE, mode);
-      const request = act(transaction.objectStore(STORE));
-      transaction.oncomplete = () => {
-        db.close();
-        resolve(request.result ?? null);
-      };
-      transaction.onabort = () => {
-        db.close();
-        resolve(null);
-      };
-    };
+/** What an event target says it has, once it has it. @template {EventTarget} T @param {T} target @param {string} done @param {string} failed @returns {Promise<T>} */
+function told(target, done, failed) {
+  return new Promise((resolve, reject) => {
+    target.addEventListener(done, () => resolve(target));
+    target.addEventListener(failed, () => reject(target.error));
   });
+}
+
+/** @param {IDBTransactionMode} mode @param {(store: IDBObjectStore) => IDBRequest} act @returns {Promise<any>} fails where there is no database */
+async function within(mode, act) {
+  const opening = indexedDB.open('compactvault-uploads', 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: 'id' });
+  const { result: db } = await told(opening, 'success', 'error');
+  try {
+    const transaction = db.transaction(STORE, mode);
+    const request = act(transaction.objectStore(STORE));
+    await told(transaction, 'complete', 'abort');
+    return request.result;
+  } finally {
+    db.close();
+  }
 }
 
 /** @param {Batch} batch */
 export async function keepBatch(batch) {
-  try {
-    await within('readwrite', (store) => store.put(batch));
-  } catch {
-    // Handles that cannot be stored: better without them than not at all.
-    await within('readwrite', (store) => store.put({ ...batch, handles: [] })).catch(() => {});
-  }
+  const keep = (it) => within('readwrite', (store) => store.put(it));
+  // Handles that cannot be stored: better without them than not at all.
+  await keep(batch).catch(() => keep({ ...batch, handles: [] })).catch(() => {});
 }
 
 /** @param {string} id */
-export const forgetBatch = (id) => within('readwrite', (store) => store.delete(id));
+export const forgetBatch = (id) => within('readwrite', (store) => store.delete(id)).catch(() => {});
 
 /** Those nobody is at work on. @returns {Promise<Batch[]>} */
 export async function leftBatches() {
   /** @type {Batch[]} */
-  const all = (await within('readonly', (store) => store.getAll())) ?? [];
+  const all = await within('readonly', (store) => store.getAll());
   const now = Date.now();
-  for (const batch of all) if (now - batch.seen > KEPT_MS) await forgetBatch(batch.id);
-  return all.filter((batch) => now - batch.seen <= KEPT_MS && batch.files > 0 && (batch.tab === tabId() || now - batch.seen > SILENT_MS));
+  const old = ({ seen }) => now - seen > KEPT_MS;
+  for (const { id } of all.filter(old)) await forgetBatch(id);
+  return all.filter((batch) => !old(batch) && batch.files > 0 && (batch.tab === tabId() || now - batch.seen > SILENT_MS));
 }
 
 /**
@@ -79,24 +76,5 @@ export async function reopened(handles) {
   for (const handle of handles) {
     if ((await handle.requestPermission({ mode: 'read' })) !== 'granted') return null;
   }
-  /** @type {import('./collect.js').Collected} */
-  const out = { files: [], emptyFolders: [] };
-  /** @param {any} handle @param {string[]} folders */
-  async function visit(handle, folders) {
-    if (handle.kind === 'directory') {
-      for await (const child of handle.values()) await visit(child, [...folders, handle.name]);
-      return;
-    }
-    const reread = () => handle.getFile();
-    /** @type {import('./collect.js').Found} */
-    const found = { file: null, folders, name: handle.name, error: '', reread };
-    out.files.push(found);
-    try {
-      found.file = await reread();
-    } catch (error) {
-      found.error = /** @type {Error} */ (error).message || 'it could not be read';
-    }
-  }
-  for (const handle of handles) await visit(handle, []);
-  return out;
+  return walk({ entries: handles, loose: [] });
 }

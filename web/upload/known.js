@@ -3,6 +3,7 @@
 // sends a little more.
 
 import { api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { eachLimited } from '../lib/queue.js';
 
 const ASKED_AT_ONCE = 1000;
@@ -12,15 +13,16 @@ const LANES = 2;
 /** @typedef {import('./collect.js').Found} Found @typedef {{found: Found, collectionId: number, prefix: string}} Placed */
 
 /** Fires `found` when `already` grew, with the files that did. */
-export class KnownFiles extends EventTarget {
+export class KnownFiles extends Emitter {
+  /** @type {Map<Found, {assetId: number, sha256: string}>} */
+  already = new Map();
+  bytes = 0;
+  over = false;
+
   /** @param {import('./hasher.js').Hasher} hasher */
   constructor(hasher) {
     super();
     this.hasher = hasher;
-    /** @type {Map<Found, {assetId: number, sha256: string}>} */
-    this.already = new Map();
-    this.bytes = 0;
-    this.over = false;
   }
 
   /** No more hashing ahead: what is sent from now on is hashed on its way. */
@@ -31,42 +33,42 @@ export class KnownFiles extends EventTarget {
   /** @param {Placed[]} placed */
   async check(placed) {
     const readable = placed.filter(({ found }) => found.file);
-    for (let at = 0; at < readable.length; at += ASKED_AT_ONCE) await this.ask(readable.slice(at, at + ASKED_AT_ONCE));
-    const rest = readable.filter(({ found }) => !this.already.has(found));
-    const groups = [];
-    for (let at = 0; at < rest.length; at += HASHED_AT_ONCE) groups.push(rest.slice(at, at + HASHED_AT_ONCE));
-    for (const group of groups) {
-      await eachLimited(group, LANES, async ({ found }) => {
+    for (const some of portions(readable, ASKED_AT_ONCE)) await this.ask(some);
+    for (const some of portions(readable.filter(({ found }) => !this.already.has(found)), HASHED_AT_ONCE)) {
+      await eachLimited(some, LANES, async ({ found }) => {
         // What cannot be read is told when it is sent.
-        if (!this.over && found.file) found.sha256 ??= await this.hasher.sha256(found.file).catch(() => undefined);
+        if (!this.over) found.sha256 ??= await this.hasher.sha256(found.file).catch(() => undefined);
       });
       if (this.over) return;
-      await this.ask(group.filter(({ found }) => found.sha256));
+      await this.ask(some.filter(({ found }) => found.sha256));
     }
   }
 
   /** @param {Placed[]} placed */
   async ask(placed) {
-    /** @type {Map<number, Placed[]>} */
-    const byPlace = new Map();
-    for (const one of placed) byPlace.set(one.collectionId, [...(byPlace.get(one.collectionId) ?? []), one]);
-    for (const [collectionId, files] of byPlace) {
+    for (const collectionId of new Set(placed.map((one) => one.collectionId))) {
+      const files = placed.filter((one) => one.collectionId === collectionId);
       const { known } = await api.known(collectionId, files.map(({ found, prefix }) => questionOf(found, prefix)));
       const fresh = [];
       known.forEach((answer, i) => {
         const { found } = files[i];
         if (!answer || this.already.has(found)) return;
         this.already.set(found, { assetId: answer.asset_id, sha256: answer.sha256 ?? found.sha256 ?? '' });
-        this.bytes += found.file?.size ?? 0;
+        this.bytes += found.file.size;
         fresh.push(found);
       });
-      if (fresh.length > 0) this.dispatchEvent(new CustomEvent('found', { detail: fresh }));
+      if (fresh.length > 0) this.emit('found', fresh);
     }
   }
 }
 
+/** @template T @param {T[]} all @param {number} most */
+function* portions(all, most) {
+  for (let at = 0; at < all.length; at += most) yield all.slice(at, at + most);
+}
+
 /** @param {Found} found @param {string} prefix */
 export function questionOf(found, prefix) {
-  const file = /** @type {File} */ (found.file);
-  return { ...(prefix && { path_prefix: prefix }), filename: found.name, size: file.size, modified_unix_ms: file.lastModified, ...(found.sha256 && { sha256: found.sha256 }) };
+  const { name, file, sha256 } = found;
+  return { ...(prefix && { path_prefix: prefix }), filename: name, size: file.size, modified_unix_ms: file.lastModified, ...(sha256 && { sha256 }) };
 }

@@ -21,19 +21,18 @@ export function questions(target, collected) {
  * @returns {Plan}
  */
 export function makePlan(target, collected, looseName) {
-  const inCollection = target.kind === 'collection';
   /** @param {string[]} folders @returns {{root: string | null, below: string[]}} */
   function place(folders) {
-    if (inCollection) return { root: null, below: folders };
-    return folders.length === 0 ? { root: looseName, below: [] } : { root: folders[0], below: folders.slice(1) };
+    if (target.kind === 'collection') return { root: null, below: folders };
+    const [root = looseName, ...below] = folders;
+    return { root, below };
   }
-  /** @type {Step[]} */
   const steps = collected.files.map((found) => {
     const { root, below } = place(found.folders);
     return { root, prefix: below.map((name) => `${name}/`).join(''), found };
   });
   const empty = collected.emptyFolders.map(place);
-  const roots = new Set();
-  for (const { root } of [...steps, ...empty]) if (root !== null) roots.add(root);
+  const roots = new Set([...steps, ...empty].map(({ root }) => root));
+  roots.delete(null);
   return { steps, roots: [...roots], empty };
 }

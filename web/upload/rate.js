@@ -4,11 +4,9 @@
 const HALF_LIFE_MS = 2000;
 
 export class Rate {
-  constructor() {
-    this.perSecond = 0;
-    /** @type {{at: number, bytes: number} | null} */
-    this.last = null;
-  }
+  perSecond = 0;
+  /** @type {{at: number, bytes: number} | null} */
+  last = null;
 
   /** @param {number} atMs @param {number} bytes sent so far */
   sample(atMs, bytes) {

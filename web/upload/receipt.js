@@ -17,13 +17,14 @@ export async function receiptOf(session, vault) {
   const checkpoint = await api.checkpoint();
   const made = new Date().toISOString();
   const { counts, found } = session;
+  const pathOf = ({ where, name }) => (where ? `${where}/${name}` : name);
   const receipt = {
     receipt: 'CompactVault', vault, made, found, sealed: counts.sealed, already_here: counts.already, failed: counts.failed, checkpoint,
     assets: there.map((item) => ({
-      path: item.where ? `${item.where}/${item.name}` : item.name, bytes: item.size, sha256: item.sha256, asset: item.assetId,
+      path: pathOf(item), bytes: item.size, sha256: item.sha256, asset: item.assetId,
       log_position: item.assetId, collection: item.collectionId, state: item.state === 'already' ? 'already here' : 'sealed',
     })),
-    not_archived: session.items.filter(({ state }) => state === 'failed').map((item) => ({ path: item.where ? `${item.where}/${item.name}` : item.name, why: item.error })),
+    not_archived: session.items.filter(({ state }) => state === 'failed').map((item) => ({ path: pathOf(item), why: item.error })),
   };
   return { name: `receipt ${made.slice(0, 19).replaceAll(':', '.')}.json`, text: `${JSON.stringify(receipt, null, 1)}\n` };
 }

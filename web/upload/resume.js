@@ -1,7 +1,8 @@
 // Remembers which upload a large file was being sent as, so that dropping the same file again after a reload goes on where
 // it stopped. Only files of several parts are worth it; the list is short and forgets after a week, as the server does.
 
-const KEY = 'cv-unfinished';
+import { habits } from '../state.js';
+
 const KEPT_MS = 7 * 24 * 3600 * 1000;
 const KEPT_MOST = 200;
 
@@ -13,8 +14,7 @@ function keyOf({ collectionId, prefix, name, size, modified }) {
 /** @returns {[string, string, number][]} key, upload id, since when */
 function load() {
   try {
-    const list = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(list) ? list.filter((row) => Array.isArray(row) && row[2] > Date.now() - KEPT_MS) : [];
+    return JSON.parse(habits.get('unfinished', '[]')).filter(([, , since]) => since > Date.now() - KEPT_MS);
   } catch {
     return [];
   }
@@ -22,23 +22,19 @@ function load() {
 
 /** @param {[string, string, number][]} list */
 function store(list) {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(list.slice(-KEPT_MOST)));
-  } catch {
-    // Without storage an upload begun before a reload is simply begun again.
-  }
+  habits.set('unfinished', JSON.stringify(list.slice(-KEPT_MOST)));
 }
 
-/** @param {Parameters<typeof keyOf>[0]} item @returns {string | null} */
+/** @param {Parameters<typeof keyOf>[0]} item @returns {string | undefined} */
 export function rememberedId(item) {
   const key = keyOf(item);
-  return load().find((row) => row[0] === key)?.[1] ?? null;
+  return load().find((row) => row[0] === key)?.[1];
 }
 
 /** @param {Parameters<typeof keyOf>[0]} item @param {string} uploadId */
 export function rememberId(item, uploadId) {
-  const key = keyOf(item);
-  store([...load().filter((row) => row[0] !== key), [key, uploadId, Date.now()]]);
+  forgetId(item);
+  store([...load(), [keyOf(item), uploadId, Date.now()]]);
 }
 
 /** @param {Parameters<typeof keyOf>[0]} item */

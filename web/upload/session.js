@@ -2,6 +2,7 @@
 // found = waiting + hashing + receiving + queued + sealed + already here + failed.
 
 import { api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { WorkQueue, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { Hasher } from './hasher.js';
 import { LARGE_BYTES, ended, newUploadId, transfer } from './transfer.js';
@@ -24,28 +25,29 @@ function weightOf({ found, size }) {
 
 /** Why a transfer was broken off. */
 export const PAUSED = new DOMException('Paused', 'AbortError');
-export const CANCELLED = new DOMException('Cancelled', 'AbortError');
+const CANCELLED = new DOMException('Cancelled', 'AbortError');
 
 /** Fires `change` (often; draw at your own pace), and `finished` when the last file has ended. */
-export class UploadSession extends EventTarget {
+export class UploadSession extends Emitter {
+  hasher = new Hasher();
+  /** @type {Map<string, Item>} */
+  byUploadId = new Map();
+  /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
+  early = new Map();
+  /** @type {WorkQueue<Item>} */
+  queue = new WorkQueue(FILES_AT_ONCE, (item) => this.runOne(item), weightOf);
+  queuedCheck = false;
+  /** @type {Promise<void> | null} */
+  away = null;
+  /** Assets that came from this page. @type {Set<number>} */
+  made = new Set();
+  breaking = new AbortController();
+  cancels = 0;
+  /** @type {{promise: Promise<void>, resolve: () => void} | null} */
+  pausing = null;
+
   constructor() {
     super();
-    this.hasher = new Hasher();
-    /** @type {Map<string, Item>} */
-    this.byUploadId = new Map();
-    /** @type {Map<string, import('../api.js').Upload>} failures heard of before `complete` was answered */
-    this.early = new Map();
-    /** @type {WorkQueue<Item>} */
-    this.queue = new WorkQueue(FILES_AT_ONCE, (item) => this.runOne(item), weightOf);
-    this.queuedCheck = false;
-    /** @type {Promise<void> | null} */
-    this.away = null;
-    /** Assets that came from this page. @type {Set<number>} */
-    this.made = new Set();
-    this.breaking = new AbortController();
-    this.cancels = 0;
-    /** @type {{promise: Promise<void>, resolve: () => void} | null} */
-    this.pausing = null;
     this.clear();
   }
 
@@ -59,7 +61,7 @@ export class UploadSession extends EventTarget {
     this.sentBytes = 0;
     this.failedBytes = 0;
     this.byUploadId.clear();
-    this.changed();
+    this.emit('change');
   }
 
   get found() {
@@ -96,23 +98,9 @@ export class UploadSession extends EventTarget {
     for (const { found, collectionId, prefix } of files) {
       /** @type {Item} */
       const item = {
-        number: this.items.length,
-        found,
-        name: found.name,
-        where: found.folders.join('/'),
-        size: found.file?.size ?? 0,
-        modified: found.file?.lastModified ?? 0,
-        collectionId,
-        prefix,
-        uploadId: newUploadId(),
-        begun: false,
-        state: 'waiting',
-        sent: 0,
-        error: '',
-        code: '',
-        assetId: 0,
-        sha256: found.sha256 ?? '',
-        maybeThere: !isNew(collectionId),
+        number: this.items.length, found, name: found.name, where: found.folders.join('/'), size: found.file?.size ?? 0,
+        modified: found.file?.lastModified ?? 0, collectionId, prefix, uploadId: newUploadId(), begun: false, state: 'waiting', sent: 0,
+        error: '', code: '', assetId: 0, sha256: found.sha256 ?? '', maybeThere: !isNew(collectionId),
       };
       this.items.push(item);
       this.counts.waiting += 1;
@@ -124,7 +112,7 @@ export class UploadSession extends EventTarget {
         this.queue.add(item);
       }
     }
-    this.changed();
+    this.emit('change');
   }
 
   /** These are there already: nothing of them is sent. @param {Map<import('./collect.js').Found, {assetId: number, sha256: string}>} already */
@@ -138,13 +126,11 @@ export class UploadSession extends EventTarget {
   /** Parts on their way are broken off and sent again later; those that arrived stay there. */
   pause() {
     if (this.pausing) return;
-    /** @type {any} */
-    const pausing = {};
-    pausing.promise = new Promise((resolve) => { pausing.resolve = resolve; });
-    this.pausing = pausing;
+    this.pausing = {};
+    this.pausing.promise = new Promise((resolve) => { this.pausing.resolve = resolve; });
     this.queue.pause();
     this.breaking.abort(PAUSED);
-    this.changed();
+    this.emit('change');
   }
 
   resume() {
@@ -152,7 +138,7 @@ export class UploadSession extends EventTarget {
     this.pausing?.resolve();
     this.pausing = null;
     this.queue.resume();
-    this.changed();
+    this.emit('change');
   }
 
   /** Gives up what was not sent; what is queued or sealed stays so. */
@@ -175,7 +161,7 @@ export class UploadSession extends EventTarget {
     await transfer(item, {
       hasher: this.hasher,
       untilAnswered: () => this.untilAnswered(),
-      update: (changed, change) => this.update(changed, change),
+      update: (...change) => this.update(...change),
       signal: () => breaking.signal,
       untilResumed: async () => {
         await this.pausing?.promise;
@@ -210,9 +196,9 @@ export class UploadSession extends EventTarget {
       if (item.assetId > 0) this.made.add(item.assetId);
       if (item.begun) this.byUploadId.set(item.uploadId, item);
       if (item.state === 'sealed' || item.state === 'already') this.byUploadId.delete(item.uploadId);
-      if (this.finished) this.dispatchEvent(new CustomEvent('finished'));
+      if (this.finished) this.emit('finished');
     }
-    this.changed();
+    this.emit('change');
   }
 
   /** The server says how an upload ended. @param {import('../api.js').Upload} upload */
@@ -230,16 +216,11 @@ export class UploadSession extends EventTarget {
   async recheckQueued() {
     if (this.queuedCheck) return;
     this.queuedCheck = true;
-    try {
-      const queued = this.items.filter((item) => item.state === 'queued');
-      await eachLimited(queued, 2, async (item) => {
-        if (item.state === 'queued') this.heard(await api.upload(item.uploadId));
-      });
-    } catch {
-      // The stream's next `hello` asks again.
-    } finally {
-      this.queuedCheck = false;
-    }
+    // Of what fails, the stream's next `hello` asks again.
+    await eachLimited(this.items.filter(({ state }) => state === 'queued'), 2, async (item) => {
+      if (item.state === 'queued') this.heard(await api.upload(item.uploadId));
+    }).catch(() => {});
+    this.queuedCheck = false;
   }
 
   /** @param {Item[]} [which] all failed ones unless said otherwise */
@@ -259,23 +240,15 @@ export class UploadSession extends EventTarget {
   /** Resolves once the server answers again; all transfers wait on one question. */
   untilAnswered() {
     this.away ??= (async () => {
-      this.changed();
-      for (let attempt = 0; ; attempt += 1) {
+      this.emit('change');
+      let answered = false;
+      for (let attempt = 0; !answered; attempt += 1) {
         await sleep(backoff(attempt));
-        try {
-          await api.status();
-          break;
-        } catch {
-          // Still away.
-        }
+        answered = await api.status().then(() => true, () => false);
       }
       this.away = null;
-      this.changed();
+      this.emit('change');
     })();
     return this.away;
-  }
-
-  changed() {
-    this.dispatchEvent(new CustomEvent('change'));
   }
 }

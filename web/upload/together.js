@@ -3,6 +3,7 @@
 // while a request may leave, leaves, and those who become ready meanwhile go with the next.
 
 import { ApiError, api } from '../api.js';
+import { clamp } from '../lib/virtual_window.js';
 import { LARGE_BYTES, sendAlone } from './transfer.js';
 
 /** One is made safe while the next arrives. */
@@ -24,15 +25,12 @@ const BREAKS_MOST = 2;
  */
 
 export class Courier {
-  constructor() {
-    /** @type {Parcel[]} */
-    this.waiting = [];
-    /** Requests on their way, by collection. @type {Map<number, number>} */
-    this.leaving = new Map();
-    this.requests = 0;
-    /** How many requests broke that a file was in. @type {WeakMap<Item, number>} */
-    this.breaks = new WeakMap();
-  }
+  /** @type {Parcel[]} */
+  waiting = [];
+  /** Collections that requests on their way are for. @type {number[]} */
+  leaving = [];
+  /** How many requests broke that a file was in. @type {WeakMap<Item, number>} */
+  breaks = new WeakMap();
 
   /**
    * Resolves with what the server says of this file, and fails for its own reasons or with the request it went in.
@@ -40,16 +38,15 @@ export class Courier {
    */
   send(item, file, sha256, how) {
     const line = JSON.stringify({ filename: item.name, path: item.prefix, modified: file.lastModified, size: file.size, sha256 });
-    const lineBytes = new TextEncoder().encode(line).length;
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, file, sha256, how, line, lineBytes, resolve, reject });
+      this.waiting.push({ item, file, sha256, how, line, lineBytes: new Blob([line]).size, resolve, reject });
       // Those who are ready in the same moment come along.
       queueMicrotask(() => this.advance());
     });
   }
 
   advance() {
-    while (this.requests < REQUESTS_IN_ALL) {
+    while (this.leaving.length < REQUESTS_IN_ALL) {
       const load = this.takeLoad();
       if (load.length === 0) return;
       void this.carry(load);
@@ -58,7 +55,8 @@ export class Courier {
 
   /** Who goes next, none if nobody may; in order, and only with those to be broken off together. @returns {Parcel[]} */
   takeLoad() {
-    const first = this.waiting.find(({ item }) => (this.leaving.get(item.collectionId) ?? 0) < REQUESTS_OF_A_COLLECTION);
+    const isFull = (id) => this.leaving.filter((other) => other === id).length >= REQUESTS_OF_A_COLLECTION;
+    const first = this.waiting.find(({ item }) => !isFull(item.collectionId));
     if (!first) return [];
     const load = [first];
     let bytes = first.file.size;
@@ -78,58 +76,52 @@ export class Courier {
 
   /** @param {Item} item */
   mayJoin(item) {
-    return (this.breaks.get(item) ?? 0) < BREAKS_MOST;
+    return this.breaksOf(item) < BREAKS_MOST;
+  }
+
+  /** @param {Item} item */
+  breaksOf(item) {
+    return this.breaks.get(item) ?? 0;
   }
 
   /** @param {Parcel[]} load of one collection */
   async carry(load) {
-    const [{ item: { collectionId }, file, sha256, how, resolve, reject }] = load;
-    const count = (/** @type {number} */ by) => {
-      this.requests += by;
-      const left = (this.leaving.get(collectionId) ?? 0) + by;
-      if (left > 0) this.leaving.set(collectionId, left);
-      else this.leaving.delete(collectionId);
-    };
-    count(1);
-    if (load.length === 1) await sendAlone(load[0].item, file, sha256, how).then(resolve, reject);
-    else await this.carryTogether(collectionId, load);
-    count(-1);
+    const [{ item, file, sha256, how, resolve, reject }] = load;
+    this.leaving.push(item.collectionId);
+    if (load.length === 1) await sendAlone(item, file, sha256, how).then(resolve, reject);
+    else await this.carryTogether(item.collectionId, load).catch((error) => this.dealWith(error, load));
+    this.leaving.splice(this.leaving.indexOf(item.collectionId), 1);
     this.advance();
   }
 
   /** @param {number} collectionId @param {Parcel[]} load */
   async carryTogether(collectionId, load) {
-    const line = `[${load.map((parcel) => parcel.line).join()}]\n`;
-    const body = new Blob([line, ...load.map(({ file }) => file)]);
-    const ahead = body.size - load.reduce((sum, { file }) => sum + file.size, 0);
-    try {
-      const { files } = await api.sendBatch(collectionId, body, {
-        signal: load[0].how.signal,
-        onProgress(sent) {
-          let left = sent - ahead;
-          for (const { file, how } of load) {
-            how.onProgress?.(Math.max(0, Math.min(left, file.size)));
-            left -= file.size;
-          }
-        },
-      });
-      load.forEach(({ resolve, reject }, i) => {
-        const answer = files[i];
-        if (answer.status === 'failed') reject(new ApiError(answer.message, { status: answer.http_status, code: answer.code }));
-        else resolve(answer);
-      });
-    } catch (error) {
-      await this.dealWith(error, load);
-    }
+    const ahead = new Blob([`[${load.map(({ line }) => line).join()}]\n`]);
+    const body = new Blob([ahead, ...load.map(({ file }) => file)]);
+    const { files } = await api.sendBatch(collectionId, body, {
+      signal: load[0].how.signal,
+      onProgress(sent) {
+        let left = sent - ahead.size;
+        for (const { file, how } of load) {
+          how.onProgress?.(clamp(left, 0, file.size));
+          left -= file.size;
+        }
+      },
+    });
+    load.forEach(({ resolve, reject }, i) => {
+      const answer = files[i];
+      if (answer.status === 'failed') reject(new ApiError(answer.message, { status: answer.http_status, code: answer.code }));
+      else resolve(answer);
+    });
   }
 
   /** A request failed as a whole. @param {any} error @param {Parcel[]} load */
   async dealWith(error, load) {
-    if (error instanceof ApiError && error.status === 0) {
+    if (error.status === 0) {
       // A file that can no longer be read looks like a broken connection; reading one byte of each tells which.
       const reasons = await Promise.all(load.map(({ file }) => file.slice(0, 1).arrayBuffer().then(() => error, (unreadable) => unreadable)));
       if (reasons.every((reason) => reason === error)) {
-        for (const { item } of load) this.breaks.set(item, (this.breaks.get(item) ?? 0) + 1);
+        for (const { item } of load) this.breaks.set(item, this.breaksOf(item) + 1);
       }
       load.forEach(({ reject }, i) => reject(reasons[i]));
     } else if (error instanceof ApiError && !error.passing && error.status !== 401) {

@@ -2,24 +2,24 @@
 
 import { api } from '../api.js';
 import { visibleName } from '../lib/format.js';
-import { h } from '../lib/html.js';
+import { h, set } from '../lib/html.js';
+import { takeFocus } from './shared.js';
 import { open as openText } from './text.js';
 
-const TAGS = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'p', 'ul', 'ol', 'li', 'blockquote', 'pre', 'code', 'em', 'strong', 'del', 'a', 'hr', 'br', 'table', 'thead', 'tbody', 'tr', 'th', 'td', 'input', 'sup']);
+const TAGS = new Set('h1 h2 h3 h4 h5 h6 p ul ol li blockquote pre code em strong del a hr br table thead tbody tr th td input sup'.split(' '));
 const DEPTH_MAX = 100;
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open(stage) {
   const page = await drawn(stage);
   stage.box.append(page);
-  if (document.activeElement === page.closest('dialog')) page.focus({ preventScroll: true });
+  takeFocus(page);
 }
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function openBeside(stage) {
-  const page = await drawn(stage);
-  const source = h('div', { class: 'half' });
-  stage.box.append(h('div', { class: 'halves' }, h('div', { class: 'half' }, page), source));
+  const source = h('div.half');
+  stage.box.append(h('div.halves', h('div.half', await drawn(stage)), source));
   return openText({ ...stage, box: source });
 }
 
@@ -27,19 +27,16 @@ export async function openBeside(stage) {
 async function drawn({ asset, signal, notice }) {
   const { nodes, complete, message } = await api.document(asset.id, signal);
   if (complete === false) notice(message ?? 'Only the beginning of this document is rendered; its text has all of it.');
-  const page = h('article', { class: 'reading scrolls', tabindex: '0', 'aria-label': visibleName(asset.filename), 'data-testid': 'document-content' }, ...nodes.map((node) => build(node, 0)));
-  for (const heading of page.querySelectorAll('h1, h2, h3, h4, h5, h6')) heading.dataset.slug = slug(heading.textContent);
-  page.addEventListener('click', (/** @type {MouseEvent} */ event) => {
-    const href = /** @type {HTMLElement} */ (event.target).closest('a')?.getAttribute('href') ?? '';
+  const page = h('article.reading.scrolls', { tabindex: 0, label: visibleName(asset.filename), testid: 'document-content', onclick: follow }, nodes.map((node) => build(node, 0)));
+  const headings = [...page.querySelectorAll('h1, h2, h3, h4, h5, h6')];
+  /** @param {MouseEvent} event */
+  function follow(event) {
+    const href = event.target.closest('a')?.getAttribute('href') ?? '';
     if (!href.startsWith('#')) return;
     event.preventDefault();
     const wanted = slug(decodeURIComponent(href.slice(1)));
-    for (const heading of page.querySelectorAll('[data-slug]')) {
-      if (heading.dataset.slug !== wanted) continue;
-      heading.scrollIntoView({ block: 'start' });
-      return;
-    }
-  });
+    headings.find(({ textContent }) => slug(textContent) === wanted)?.scrollIntoView();
+  }
   return page;
 }
 
@@ -51,25 +48,16 @@ function slug(text) {
 /** @param {import('../api.js').DocumentNode} node @param {number} depth @returns {Node | string} */
 function build(node, depth) {
   if (typeof node === 'string') return node;
-  const [tag, attributes, children] = node;
+  const [tag, { checked, href, start, align }, children] = node;
   const inside = depth < DEPTH_MAX ? children.map((child) => build(child, depth + 1)) : [];
-  if (!TAGS.has(tag)) return h('span', {}, ...inside);
-  if (tag === 'input') return h('input', { type: 'checkbox', disabled: true, checked: attributes.checked === true || attributes.checked === '', 'aria-label': 'Done' });
-  const element = h(tag, {}, ...inside);
-  if (tag === 'a') link(element, attributes.href);
-  if (tag === 'ol' && Number.isInteger(attributes.start)) element.start = attributes.start;
-  if (/^t[hd]$/.test(tag) && /^(left|right|center)$/.test(attributes.align)) element.style.textAlign = attributes.align;
+  if (!TAGS.has(tag)) return h('span', inside);
+  if (tag === 'input') return h('input', { type: 'checkbox', disabled: true, checked: checked === true || checked === '', label: 'Done' });
+  const element = h(tag, inside);
+  // The server sends only these; a page that believes it without looking has one fence less.
+  if (tag === 'a' && /^(?:https?:|mailto:|#)/i.test(href)) set(element, href.startsWith('#') ? { href } : { href, target: '_blank', rel: 'noopener noreferrer', title: href });
+  if (tag === 'ol' && Number.isInteger(start)) element.start = start;
+  if (/^t[hd]$/.test(tag) && /^(left|right|center)$/.test(align)) element.style.textAlign = align;
   // Wide tables and code scroll in a box of their own.
-  if (tag === 'table' || tag === 'pre') return h('div', { class: 'wide', tabindex: '0', role: 'group', 'aria-label': tag === 'table' ? 'Table' : 'Code' }, element);
+  if (tag === 'table' || tag === 'pre') return h('div.wide', { tabindex: 0, role: 'group', label: tag === 'table' ? 'Table' : 'Code' }, element);
   return element;
-}
-
-/** The server sends only these; a page that believes it without looking has one fence less. @param {HTMLAnchorElement} element @param {unknown} href */
-function link(element, href) {
-  if (typeof href !== 'string' || !/^(?:https?:|mailto:|#)/i.test(href)) return;
-  element.setAttribute('href', href);
-  if (href.startsWith('#')) return;
-  element.target = '_blank';
-  element.rel = 'noopener noreferrer';
-  element.title = href;
 }

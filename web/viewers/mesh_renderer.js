@@ -25,10 +25,11 @@ void main() {
   vec3 n = length(facing) > 0.0 ? normalize(facing) : vec3(0.0, 0.0, 1.0);
   if (dot(n, at) > 0.0) n = -n;
   vec3 eye = normalize(-at);
-  float key = max(dot(n, normalize(vec3(-0.5, 0.7, 0.8))), 0.0);
+  vec3 lamp = normalize(vec3(-0.5, 0.7, 0.8));
+  float key = max(dot(n, lamp), 0.0);
   float fill = max(dot(n, normalize(vec3(0.8, 0.1, 0.4))), 0.0);
   float sky = 0.5 + 0.5 * n.y;
-  float shine = pow(max(dot(n, normalize(normalize(vec3(-0.5, 0.7, 0.8)) + eye)), 0.0), 40.0);
+  float shine = pow(max(dot(n, normalize(lamp + eye)), 0.0), 40.0);
   vec3 shown = colour.rgb * (0.26 + 0.16 * sky + 0.56 * key + 0.16 * fill) + 0.14 * shine;
   gl_FragColor = vec4(mix(colour.rgb, shown, lit), colour.a);
 }`;
@@ -43,10 +44,9 @@ export class MeshRenderer {
     this.canvas = canvas;
     this.mesh = mesh;
     const options = { antialias: true, alpha: true, premultipliedAlpha: false, powerPreference: 'low-power' };
-    const gl = /** @type {WebGL2RenderingContext | null} */ (canvas.getContext('webgl2', options) ?? canvas.getContext('webgl', options));
+    const gl = canvas.getContext('webgl2', options) ?? canvas.getContext('webgl', options);
     if (!gl) throw new Error('This browser has no WebGL here, which drawing a model needs.');
     this.gl = gl;
-    this.edges = null;
     this.prepare();
   }
 
@@ -54,10 +54,10 @@ export class MeshRenderer {
   prepare() {
     const { gl, mesh } = this;
     gl.getExtension('OES_element_index_uint');
-    const program = /** @type {WebGLProgram} */ (gl.createProgram());
+    const program = gl.createProgram();
     for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
-      const shader = /** @type {WebGLShader} */ (gl.createShader(/** @type {number} */ (type)));
-      gl.shaderSource(shader, /** @type {string} */ (source));
+      const shader = gl.createShader(type);
+      gl.shaderSource(shader, source);
       gl.compileShader(shader);
       gl.attachShader(program, shader);
     }

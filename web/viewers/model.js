@@ -3,10 +3,11 @@
 
 import { api } from '../api.js';
 import { plural, visibleName } from '../lib/format.js';
-import { h, icon } from '../lib/html.js';
+import { h, iconButton, set } from '../lib/html.js';
 import { ballAround, parseMesh } from '../lib/mesh.js';
 import { clamp } from '../lib/virtual_window.js';
 import { MeshRenderer, distanceFor } from './mesh_renderer.js';
+import { gestures, keysOf } from './shared.js';
 
 const TURN_PER_PX = 0.008;
 const KEY_TURN = Math.PI / 12;
@@ -18,33 +19,47 @@ export async function open(stage) {
   const mesh = parseMesh(await api.model(asset.id, signal));
   if (signal.aborted) return;
   if (mesh.triangles === 0) throw new Error(mesh.message || 'There is nothing to draw in this model: it has no triangles.');
-  note([plural(mesh.vertices, 'corner'), plural(mesh.triangles, 'triangle')].join(' · '));
+  note(`${plural(mesh.vertices, 'corner')} · ${plural(mesh.triangles, 'triangle')}`);
   if (mesh.message) notice(mesh.message);
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
   else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
-  const canvas = /** @type {HTMLCanvasElement} */ (h('canvas', { class: 'model', role: 'img', 'aria-label': `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, 'data-testid': 'viewer-model' }));
+  const stay = (event) => event.preventDefault();
+  const canvas = h('canvas.model', {
+    role: 'img', label: `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, testid: 'viewer-model',
+    onpointerdown: stay, oncontextmenu: stay, ondblclick: reset,
+    onwheel(event) {
+      event.preventDefault();
+      zoom(Math.exp(clamp(event.deltaY, -200, 200) / 400));
+    },
+    onwebglcontextlost: stay,
+    onwebglcontextrestored() {
+      renderer.prepare();
+      draw();
+    },
+  });
   box.append(canvas);
   let renderer;
   try {
     renderer = new MeshRenderer(canvas, mesh);
   } catch (error) {
     canvas.remove();
-    fail(`${/** @type {Error} */ (error).message} The bytes are shown instead.`);
+    fail(`${error.message} The bytes are shown instead.`);
     return;
   }
   const { centre, radius } = ballAround(mesh.bounds);
   const camera = { centre, radius, yaw: 0, pitch: 0, x: 0, y: 0, distance: 1, zUp: asset.media_type === 'model/stl' };
   let wire = false;
   let frame = 0;
+  let drawn = 0;
 
   function draw() {
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
       if (signal.aborted) return;
       // The page's own colour of text, as three numbers, for lines that can be seen in both themes.
-      const [r, g, b] = (getComputedStyle(canvas).color.match(/[\d.]+/g) ?? ['128', '128', '128']).map((value) => Number(value) / 255);
+      const [r, g, b] = getComputedStyle(canvas).color.match(/[\d.]+/g).map((value) => value / 255);
       renderer.draw(camera, { wire, line: [r, g, b, 1] });
-      canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
+      canvas.dataset.drawn = String(drawn += 1);
     });
   }
   function reset() {
@@ -70,74 +85,36 @@ export async function open(stage) {
     draw();
   }
 
-  const button = (/** @type {string} */ label, /** @type {Node | string} */ face, /** @type {() => void} */ act, /** @type {Record<string, any>} */ more = {}) => h('button', { type: 'button', class: 'plain', 'aria-label': label, title: label, onclick: act, ...more }, face);
-  const wireButton = button('Edges (W)', 'Edges', () => toggleWire(), { 'aria-pressed': 'false', 'data-testid': 'model-wire' });
-  function toggleWire() {
-    wire = !wire;
-    wireButton.setAttribute('aria-pressed', String(wire));
-    draw();
+  /** @param {string} tip @param {string} face @param {string} testid @param {() => boolean} change gives what it is now */
+  function switchButton(tip, face, testid, pressed, change) {
+    const act = () => {
+      set(button, { 'aria-pressed': change() });
+      draw();
+    };
+    const button = h('button.plain', { tip, testid, 'aria-pressed': pressed, onclick: act }, face);
+    tools.append(button);
+    return act;
   }
-  const upButton = button('Which way is up (U)', 'Z up', () => toggleUp(), { 'aria-pressed': String(camera.zUp), 'data-testid': 'model-up' });
-  function toggleUp() {
-    camera.zUp = !camera.zUp;
-    upButton.setAttribute('aria-pressed', String(camera.zUp));
-    draw();
-  }
-  tools.append(button('Zoom out (−)', icon('zoom-out'), () => zoom(1.25)), button('Zoom in (+)', icon('zoom-in'), () => zoom(0.8)),
-    button('As at first (0)', icon('fit'), reset), wireButton, upButton);
+  const bigger = () => zoom(0.8);
+  const smaller = () => zoom(1.25);
+  tools.append(iconButton('zoom-out', 'Zoom out (−)', smaller), iconButton('zoom-in', 'Zoom in (+)', bigger), iconButton('fit', 'As at first (0)', reset));
+  const toggleWire = switchButton('Edges (W)', 'Edges', 'model-wire', wire, () => wire = !wire);
+  const toggleUp = switchButton('Which way is up (U)', 'Z up', 'model-up', camera.zUp, () => camera.zUp = !camera.zUp);
 
-  /** @type {Map<number, PointerEvent>} */
-  const pointers = new Map();
-  canvas.addEventListener('pointerdown', (event) => {
-    event.preventDefault();
-    canvas.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, event);
-  }, { signal });
-  canvas.addEventListener('pointermove', (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) return;
-    const [a, b] = [...pointers.values()];
-    pointers.set(event.pointerId, event);
-    const dx = event.clientX - before.clientX;
-    const dy = event.clientY - before.clientY;
-    if (b) {
-      const [c, d] = [...pointers.values()];
-      const apart = (/** @type {PointerEvent} */ one, /** @type {PointerEvent} */ two) => Math.max(1, Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY));
-      zoom(apart(a, b) / apart(c, d));
+  gestures(canvas, signal, {
+    drag(dx, dy, { shiftKey, buttons }) {
+      if (shiftKey || buttons > 1) pan(dx, dy);
+      else turn(-dx * TURN_PER_PX, dy * TURN_PER_PX);
+    },
+    pinch(times, middle, dx, dy) {
+      zoom(1 / times);
       pan(dx / 2, dy / 2);
-    } else if (event.shiftKey || before.button > 0 || event.buttons > 1) {
-      pan(dx, dy);
-    } else {
-      turn(-dx * TURN_PER_PX, dy * TURN_PER_PX);
-    }
-  }, { signal });
-  for (const type of ['pointerup', 'pointercancel']) canvas.addEventListener(type, (/** @type {any} */ event) => pointers.delete(event.pointerId), { signal });
-  canvas.addEventListener('contextmenu', (event) => event.preventDefault(), { signal });
-  canvas.addEventListener('dblclick', reset, { signal });
-  canvas.addEventListener('wheel', (event) => {
-    event.preventDefault();
-    zoom(Math.exp(clamp(event.deltaY, -200, 200) / 400));
-  }, { passive: false, signal });
-  canvas.addEventListener('webglcontextlost', (event) => {
-    event.preventDefault();
-    if (!signal.aborted) canvas.dataset.lost = 'yes';
-  }, { signal });
-  canvas.addEventListener('webglcontextrestored', () => {
-    delete canvas.dataset.lost;
-    renderer.prepare();
-    draw();
-  }, { signal });
+    },
+  });
   const observer = new ResizeObserver(draw);
   observer.observe(canvas);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw, { signal });
   reset();
-
-  /** @type {Record<string, () => void>} */
-  const keys = {
-    'Shift+ArrowLeft': () => turn(KEY_TURN, 0), 'Shift+ArrowRight': () => turn(-KEY_TURN, 0),
-    'Shift+ArrowUp': () => turn(0, -KEY_TURN), 'Shift+ArrowDown': () => turn(0, KEY_TURN),
-    '+': () => zoom(0.8), '=': () => zoom(0.8), '-': () => zoom(1.25), 0: reset, W: toggleWire, U: toggleUp,
-  };
   return {
     end() {
       cancelAnimationFrame(frame);
@@ -145,10 +122,10 @@ export async function open(stage) {
       renderer.end();
     },
     gestures: () => true,
-    /** @param {string} key */
-    key(key) {
-      keys[key]?.();
-      return key in keys;
-    },
+    key: keysOf({
+      'Shift+ArrowLeft': () => turn(KEY_TURN, 0), 'Shift+ArrowRight': () => turn(-KEY_TURN, 0),
+      'Shift+ArrowUp': () => turn(0, -KEY_TURN), 'Shift+ArrowDown': () => turn(0, KEY_TURN),
+      '+': bigger, '=': bigger, '-': smaller, 0: reset, W: toggleWire, U: toggleUp,
+    }),
   };
 }

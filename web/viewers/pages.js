@@ -8,11 +8,11 @@ import { h } from '../lib/html.js';
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export function open({ box, asset, signal, note, fail, facts, sayIfCut }) {
-  facts().then((known) => !signal.aborted && note(factLine(known)), () => {});
+  facts().then((known) => !signal.aborted && note(factLine(known)));
   if (navigator.pdfViewerEnabled === false) {
     fail('This browser shows no PDF by itself. Open or download it to read it in another program.');
     return;
   }
   sayIfCut('This PDF has no end mark: it was probably cut short. What can be read of it may be little or nothing.');
-  box.append(h('iframe', { class: 'pages', src: addressOf.bytes(asset.id), title: visibleName(asset.filename), 'data-testid': 'viewer-pages' }));
+  box.append(h('iframe.pages', { src: addressOf.bytes(asset.id), title: visibleName(asset.filename), testid: 'viewer-pages' }));
 }

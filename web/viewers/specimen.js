@@ -3,7 +3,7 @@
 
 import { ApiError, addressOf, api } from '../api.js';
 import { factLine } from '../lib/facts.js';
-import { h, fullNameNode } from '../lib/html.js';
+import { h, fullNameNode, textField } from '../lib/html.js';
 import { habits } from '../state.js';
 
 const FONT_BYTES_MAX = 64_000_000;
@@ -14,50 +14,47 @@ let made = 0;
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open({ box, tools, asset, signal, note, notice, fail, facts }) {
-  const known = await facts().catch(() => ({}));
-  if (signal.aborted) return;
+  const known = await facts();
   note([known.family, known.style, known.glyphs && `${known.glyphs} glyphs`].filter(Boolean).join(' · ') || factLine(known));
   made += 1;
   const family = `asset-${made}`;
   let face;
   try {
     if (asset.size_original > FONT_BYTES_MAX) throw new Error('too large to be set here');
-    const bytes = await api.range(asset.id, 0, asset.size_original - 1, signal);
-    face = await new FontFace(family, bytes).load();
+    face = await new FontFace(family, await api.range(asset.id, 0, asset.size_original - 1, signal)).load();
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof ApiError) throw error;
-    const why = 'This font could not be set: this browser does not know its kind, or the file is cut short or damaged inside.';
-    if (!asset.thumbnail) {
-      fail(why);
-      return;
-    }
-    const picture = h('img', { alt: 'Specimen', class: 'specimen-picture', src: addressOf.thumbnail(asset.id, 1024), 'data-testid': 'specimen-picture' });
-    picture.addEventListener('error', () => fail(why), { signal });
-    picture.addEventListener('load', () => notice('This browser could not set this font; what is shown is the server’s specimen.'), { signal });
-    box.append(picture);
+    const refused = () => fail('This font could not be set: this browser does not know its kind, or the file is cut short or damaged inside.');
+    if (!asset.thumbnail) refused();
+    else box.append(h('img.specimen-picture', {
+      alt: 'Specimen', src: addressOf.thumbnail(asset.id, 1024), testid: 'specimen-picture', onerror: refused,
+      onload: () => notice('This browser could not set this font; what is shown is the server’s specimen.'),
+    }));
     return;
   }
   if (signal.aborted) return;
   document.fonts.add(face);
-  const own = /** @type {HTMLInputElement} */ (h('input', { class: 'own-text', 'aria-label': 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), spellcheck: 'false', 'data-testid': 'specimen-text' }));
-  const size = /** @type {HTMLInputElement} */ (h('input', { type: 'range', min: '10', max: '160', value: '48', 'aria-label': 'Size of your own words' }));
-  const words = h('p', { class: 'own', 'data-testid': 'specimen-own' });
-  const lines = SIZES.map((px) => h('p', { class: 'set', 'data-px': String(px) }));
-  const view = h('div', { class: 'specimen scrolls', tabindex: '0', role: 'document', 'aria-label': 'Specimen', 'data-testid': 'specimen-content' },
-    h('p', { class: 'set aa' }, 'Aa'), h('div', {}, h('h3', {}, known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p', { class: 'meta' }, String(known.style))),
-    words, h('div', { class: 'lines' }, ...lines), h('div', { class: 'set letters' }, ...LETTERS.map((line) => h('p', {}, line))));
+  const rem = (px) => `${px / 16}rem`;
+  const own = textField({ class: 'own-text', label: 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), testid: 'specimen-text', oninput: draw });
+  const size = h('input', { type: 'range', min: 10, max: 160, value: 48, label: 'Size of your own words', oninput: draw });
+  const words = h('p.own', { testid: 'specimen-own' });
+  const lines = h('div.lines');
+  const view = h('div.specimen.scrolls', { tabindex: 0, role: 'document', label: 'Specimen', testid: 'specimen-content' },
+    h('p.set.aa', 'Aa'), h('div', h('h3', known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p.meta', String(known.style))),
+    words, lines, h('div.set.letters', LETTERS.map((line) => h('p', line))));
   view.style.setProperty('--face', family);
-  for (const line of lines) line.style.fontSize = `${Number(line.dataset.px) / 16}rem`;
-  const draw = () => {
+  function draw() {
     habits.set('specimen', own.value);
     words.hidden = own.value === '';
     words.textContent = own.value;
-    words.style.fontSize = `${Number(size.value) / 16}rem`;
-    for (const line of lines) line.replaceChildren(h('span', { class: 'px' }, String(line.dataset.px)), own.value || PANGRAM);
-  };
-  own.addEventListener('input', draw);
-  size.addEventListener('input', draw);
+    words.style.fontSize = rem(size.value);
+    lines.replaceChildren(...SIZES.map((px) => {
+      const line = h('p.set', h('span.px', String(px)), own.value || PANGRAM);
+      line.style.fontSize = rem(px);
+      return line;
+    }));
+  }
   draw();
   tools.append(own, size);
   box.append(view);

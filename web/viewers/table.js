@@ -1,72 +1,60 @@
 // A CSV or TSV file as a table of any length: the server finds rows and cells, the header stays in view.
 
 import { api } from '../api.js';
-import { Rows } from '../components/rows.js';
 import { count, plural, visibleName } from '../lib/format.js';
-import { h } from '../lib/html.js';
+import { h, set } from '../lib/html.js';
 import { COLUMNS_MAX, columnLetters, columnsOf } from '../lib/table.js';
+import { WINDOW_SIZE } from '../lib/window_cache.js';
+import { numberField, showRows } from './shared.js';
 
-const ROW_REM = 1.75;
-const SAMPLE_ROWS = 200;
-const DELIMITERS = /** @type {Record<string, string>} */ ({ ',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars' });
+const DELIMITERS = { ',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars' };
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export async function open({ box, tools, asset, signal, note, notice, fail }) {
-  const sample = await api.table(asset.id, 0, SAMPLE_ROWS, signal);
+export async function open(stage) {
+  const { tools, asset, signal, note, notice } = stage;
+  const sample = await api.table(asset.id, 0, WINDOW_SIZE, signal);
+  const { header, columns: width, delimiter } = sample;
   if (signal.aborted) return;
-  if (sample.rows.length === 0 && !sample.header) throw new Error('There are no rows in this file.');
-  const columns = columnsOf(sample.header, sample.rows, sample.columns);
-  const view = h('div', { class: 'table scrolls', tabindex: '0', role: 'table', 'aria-label': `Table of ${visibleName(asset.filename)}`, 'data-testid': 'table-content' });
-  view.style.setProperty('--cells', columns.map(({ width }) => `calc(${width}ch + 1.5rem)`).join(' '));
-  const head = h('div', { class: 'table-head', role: 'row' }, h('span', { class: 'number', role: 'columnheader' }, h('span', { class: 'visually-hidden' }, 'Row')),
-    ...columns.map(({ numeric }, i) => h('span', { role: 'columnheader', class: numeric ? 'numeric' : null, title: sample.header?.[i] }, sample.header?.[i] ?? columnLetters(i))));
-  box.append(view);
+  if (sample.rows.length === 0 && !header) throw new Error('There are no rows in this file.');
+  const columns = columnsOf(header, sample.rows, width);
+  const view = h('div.table.scrolls', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, 'aria-colcount': columns.length + 1, testid: 'table-content' });
+  view.style.setProperty('--cells', columns.map((column) => `calc(${column.width}ch + 1.5rem)`).join(' '));
+  const cells = (role, cell) => columns.map(({ numeric }, i) => {
+    const [text, title] = cell(i);
+    return h('span', { role, class: numeric ? 'numeric' : null, title }, text);
+  });
 
-  /** How many rows there are may only be known at the end of a long file: until then there is one more window. @param {import('../api.js').TableWindow} window @param {number} limit */
-  const totalOf = ({ total_rows: total, row, rows }, limit) => total ?? row + rows.length + (rows.length === limit ? limit : 0);
-  const say = (/** @type {number} */ total, /** @type {boolean} */ known) => note(`${known ? '' : 'more than '}${plural(total, 'row')} · ${plural(sample.columns, 'column')} · parted by ${DELIMITERS[sample.delimiter] ?? `“${sample.delimiter}”`}`);
   let most = 0;
-  const rows = new Rows({
-    box: view, rem: ROW_REM, head,
-    failed: (error) => fail(error.message, error),
+  const { rows, ...shown } = showRows(stage, {
+    view,
+    head: h('div.table-head', { role: 'row' }, h('span.number', { role: 'columnheader' }, h('span.visually-hidden', 'Row')),
+      cells('columnheader', (i) => [header?.[i] ?? columnLetters(i), header?.[i]])),
+    rem: 1.75,
     async fetchWindow(offset, limit, inner) {
-      const window = offset === 0 && limit === SAMPLE_ROWS ? sample : await api.table(asset.id, offset, limit, inner);
+      /** @type {string[][]} */
+      const items = [];
+      let more;
       // Rows of very many cells come fewer at a time.
-      while (window.rows.length > 0 && window.rows.length < limit && offset + window.rows.length < (window.total_rows ?? Infinity)) {
-        const more = await api.table(asset.id, offset + window.rows.length, limit - window.rows.length, inner);
-        if (more.rows.length === 0) break;
-        window.rows.push(...more.rows);
-        window.total_rows = more.total_rows;
-      }
-      most = Math.max(most, totalOf(window, limit));
-      say(window.total_rows ?? most, window.total_rows !== null);
-      view.setAttribute('aria-rowcount', String(window.total_rows === null ? -1 : window.total_rows + 1));
-      return { items: window.rows, total: window.total_rows ?? most };
+      do {
+        const at = offset + items.length;
+        more = at === 0 ? sample : await api.table(asset.id, at, limit - items.length, inner);
+        items.push(...more.rows);
+      } while (more.rows.length > 0 && items.length < limit && offset + items.length < (more.total_rows ?? Infinity));
+      const total = more.total_rows;
+      // How many rows there are may only be known at the end of a long file: until then there is one more window.
+      most = Math.max(most, total ?? offset + items.length + (items.length === limit ? limit : 0));
+      note(`${total === null ? 'more than ' : ''}${plural(total ?? most, 'row')} · ${plural(width, 'column')} · parted by ${DELIMITERS[delimiter] ?? `“${delimiter}”`}`);
+      set(view, { 'aria-rowcount': total === null ? -1 : total + 1 });
+      return { items, total: total ?? most };
     },
-    row(element, index, cells) {
+    row(element, index, row) {
       element.setAttribute('aria-rowindex', String(index + 2));
       element.classList.toggle('odd', index % 2 === 1);
-      element.replaceChildren(h('span', { class: 'number', role: 'rowheader' }, count(index + 1)),
-        ...columns.map(({ numeric }, i) => h('span', { role: 'cell', class: numeric ? 'numeric' : null, title: (cells?.[i]?.length ?? 0) > 40 ? cells?.[i] : null }, cells?.[i] ?? '')));
+      element.replaceChildren(h('span.number', { role: 'rowheader' }, count(index + 1)),
+        ...cells('cell', (i) => [row?.[i] ?? '', row?.[i]?.length > 40 ? row[i] : undefined]));
     },
   });
-  view.setAttribute('aria-colcount', String(columns.length + 1));
-  if (sample.columns > COLUMNS_MAX) notice(`The first ${count(COLUMNS_MAX)} of ${count(sample.columns)} columns are shown.`);
-  rows.cache.want(0, 80);
-  const line = /** @type {HTMLInputElement} */ (h('input', { class: 'short', inputmode: 'numeric', placeholder: 'Row', 'aria-label': 'Go to row', 'data-testid': 'table-row' }));
-  line.addEventListener('change', () => {
-    const wanted = Number(line.value.replace(/\D/g, ''));
-    if (wanted > 0) rows.goTo(Math.min(wanted, rows.total) - 1);
-  });
-  tools.append(line);
-  if (document.activeElement === view.closest('dialog')) view.focus({ preventScroll: true });
-  return {
-    end: () => rows.end(),
-    /** @param {string} key */
-    key(key) {
-      if (key !== 'Home' && key !== 'End') return false;
-      rows.goTo(key === 'Home' ? 0 : rows.total - 1);
-      return true;
-    },
-  };
+  if (width > COLUMNS_MAX) notice(`The first ${count(COLUMNS_MAX)} of ${count(width)} columns are shown.`);
+  tools.append(numberField({ placeholder: 'Row', label: 'Go to row', testid: 'table-row' }, () => rows.total, (row) => rows.goTo(row)));
+  return shown;
 }

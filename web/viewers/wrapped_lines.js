@@ -8,67 +8,60 @@ const AROUND = '1200px';
 
 export class WrappedLines {
   /**
-   * @param {{box: HTMLElement, lines: number, goTo: number, draw: (element: HTMLElement, index: number, line: any) => void,
-   *   fetchLines: (line: number, n: number) => Promise<any[]>, failed: (error: any) => void,
-   *   mark: (elementOf: (line: number) => HTMLElement | undefined, first: number, last: number) => void}} parts
+   * @param {{box: HTMLElement, lines: number, top: number, draw: (element: HTMLElement, index: number, line: any) => void,
+   *   fetchLines: (line: number, n: number) => Promise<any[]>, failed: (error: any) => void, drawn: () => void}} parts
    */
-  constructor({ box, lines, goTo, draw, fetchLines, failed, mark }) {
-    Object.assign(this, { box, lines, draw, fetchLines, failed });
-    this.markLines = mark;
-    this.ended = false;
-    this.target = goTo;
+  constructor({ box, lines, top, draw, fetchLines, failed, drawn }) {
+    Object.assign(this, { box, draw, fetchLines, failed, drawn });
     this.blocks = Array.from({ length: Math.ceil(lines / BLOCK_LINES) }, (_, i) => {
-      const block = h('div', { class: 'block', 'data-block': String(i) });
-      block.style.height = `${Math.min(BLOCK_LINES, lines - i * BLOCK_LINES) * LINE_REM}rem`;
+      const block = h('div.block');
+      block.first = i * BLOCK_LINES;
+      block.style.height = `${Math.min(BLOCK_LINES, lines - block.first) * LINE_REM}rem`;
       return block;
     });
-    this.holder = h('div', { class: 'blocks' }, ...this.blocks);
+    this.holder = h('div.blocks', this.blocks);
     box.append(this.holder);
     this.observer = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) this.fill(/** @type {HTMLElement} */ (target));
-        else this.empty(/** @type {HTMLElement} */ (target));
+        if (isIntersecting) this.fill(target);
+        else this.empty(target);
       }
     }, { root: box, rootMargin: AROUND });
     for (const block of this.blocks) this.observer.observe(block);
-    this.goTo(goTo);
+    this.goTo(top);
   }
 
-  /** @param {HTMLElement} block */
+  /** @param {any} block */
   async fill(block) {
-    if (block.dataset.state) return;
-    block.dataset.state = 'asked';
-    const first = Number(block.dataset.block) * BLOCK_LINES;
+    block.wanted = true;
     try {
-      const lines = await this.fetchLines(first, BLOCK_LINES);
-      if (this.ended || block.dataset.state !== 'asked') return;
-      block.replaceChildren(...lines.map((line, i) => {
-        const element = h('div', { class: 'line' });
-        this.draw(element, first + i, line);
+      const lines = await this.fetchLines(block.first, BLOCK_LINES);
+      if (!block.wanted || !block.isConnected || block.firstChild) return;
+      block.append(...lines.map((line, i) => {
+        const element = h('div.line');
+        this.draw(element, block.first + i, line);
         return element;
       }));
       block.style.height = '';
-      block.dataset.state = 'filled';
       // What was jumped to stays where it was jumped to while the blocks above it find their height.
       if (this.target >= 0) this.reveal(this.target);
-      this.mark();
+      this.drawn();
     } catch (error) {
-      if (!this.ended) this.failed(error);
+      if (block.isConnected) this.failed(error);
     }
   }
 
-  /** @param {HTMLElement} block */
+  /** @param {any} block */
   empty(block) {
-    if (block.dataset.state === 'filled') {
-      block.style.height = `${block.offsetHeight}px`;
-      block.replaceChildren();
-    }
-    delete block.dataset.state;
+    block.wanted = false;
+    if (!block.firstChild) return;
+    block.style.height = `${block.offsetHeight}px`;
+    block.replaceChildren();
   }
 
   /** @param {number} line */
   elementOf(line) {
-    return /** @type {HTMLElement | undefined} */ (this.blocks[Math.floor(line / BLOCK_LINES)]?.children[line % BLOCK_LINES]);
+    return this.blocks[Math.floor(line / BLOCK_LINES)]?.children[line % BLOCK_LINES];
   }
 
   /** @param {number} line */
@@ -83,32 +76,26 @@ export class WrappedLines {
 
   /** @param {number} line */
   reveal(line) {
+    const { box } = this;
     const at = this.elementOf(line) ?? this.blocks[Math.floor(line / BLOCK_LINES)];
-    if (!at) return;
-    const { top } = at.getBoundingClientRect();
-    const box = this.box.getBoundingClientRect();
-    this.box.scrollTop += top - box.top - (line === 0 ? 0 : this.box.clientHeight / 3);
+    if (at) box.scrollTop += at.getBoundingClientRect().top - box.getBoundingClientRect().top - (line === 0 ? 0 : box.clientHeight / 3);
   }
 
   /** The first line in view. */
   top() {
     const { top } = this.box.getBoundingClientRect();
-    for (const block of this.blocks) {
-      if (block.getBoundingClientRect().bottom <= top) continue;
-      const lines = /** @type {HTMLElement[]} */ ([...block.children]);
-      const i = lines.findIndex((line) => line.getBoundingClientRect().bottom > top);
-      return Number(block.dataset.block) * BLOCK_LINES + Math.max(0, i);
-    }
-    return 0;
+    const below = (element) => element.getBoundingClientRect().bottom > top;
+    const block = this.blocks.find(below);
+    return block ? block.first + Math.max(0, [...block.children].findIndex(below)) : 0;
   }
 
-  mark() {
-    const filled = this.blocks.filter((block) => block.dataset.state === 'filled').map((block) => Number(block.dataset.block));
-    if (filled.length > 0) this.markLines((line) => this.elementOf(line), filled[0] * BLOCK_LINES, (filled[filled.length - 1] + 1) * BLOCK_LINES);
+  /** The lines that are there, from the first to the last. */
+  get range() {
+    const filled = this.blocks.filter((block) => block.firstChild).map(({ first }) => first);
+    return [filled[0] ?? 0, (filled.at(-1) ?? 0) + BLOCK_LINES];
   }
 
   end() {
-    this.ended = true;
     clearTimeout(this.letGo);
     this.observer.disconnect();
     this.holder.remove();

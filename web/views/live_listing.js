@@ -11,16 +11,17 @@ const LIVE_MS = 500;
 const FRESH_MS = 4000;
 
 export class LiveListing {
+  stale = false;
+  refreshing = false;
+  /** The person wants to see what waits. */
+  asked = false;
+  soon = throttled(LIVE_MS, () => this.refresh());
+  pill = byId('new-here');
+
   /** @param {import('./place_view.js').PlaceView} view @param {(id: number) => boolean} isOwn was this asset added from this page? */
   constructor(view, isOwn) {
     this.view = view;
     this.isOwn = isOwn;
-    this.stale = false;
-    this.refreshing = false;
-    /** The person wants to see what waits. */
-    this.asked = false;
-    this.soon = throttled(LIVE_MS, () => this.refresh());
-    this.pill = byId('new-here');
     this.pill.addEventListener('click', () => {
       this.asked = true;
       this.stale = true;
@@ -43,10 +44,7 @@ export class LiveListing {
 
   /** Scrolling has come to rest: what waited for that may go on. */
   rested() {
-    if (this.stale || !this.pill.hidden) {
-      this.stale = true;
-      this.soon();
-    }
+    if (this.stale || !this.pill.hidden) this.touched();
   }
 
   async refresh() {
@@ -67,28 +65,25 @@ export class LiveListing {
   async merge() {
     const { view } = this;
     const { listing, source, selection, visit } = view;
-    const folders = source.folders.length;
+    const { scroller, columns } = listing;
     const seen = this.seen();
     const active = source.spot(listing.active);
     const [first, last] = [seen[0], seen.at(-1)];
-    const { at, total } = await source.ranks([...new Set([first?.id, last?.id, active?.id, ...selection.ends()])].filter((id) => id !== undefined).map(Number));
+    const asked = [...[first, last, active].filter(Boolean).map(({ id }) => id), ...selection.ends()];
+    const { at, total } = await source.ranks([...new Set(asked)]);
     if (visit !== view.visit) return;
     // At the very top there is nothing above to hold on to.
-    const atTop = listing.scroller.virtual < 1;
+    const atTop = scroller.virtual < 1;
     const shift = first ? (at.get(first.id) ?? first.index) - first.index : 0;
-    const rows = listing.columns * (listing.scroller.last - listing.scroller.first + 1);
+    const rows = columns * (scroller.last - scroller.first + 1);
     const from = atTop ? 0 : Math.max(0, (first?.index ?? 0) + shift);
     const next = await source.cache.peek(Math.max(0, from - rows), from + rows * 2);
     if (!next || visit !== view.visit) return;
     const known = new Set(seen.map(({ id }) => id));
-    const end = last ? at.get(last.id) ?? from + rows : from + rows;
-    const fresh = [];
-    for (let index = from; index <= end; index += 1) {
-      const asset = next.get(index);
-      if (asset && !known.has(asset.id)) fresh.push(asset.id);
-    }
-    const short = source.length <= listing.columns * Math.floor(listing.scroller.viewport / listing.scroller.pitch);
-    if (!this.asked && !short && fresh.some((id) => !this.isOwn(id))) {
+    const end = at.get(last?.id) ?? from + rows;
+    const fresh = Array.from({ length: Math.max(0, end - from + 1) }, (_, i) => next.get(from + i)?.id).filter((id) => id !== undefined && !known.has(id));
+    const short = source.length <= columns * Math.floor(scroller.viewport / scroller.pitch);
+    if (!this.asked && !short && !fresh.every(this.isOwn)) {
       this.pill.textContent = `${plural(fresh.length, 'new one', 'new ones')} here`;
       show(this.pill, true);
       return;
@@ -98,40 +93,34 @@ export class LiveListing {
     const anchor = listing.anchor();
     const followed = source.assets === total || selection.follow(at);
     if (!next.apply()) return;
-    source.page = /** @type {any} */ (next.answers[0]).page;
+    source.page = next.answers[0].page;
     if (!followed) speak('Part of the selection was given up because the listing changed.');
-    const activeAt = active && at.get(active.id);
-    if (activeAt !== null && activeAt !== undefined) listing.active = folders + activeAt;
+    const activeAt = at.get(active?.id) ?? null;
+    if (activeAt !== null) listing.active = source.folders.length + activeAt;
     listing.measure();
     if (!atTop && shift !== 0) listing.restore({ index: anchor.index + shift, px: anchor.px });
     this.markFresh(known);
     view.arrived();
-    view.dispatchEvent(new CustomEvent('selection'));
+    view.emit('selection');
   }
 
   /** The assets on the screen, in order. */
   seen() {
     const { listing, source } = this.view;
     const { scroller, columns } = listing;
-    const top = Math.floor(scroller.virtual / scroller.pitch);
-    const bottom = Math.ceil((scroller.virtual + scroller.viewport) / scroller.pitch);
-    const spots = [];
-    for (let index = top * columns; index < bottom * columns; index += 1) {
-      const spot = source.spot(index);
-      if (spot) spots.push(spot);
-    }
-    return spots;
+    const top = Math.floor(scroller.virtual / scroller.pitch) * columns;
+    const bottom = Math.ceil((scroller.virtual + scroller.viewport) / scroller.pitch) * columns;
+    return Array.from({ length: bottom - top }, (_, i) => source.spot(top + i)).filter(Boolean);
   }
 
   /** A dot for what has just come, for a while. @param {Set<number>} known ids shown before */
   markFresh(known) {
-    const { listing } = this.view;
-    const fresh = this.seen().map(({ id }) => id).filter((id) => !known.has(id));
-    for (const id of fresh) listing.fresh.add(id);
-    if (fresh.length === 0) return;
-    setTimeout(() => {
-      for (const id of fresh) listing.fresh.delete(id);
-      listing.scroller.redraw();
+    const { fresh, scroller } = this.view.listing;
+    const added = this.seen().map(({ id }) => id).filter((id) => !known.has(id));
+    for (const id of added) fresh.add(id);
+    if (added.length > 0) setTimeout(() => {
+      for (const id of added) fresh.delete(id);
+      scroller.redraw();
     }, FRESH_MS);
   }
 }

@@ -4,50 +4,40 @@ import { nameField } from '../components/name_field.js';
 import { count, typeWord, visibleName } from '../lib/format.js';
 import { h, icon, quoted } from '../lib/html.js';
 
-/** @param {string} name */
-function big(name) {
-  const glyph = icon(name);
-  glyph.classList.add('big');
-  return glyph;
-}
-
 const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
 
 /**
- * @param {{kind: string, place: any, path: any[], addFiles: () => void, addFolder: () => void,
- *   createProject: (name: string) => Promise<void>, createCollection: (name: string) => Promise<void>}} what
+ * @param {{kind: string, path: any[], addFiles: () => void, addFolder: () => void, create: (name: string) => Promise<void>}} what
  */
-export function emptyNote({ kind, path, addFiles, addFolder, createProject, createCollection }) {
-  const buttons = h('div', { class: 'buttons' },
-    h('button', { type: 'button', 'data-testid': 'empty-add-files', onclick: addFiles }, icon('upload'), 'Add files'),
-    h('button', { type: 'button', 'data-testid': 'empty-add-folder', onclick: addFolder }, icon('folder-up'), 'Add folder'));
+export function emptyNote({ kind, path, addFiles, addFolder, create }) {
+  const buttons = h('div.buttons',
+    h('button', { testid: 'empty-add-files', onclick: addFiles }, icon('upload'), 'Add files'),
+    h('button', { testid: 'empty-add-folder', onclick: addFolder }, icon('folder-up'), 'Add folder'));
+  const permanent = h('p.hint', PERMANENT);
   if (kind === 'home') {
-    return [big('project'), h('h2', {}, 'No projects yet'), h('p', {}, 'A project is the top shelf: name the first one.'),
-      nameField({ label: 'Name of the project', create: createProject }).element,
-      h('p', {}, 'Or drop files or folders anywhere on this page.'), buttons, h('p', { class: 'hint' }, PERMANENT)];
+    return [icon('project', 'big'), h('h2', 'No projects yet'), h('p', 'A project is the top shelf: name the first one.'),
+      nameField({ label: 'Name of the project', create }).element, h('p', 'Or drop files or folders anywhere on this page.'), buttons, permanent];
   }
   const where = path.map((step) => step.name).join('/');
-  const simple = /^[\w .\-/]+$/.test(where) ? where : '';
-  return [big('upload'), h('h2', {}, 'Nothing here yet'), h('p', {}, 'Drop files or folders anywhere on this page.'), buttons,
-    kind === 'project' && nameField({ label: 'Name of the first collection', create: createCollection }).element,
-    h('p', { class: 'hint' }, PERMANENT),
-    simple && h('p', { class: 'hint' }, 'or: ', h('code', {}, `compactvault add --to "${simple}" PATH`))].filter(Boolean);
+  return [icon('upload', 'big'), h('h2', 'Nothing here yet'), h('p', 'Drop files or folders anywhere on this page.'), buttons,
+    kind === 'project' && nameField({ label: 'Name of the first collection', create }).element, permanent,
+    /^[\w .\-/]+$/.test(where) && h('p.hint', 'or: ', h('code', `compactvault add --to "${where}" PATH`))];
 }
 
 /** @param {{query: string, types: string[], place: string, wider: {href: string, total: number} | null, clear: () => void}} what */
 export function noMatchNote({ query, types, place, wider, clear }) {
   const filters = types.map((type) => typeWord(type)).join(', ');
   const words = query ? `Nothing matches ${quoted(query)}${filters ? ` among ${filters}` : ''}` : `Nothing of type ${filters}`;
-  return [big('search'), h('h2', { 'data-testid': 'no-match' }, `${words} in ${visibleName(place)}.`),
-    h('div', { class: 'buttons' },
-      wider && h('a', { class: 'button', href: wider.href, 'data-testid': 'search-vault' }, `Search the whole vault (${count(wider.total)})`),
-      h('button', { type: 'button', 'data-testid': 'clear-filters', onclick: clear }, 'Clear search and filters'))];
+  return [icon('search', 'big'), h('h2', { testid: 'no-match' }, `${words} in ${visibleName(place)}.`),
+    h('div.buttons',
+      wider && h('a.button', { href: wider.href, testid: 'search-vault' }, `Search the whole vault (${count(wider.total)})`),
+      h('button', { testid: 'clear-filters', onclick: clear }, 'Clear search and filters'))];
 }
 
 /** @param {{error: any, whole: boolean, retry: () => void}} what */
 export function errorNote({ error, whole, retry }) {
-  const button = h('button', { type: 'button', 'data-testid': 'listing-retry', onclick: retry }, icon('retry'), 'Try again');
-  if (!whole) return [h('span', {}, error.message), button];
-  return [big('error'), h('h2', {}, error.status === 404 ? 'Not in this vault' : 'This could not be listed'), h('p', {}, error.message),
-    h('div', { class: 'buttons' }, button, h('a', { class: 'button', href: '/', 'data-place': 'home' }, 'All projects'))];
+  const button = h('button', { testid: 'listing-retry', onclick: retry }, icon('retry'), 'Try again');
+  if (!whole) return [h('span', error.message), button];
+  return [icon('error', 'big'), h('h2', error.status === 404 ? 'Not in this vault' : 'This could not be listed'), h('p', error.message),
+    h('div.buttons', button, h('a.button', { href: '/', 'data-place': 'home' }, 'All projects'))];
 }

@@ -4,6 +4,7 @@ import { addressOf } from '../api.js';
 import { byId, show } from '../lib/html.js';
 import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
+import { isPage } from '../router.js';
 import { habits } from '../state.js';
 
 /** A neighbour larger than this is fetched when it is turned to. */
@@ -14,8 +15,9 @@ const BESIDE = '(min-width: 1024px)';
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView, selected: import('./selected.js').Selected}} parts */
 export function detailsPanel({ router, view, selected }) {
   const root = byId('details');
-  const toggle = byId('toggle-details');
   const panel = new Details(root);
+  const { listing, source } = view;
+  const beside = matchMedia(BESIDE);
   /** Became active before it was here. */
   let awaited = -1;
   let open = matchMedia(WIDE).matches && habits.get('details', 'open') === 'open';
@@ -23,81 +25,70 @@ export function detailsPanel({ router, view, selected }) {
   /** @param {boolean} next */
   function set(next) {
     open = next;
-    if (matchMedia(BESIDE).matches) habits.set('details', next ? 'open' : 'closed');
+    if (beside.matches) habits.set('details', next ? 'open' : 'closed');
+    const asset = source.get(listing.active)?.asset;
+    if (next && asset && !view.selection.empty) follow(asset);
     if (!next) {
       panel.key = '';
-      if (root.contains(document.activeElement)) view.listing.focus();
-      router.replace({ details: 0 });
+      if (root.contains(document.activeElement)) listing.focus();
+      follow();
     }
     draw();
-    if (next) follow();
   }
 
-  /** The address follows the active asset while the panel is open. */
-  function follow() {
-    const asset = view.source.get(view.listing.active)?.asset;
-    if (open && asset && !view.selection.empty) router.replace({ details: asset.id });
+  /** The address follows the active asset while the panel is open. @param {import('../api.js').Asset} [asset] */
+  function follow(asset) {
+    router.replace({ details: asset?.id ?? 0 });
   }
 
   function draw() {
-    const listed = !byId('listing-view').hidden;
-    const shown = (open || router.current.details > 0) && listed;
-    open = open || (shown && router.current.details > 0);
+    const { current } = router;
+    const id = current.details;
+    const shown = (open || id > 0) && !isPage(current);
+    open ||= shown && id > 0;
     show(root, shown);
-    toggle.setAttribute('aria-pressed', String(shown));
+    byId('toggle-details').setAttribute('aria-pressed', String(shown));
     if (!shown) return;
     const { n, size } = selected;
-    const id = router.current.details;
     if (n > 1) {
       panel.showSelection(n, size === null ? '' : bytes(size));
     } else if (id > 0) {
-      panel.showAsset(known(view, id), id);
+      panel.showAsset(source.known(id), id);
     } else {
       const { place } = view;
-      /** @type {[string, string][]} */
-      const rows = place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : [];
-      if (view.source.page) rows.unshift(['Assets', plural(view.source.page.total, 'asset')], ['Size', bytes(view.source.page.bytes)]);
-      panel.showPlace(view.name || 'Not here', view.summary(), rows, view.zipAddress);
+      const { page } = source;
+      panel.showPlace(view.name || 'Not here', view.summary(), [
+        ...(page ? [['Assets', plural(page.total, 'asset')], ['Size', bytes(page.bytes)]] : []),
+        ...(place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : []),
+      ], view.zipAddress);
     }
   }
 
   // Beside the listing the panel may stay; over it, it would cover what the person came for.
-  matchMedia(BESIDE).addEventListener('change', ({ matches }) => {
+  beside.addEventListener('change', ({ matches }) => {
     if (matches || !open) return;
     open = false;
-    router.replace({ details: 0 });
+    follow();
     draw();
   });
-  view.listing.addEventListener('active', (event) => {
-    const { index } = /** @type {CustomEvent} */ (event).detail;
-    const entry = view.source.get(index);
+  listing.on('active', ({ index }) => {
+    const entry = source.get(index);
     // A jump may land where rows are still on their way.
     awaited = entry ? -1 : index;
-    if (open) router.replace({ details: entry?.asset?.id ?? 0 });
+    if (open) follow(entry?.asset);
   });
-  view.addEventListener('arrived', () => {
-    const asset = view.source.get(awaited)?.asset;
-    if (!asset || awaited !== view.listing.active) return;
+  view.on('arrived', () => {
+    const asset = source.get(awaited)?.asset;
+    if (!asset || awaited !== listing.active) return;
     awaited = -1;
-    if (open) router.replace({ details: asset.id });
+    if (open) follow(asset);
   });
-  view.addEventListener('selection', () => draw());
-  selected.addEventListener('change', () => draw());
-  view.addEventListener('arrived', () => draw());
-  view.addEventListener('place', () => draw());
-  router.addEventListener('change', () => draw());
-  panel.addEventListener('close', () => set(false));
-  panel.addEventListener('view', (event) => router.push({ viewing: /** @type {CustomEvent} */ (event).detail.id }, { ...router.memory, viewIndex: view.listing.active }));
-  return { toggle: () => set(root.hidden), close: () => set(false), get open() { return !root.hidden; }, draw };
-}
-
-/** @param {import('./place_view.js').PlaceView} view @param {number} id */
-function known(view, id) {
-  for (const items of view.source.cache.windows.values()) {
-    const found = items.find((asset) => asset.id === id);
-    if (found) return found;
-  }
-  return null;
+  view.on('selection arrived place', draw);
+  selected.on('change', draw);
+  router.on('change', draw);
+  panel.on('close', () => set(false));
+  panel.on('view', ({ id }) => router.push({ viewing: id }, { ...router.memory, viewIndex: listing.active }));
+  return { toggle: () => set(root.hidden), draw };
 }
 
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
@@ -117,7 +108,18 @@ export function viewerOverlay({ router, view }) {
   function load() {
     loading ??= import('../components/viewer.js').then(({ Viewer }) => {
       viewer = new Viewer(byId('viewer'));
-      wire(viewer);
+      viewer.on('step', ({ by }) => go(index + by));
+      viewer.on('end', ({ last }) => go(last ? source.length - 1 : source.folders.length));
+      viewer.on('mode', ({ mode }) => {
+        const { id } = viewer;
+        // Afterwards: this may be said while others are still told of the address before.
+        queueMicrotask(() => router.current.viewing === id && router.replace({ mode }));
+      });
+      viewer.on('close', () => {
+        if (router.current.viewing === 0) return;
+        if (pushed) history.back();
+        else router.replace({ viewing: 0 });
+      });
     }, () => {
       loading = null;
     });
@@ -139,13 +141,16 @@ export function viewerOverlay({ router, view }) {
       index = -1;
       return;
     }
-    const hint = router.memory.viewIndex;
-    if (hint !== undefined && source.get(hint)?.asset?.id === id) index = hint;
-    else if (source.get(index)?.asset?.id !== id) index = -1;
-    const total = source.assets;
-    viewer.show({ id, asset: known(view, id), mode: router.current.mode, index: index < 0 ? -1 : index - source.folders.length, total });
+    index = [router.memory.viewIndex, index].find((at) => source.get(at)?.asset?.id === id) ?? -1;
+    tell(source.known(id));
     if (index < 0) seek(id);
     else preload(index);
+  }
+
+  /** @param {import('../api.js').Asset | null} asset */
+  function tell(asset) {
+    const { viewing: id, mode } = router.current;
+    viewer.show({ id, asset, mode, index: index < 0 ? -1 : index - source.folders.length, total: source.assets });
   }
 
   /** A pasted address names the asset only: asks where it stands. @param {number} id */
@@ -153,27 +158,22 @@ export function viewerOverlay({ router, view }) {
     if (!source.fetchRanks || !source.known) return;
     turn += 1;
     const mine = turn;
-    const found = await source.ranks([id]).catch(() => null);
-    const at = found?.at.get(id) ?? null;
-    if (at === null || mine !== turn || router.current.viewing !== id) return;
-    index = source.folders.length + at;
-    viewer?.show({ id, asset: null, mode: router.current.mode, index: at, total: source.assets });
+    const at = await source.indexOf(id);
+    if (at < 0 || mine !== turn || router.current.viewing !== id) return;
+    index = at;
+    tell(null);
     source.want(index - 3, index + 3);
   }
 
   /** @param {number} to */
   async function go(to) {
-    const least = source.folders.length;
-    if (index < 0 || to < least || to >= source.length) return;
+    if (index < 0 || to < source.folders.length || to >= source.length) return;
     source.want(to - 2, to + 2);
     turn += 1;
     const mine = turn;
-    if (!source.get(to)) {
-      await new Promise((resolve) => source.addEventListener('arrive', resolve, { once: true }));
-      if (mine !== turn) return;
-    }
+    if (!source.get(to)) await new Promise((resolve) => source.on('arrive', resolve, { once: true }));
     const asset = source.get(to)?.asset;
-    if (!asset || router.current.viewing === 0) return;
+    if (!asset || mine !== turn || router.current.viewing === 0) return;
     index = to;
     router.memory = { ...router.memory, viewIndex: to };
     router.replace({ viewing: asset.id, details: router.current.details ? asset.id : 0 });
@@ -192,27 +192,10 @@ export function viewerOverlay({ router, view }) {
     }
   }
 
-  /** @param {EventTarget} made */
-  function wire(made) {
-    made.addEventListener('step', (event) => go(index + /** @type {CustomEvent} */ (event).detail.by));
-    made.addEventListener('end', (event) => go(/** @type {CustomEvent} */ (event).detail.last ? source.length - 1 : source.folders.length));
-    made.addEventListener('mode', (event) => {
-      const { mode } = /** @type {CustomEvent} */ (event).detail;
-      const { id } = /** @type {import('../components/viewer.js').Viewer} */ (made);
-      // Afterwards: this may be said while others are still told of the address before.
-      queueMicrotask(() => router.current.viewing === id && router.replace({ mode }));
-    });
-    made.addEventListener('close', () => {
-      if (router.current.viewing === 0) return;
-      if (pushed) history.back();
-      else router.replace({ viewing: 0 });
-    });
-  }
-  listing.addEventListener('active', () => load(), { once: true });
-  router.addEventListener('change', (event) => {
-    const { previous, route, travelled } = /** @type {CustomEvent} */ (event).detail;
+  listing.on('active', load, { once: true });
+  router.on('change', ({ previous, route, travelled }) => {
     if (previous.viewing === 0 && route.viewing !== 0) pushed = !travelled;
     draw();
   });
-  view.addEventListener('arrived', () => draw());
+  view.on('arrived', draw);
 }

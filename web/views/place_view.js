@@ -2,19 +2,19 @@
 // source.
 
 import { addressOf, api } from '../api.js';
-import { drawChips, writtenTypes } from '../components/chips.js';
+import { drawChips, drawRead, writtenTypes } from '../components/chips.js';
 import { markHits } from '../components/hit_marks.js';
 import { Listing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
-import { drawRead } from '../components/read_chips.js';
+import { Emitter } from '../lib/emitter.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
 import { fold, wordsOf } from '../lib/hits.js';
-import { byId, h, icon, setText, show } from '../lib/html.js';
+import { byId, h, icon, redraw, set, setText, show, soon } from '../lib/html.js';
 import { Selection } from '../lib/selection.js';
 import { Source } from '../lib/source.js';
-import { foldMiddle } from '../lib/tree_model.js';
+import { foldMiddle, typeAhead } from '../lib/tree_model.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
-import { format, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
+import { format, placeKey, placeOf, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
 import { habits } from '../state.js';
 import { LiveListing } from './live_listing.js';
 import { emptyNote, errorNote, noMatchNote } from './notes.js';
@@ -22,72 +22,67 @@ import { emptyNote, errorNote, noMatchNote } from './notes.js';
 const BUSY_MS = 400;
 /** A count is spoken when typing has rested this long. */
 const SPEAK_MS = 1000;
-const TILE_SIZES = /** @type {(keyof typeof TILE_MIN)[]} */ (Object.keys(TILE_MIN));
+const TILE_SIZES = Object.keys(TILE_MIN);
 
 /** Fires `selection`, `active` {index}, `place` when the place is known. */
-export class PlaceView extends EventTarget {
+export class PlaceView extends Emitter {
+  /** The project or collection shown. @type {any} */
+  place = null;
+  route = makeRoute();
+  visit = 0;
+  /** The letters whose jump is awaited, until something else is gone to. */
+  typed = '';
+  /** @type {string[]} */
+  hitWords = [];
+  ready = false;
+  /** How many the present search finds in the whole vault. */
+  elsewhere = { key: '', total: 0 };
+  markSoon = soon(() => markHits(byId('listing'), this.hitWords));
+
   /** @param {{router: import('../router.js').Router, places: import('../state.js').Places, addFiles: () => void, addFolder: () => void, isOwn: (id: number) => boolean}} parts */
   constructor({ router, places, addFiles, addFolder, isOwn }) {
     super();
-    this.router = router;
-    this.places = places;
-    this.add = { addFiles, addFolder };
-    this.source = new Source();
-    this.selection = new Selection();
-    this.listing = new Listing(byId('listing'), { source: this.source, selection: this.selection });
-    /** The project or collection shown. @type {any} */
-    this.place = null;
-    /** @type {import('../router.js').Route} */
-    this.route = makeRoute();
-    this.visit = 0;
-    /** The letters whose jump is awaited, until something else is gone to. */
-    this.typed = '';
-    /** @type {string[]} */
-    this.hitWords = [];
-    this.ready = false;
-    /** How many the present search finds in the whole vault. */
-    this.elsewhere = { key: '', total: 0 };
+    const source = new Source();
+    const selection = new Selection();
+    Object.assign(this, { router, places, source, selection, add: { addFiles, addFolder }, listing: new Listing(byId('listing'), { source, selection }) });
     this.live = new LiveListing(this, isOwn);
-    this.markSoon = frame(() => markHits(byId('listing'), this.hitWords));
     this.wire();
   }
 
   wire() {
     const { listing, router } = this;
-    listing.addEventListener('scrolled', () => {
+    listing.on('scrolled', () => {
       if (this.ready) this.remember();
       this.live.rested();
     });
-    listing.addEventListener('drawn', () => this.hitWords.length > 0 && this.markSoon());
-    listing.addEventListener('active', (event) => {
+    listing.on('drawn', () => this.hitWords.length > 0 && this.markSoon());
+    listing.on('active', (detail) => {
       this.typed = '';
-      this.dispatchEvent(new CustomEvent('active', { detail: /** @type {CustomEvent} */ (event).detail }));
+      this.emit('active', detail);
     });
-    listing.addEventListener('selection', () => this.dispatchEvent(new CustomEvent('selection')));
-    listing.addEventListener('open', (event) => this.openEntry(/** @type {CustomEvent} */ (event).detail.index));
-    listing.addEventListener('sort', (event) => this.sortBy(/** @type {CustomEvent} */ (event).detail.key));
-    listing.addEventListener('typed', (event) => this.jumpTo(/** @type {CustomEvent} */ (event).detail.prefix));
-    this.source.addEventListener('arrive', () => this.arrived());
-    this.source.addEventListener('fail', (event) => this.failed(/** @type {CustomEvent} */ (event).detail));
-    this.places.addEventListener('change', () => this.placesChanged());
-    byId('sort').addEventListener('change', (/** @type {any} */ event) => {
-      router.push({ sort: event.target.value });
+    listing.on('selection', () => this.emit('selection'));
+    listing.on('open', ({ index }) => this.openEntry(index));
+    listing.on('sort', ({ key }) => router.push({ sort: router.current.sort === key ? `-${key}` : key }));
+    listing.on('typed', ({ prefix }) => this.jumpTo(prefix));
+    this.source.on('arrive', () => this.arrived());
+    this.source.on('fail', (error) => this.failed(error));
+    this.places.on('change', () => this.placesChanged());
+    set(byId('sort'), { onchange: ({ target }) => router.push({ sort: target.value }) });
+    set(byId('sort-order'), {
+      onclick() {
+        const { sort } = router.current;
+        router.push({ sort: sort.startsWith('-') ? sort.slice(1) : `-${sort}` });
+      },
     });
-    byId('sort-order').addEventListener('click', () => {
-      const { sort } = router.current;
-      router.push({ sort: sort.startsWith('-') ? sort.slice(1) : `-${sort}` });
-    });
-    byId('as-grid').addEventListener('click', () => this.layout('grid'));
-    byId('as-list').addEventListener('click', () => this.layout('list'));
-    byId('as-grid').title = 'Grid';
-    byId('as-list').title = 'List';
-    byId('as-grid').setAttribute('aria-label', 'Grid');
-    byId('as-list').setAttribute('aria-label', 'List');
-    const range = /** @type {HTMLInputElement} */ (byId('tile-size'));
-    range.value = String(Math.max(0, TILE_SIZES.indexOf(/** @type {any} */ (habits.get('tile', 'm')))));
-    range.addEventListener('input', () => {
-      habits.set('tile', TILE_SIZES[Number(range.value)]);
-      this.arrange();
+    set(byId('as-grid'), { tip: 'Grid', onclick: () => this.layout('grid') });
+    set(byId('as-list'), { tip: 'List', onclick: () => this.layout('list') });
+    const range = byId('tile-size');
+    range.value = TILE_SIZES.indexOf(habits.get('tile', 'm'));
+    set(range, {
+      oninput: () => {
+        habits.set('tile', TILE_SIZES[range.value]);
+        this.arrange();
+      },
     });
   }
 
@@ -99,18 +94,15 @@ export class PlaceView extends EventTarget {
   }
 
   arrange() {
-    const layout = this.route.as || /** @type {'grid' | 'list'} */ (habits.get('as', 'grid') === 'list' ? 'list' : 'grid');
-    this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), sort: this.route.sort });
-    byId('as-grid').setAttribute('aria-pressed', String(layout === 'grid'));
-    byId('as-list').setAttribute('aria-pressed', String(layout === 'list'));
+    const { as, sort, q } = this.route;
+    const layout = as || (habits.get('as', 'grid') === 'list' ? 'list' : 'grid');
+    const descending = sort.startsWith('-');
+    this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), sort });
+    for (const each of ['grid', 'list']) set(byId(`as-${each}`), { 'aria-pressed': layout === each });
     show(byId('tile-size'), layout === 'grid');
-    const order = byId('sort-order');
-    show(byId('sort-rank'), this.route.q !== '');
-    const descending = this.route.sort.startsWith('-');
-    /** @type {HTMLSelectElement} */ (byId('sort')).value = this.route.sort.replace('-', '');
-    order.dataset.order = descending ? 'desc' : 'asc';
-    order.title = descending ? 'Descending' : 'Ascending';
-    order.setAttribute('aria-label', order.title);
+    show(byId('sort-rank'), q !== '');
+    byId('sort').value = sort.replace('-', '');
+    set(byId('sort-order'), { tip: descending ? 'Descending' : 'Ascending', 'data-order': descending ? 'desc' : 'asc' });
   }
 
   /** @param {import('../router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
@@ -121,14 +113,14 @@ export class PlaceView extends EventTarget {
     if (!first && sameListing(before, route)) return;
     const moved = first || !samePlace(before, route);
     this.visit += 1;
-    this.typed = '';
     const { visit } = this;
+    this.typed = '';
     this.ready = false;
     this.waiting(true);
     show(byId('listing-note'), false);
     this.live.reset();
     this.selection.clear();
-    this.dispatchEvent(new CustomEvent('selection'));
+    this.emit('selection');
     this.hitWords = wordsOf(route.q).words;
     this.markSoon();
     if (moved) {
@@ -143,15 +135,15 @@ export class PlaceView extends EventTarget {
       if (visit !== this.visit) return;
       this.place = place;
       this.drawPath();
-      this.dispatchEvent(new CustomEvent('place'));
+      this.emit('place');
       this.source.folders = this.foldersShown();
       this.ask(route);
       const anchor = await this.spotIn(route, memory);
       if (visit !== this.visit) return;
       this.listing.reset(anchor);
-      if (memory.active !== undefined) this.listing.active = memory.active;
-      const first = anchor?.index ?? 0;
-      if (listsAssets(route)) this.source.want(first, first + 100);
+      this.listing.active = memory.active ?? this.listing.active;
+      const seen = anchor?.index ?? 0;
+      if (listsAssets(route)) this.source.want(seen, seen + 100);
       else this.arrived();
     } catch (error) {
       if (visit === this.visit) this.failed(error);
@@ -161,32 +153,30 @@ export class PlaceView extends EventTarget {
   /** Says at once to assistive technology, and to eyes after a moment, that what is drawn does not answer the address yet. @param {boolean} yes */
   waiting(yes) {
     clearTimeout(this.busyTimer);
+    show(byId('listing-busy'), false);
     if (yes) this.busyTimer = setTimeout(() => show(byId('listing-busy'), true), BUSY_MS);
-    else show(byId('listing-busy'), false);
-    byId('listing').setAttribute('aria-busy', String(yes));
+    set(byId('listing'), { 'aria-busy': yes });
   }
 
   /** @param {import('../router.js').Route} route */
   async find({ kind, id }) {
-    const projects = this.places.projects ?? (await this.places.loadProjects());
+    const { places } = this;
+    if (!places.projects) await places.loadProjects();
     if (kind === 'home') return null;
-    if (kind === 'collection') return this.places.locate(id);
-    const project = projects.find((candidate) => candidate.id === id) ?? (await api.projects().then((list) => list.find((candidate) => candidate.id === id)));
+    if (kind === 'collection') return places.locate(id);
+    if (!places.project(id)) await places.loadProjects();
+    const project = places.project(id);
     if (!project) throw new Error('There is no such project in this vault.');
-    await this.places.branch(id);
+    await places.branch(id);
     return project;
   }
 
   /** @param {import('../router.js').Route} route */
   ask(route) {
-    if (!listsAssets(route)) {
-      this.source.ask(null, null);
-      return;
-    }
     const { kind, id, q, types, sort } = route;
-    const within = { kind: /** @type {any} */ (kind), id };
     const how = { q, types, sort };
-    this.source.ask((offset, limit, signal) => api.assets(within, { ...how, offset, limit }, signal), (what) => api.rank(within, how, what));
+    if (!listsAssets(route)) this.source.ask(null, null);
+    else this.source.ask((offset, limit, signal) => api.assets({ kind, id }, { ...how, offset, limit }, signal), (what) => api.rank({ kind, id }, how, what));
   }
 
   /**
@@ -196,13 +186,12 @@ export class PlaceView extends EventTarget {
    */
   async spotIn(route, memory) {
     const { at } = route;
+    const { folders } = this.source;
     if (!at) return null;
-    const folder = this.source.folders.findIndex(({ id }) => id === at.id);
-    if (folder >= 0) return { index: folder, px: at.px };
-    if (!listsAssets(route)) return null;
-    const found = await this.source.ranks([at.id]).catch(() => null);
-    const rank = found?.at.get(at.id) ?? null;
-    return rank === null ? memory.at ?? null : { index: this.source.folders.length + rank, px: at.px };
+    const folder = folders.findIndex(({ id }) => id === at.id);
+    if (folder < 0 && !listsAssets(route)) return null;
+    const index = folder < 0 ? await this.source.indexOf(at.id) : folder;
+    return index < 0 ? memory.at ?? null : { index, px: at.px };
   }
 
   /** Keeps where one is, for coming back and for a copied address. */
@@ -217,14 +206,13 @@ export class PlaceView extends EventTarget {
   /** Asks once for each search how much of it the rest of the vault holds. */
   async lookElsewhere() {
     const { kind, q, types } = this.route;
-    const key = kind !== 'home' && q ? `${q} ${types}` : '';
+    const key = kind !== 'home' && q && `${q} ${types}`;
     if (key === this.elsewhere.key) return;
-    this.elsewhere = { key, total: 0 };
-    if (key === '') return;
-    const page = await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: 1, q, types }).catch(() => null);
-    if (page === null || this.elsewhere.key !== key) return;
-    this.elsewhere.total = page.total;
-    if (!this.ready) return;
+    const mine = { key, total: 0 };
+    this.elsewhere = mine;
+    if (!key) return;
+    mine.total = (await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: 1, q, types }).catch(() => mine)).total;
+    if (this.elsewhere !== mine || !this.ready) return;
     this.drawChips();
     this.drawNote();
   }
@@ -240,10 +228,7 @@ export class PlaceView extends EventTarget {
   foldersShown() {
     const { kind, id, q, types, sort } = this.route;
     if (types.length > 0) return [];
-    let list = [];
-    if (kind === 'home') list = this.places.projects ?? [];
-    else if (kind === 'project') list = this.places.children(id, null);
-    else if (this.place) list = this.places.children(this.place.project_id, id);
+    const list = kind === 'home' ? this.places.projects ?? [] : kind === 'project' ? this.places.children(id, null) : this.places.children(this.place.project_id, id);
     const { words, filters } = wordsOf(q);
     // Filters ask for what only assets have.
     const shown = filters ? [] : list.filter((folder) => words.every((word) => fold(folder.name).includes(word)));
@@ -254,82 +239,77 @@ export class PlaceView extends EventTarget {
   }
 
   arrived() {
-    if (!this.source.known) return;
-    if (this.listing.wanted) {
+    const { listing, source, route } = this;
+    if (!source.known) return;
+    if (listing.wanted) {
       // The place is as long as it was when the person left it: go back to where they were.
-      const { wanted } = this.listing;
-      this.listing.wanted = null;
-      this.listing.measure();
-      this.listing.restore(wanted);
+      const { wanted } = listing;
+      listing.wanted = null;
+      listing.measure();
+      listing.restore(wanted);
     }
     this.ready = true;
     this.lookElsewhere();
     this.drawChips();
-    drawRead(byId('read'), { q: this.route.q, terms: (this.route.q && this.source.page?.read) || [], change: (q) => this.router.push({ q }) });
     this.drawNote();
-    this.listing.refresh();
+    listing.refresh();
     this.waiting(false);
-    this.dispatchEvent(new CustomEvent('arrived'));
-    const said = `${this.route.id}?${this.route.q}&${this.route.types}`;
+    this.emit('arrived');
+    const said = `${route.id}?${route.q}&${route.types}`;
     if (said === this.said) return;
     this.said = said;
     clearTimeout(this.speakTimer);
-    if (this.route.q) this.speakTimer = setTimeout(() => speak(plural(this.source.length, 'match', 'matches')), SPEAK_MS);
+    if (route.q) this.speakTimer = setTimeout(() => speak(plural(source.length, 'match', 'matches')), SPEAK_MS);
   }
 
   drawChips() {
-    if (!listsAssets(this.route)) {
-      drawRead(byId('read'), { q: '', terms: [], change: () => {} });
-      byId('chips').replaceChildren();
-      delete byId('chips').dataset.look;
-      return;
-    }
-    const { types: written, rest } = writtenTypes(this.route.q, this.source.page?.read ?? []);
-    const types = [...new Set([...this.route.types, ...written])];
-    drawChips(byId('chips'), { page: this.source.page, types, wider: this.wider, choose: (chosen) => this.router.push({ types: chosen, q: rest }) });
+    const { q, types } = this.route;
+    const page = listsAssets(this.route) ? this.source.page : null;
+    const read = (q && page?.read) || [];
+    const written = writtenTypes(q, read);
+    drawRead(byId('read'), { q, terms: read, change: (changed) => this.router.push({ q: changed }) });
+    if (!listsAssets(this.route)) byId('chips').replaceChildren();
+    else drawChips(byId('chips'), { page, types: [...new Set([...types, ...written.types])], wider: this.wider, choose: (chosen) => this.router.push({ types: chosen, q: written.rest }) });
   }
 
   drawNote() {
-    const note = byId('listing-note');
+    const { kind, id, q, types } = this.route;
     const empty = this.source.known && this.source.length === 0;
-    if (!empty) {
-      show(note, false);
-      note.dataset.kind = '';
-      return;
-    }
-    const filtered = this.route.q !== '' || this.route.types.length > 0;
-    const kind = filtered ? `none ${format(this.route)} ${this.wider?.total ?? 0}` : `empty ${this.route.kind} ${this.route.id}`;
-    note.className = 'whole';
-    show(note, true);
-    if (note.dataset.kind === kind) return;
-    note.dataset.kind = kind;
-    note.replaceChildren(...(filtered
-      ? noMatchNote({ query: this.route.q, types: this.route.types, place: this.name, wider: this.wider, clear: () => this.router.push({ q: '', types: [] }) })
-      : emptyNote({ kind: this.route.kind, place: this.place, path: this.path, ...this.add, createProject: async (name) => {
-        const made = await this.places.createProject(name);
-        this.router.go('project', made.id);
-      }, createCollection: async (name) => {
-        const made = await this.places.createCollection(this.place.id, null, name);
-        this.router.go('collection', made.id);
-      } })));
+    const filtered = q !== '' || types.length > 0;
+    const look = !empty ? '' : filtered ? `none ${format(this.route)} ${this.wider?.total ?? 0}` : `empty ${kind} ${id}`;
+    if (!empty) this.note(look);
+    else if (look === byId('listing-note').dataset.kind) show(byId('listing-note'), true);
+    else if (filtered) this.note(look, noMatchNote({ query: q, types, place: this.name, wider: this.wider, clear: () => this.router.push({ q: '', types: [] }) }));
+    else this.note(look, emptyNote({ kind, path: this.path, ...this.add, create: (name) => this.create(name) }));
+  }
+
+  /** The first project of the vault or collection of the project. @param {string} name */
+  async create(name) {
+    const made = await (this.place ? this.places.createCollection(this.place.id, null, name) : this.places.createProject(name));
+    this.router.goTo(made);
+  }
+
+  /** Over the listing or instead of it, none where there are no contents. @param {string} kind @param {any[]} [contents] @param {boolean} [whole] */
+  note(kind, contents = [], whole = true) {
+    const note = byId('listing-note');
+    set(note, { class: whole ? 'whole' : '', 'data-kind': kind });
+    redraw(note, contents);
+    show(note, contents.length > 0);
   }
 
   /** @param {any} error */
   failed(error) {
     this.waiting(false);
-    const note = byId('listing-note');
-    const whole = !this.source.known || this.source.length === 0 || !this.ready;
-    note.className = whole ? 'whole' : '';
-    note.dataset.kind = 'error';
+    const whole = this.source.length === 0 || !this.ready;
     if (whole && this.name === '') setText(byId('place-title'), 'Not listed');
-    note.replaceChildren(...errorNote({ error, whole, retry: () => this.again() }));
-    show(note, true);
+    this.note('error', errorNote({ error, whole, retry: () => this.again() }), whole);
   }
 
   /** After a failure, and when the server is back. */
   again() {
-    if (byId('listing-note').dataset.kind !== 'error' || byId('listing-note').hidden) return;
-    show(byId('listing-note'), false);
+    const note = byId('listing-note');
+    if (note.dataset.kind !== 'error' || note.hidden) return;
+    show(note, false);
     if (this.ready) this.listing.refresh();
     else this.show(this.route, this.router.memory, true);
   }
@@ -345,86 +325,76 @@ export class PlaceView extends EventTarget {
   }
 
   drawPath() {
-    const steps = [{ name: 'All projects', href: '/', key: 'home' }, ...this.path.map((step) => ('project_id' in step
-      ? { name: step.name, href: `/c/${step.id}`, key: `c/${step.id}` } : { name: step.name, href: `/p/${step.id}`, key: `p/${step.id}` }))];
-    const shown = foldMiddle(this.route.kind === 'home' ? steps : steps.slice(1));
+    const home = { name: 'All projects', key: 'home' };
+    const steps = this.route.kind === 'home' ? [home] : this.path.map((step) => ({ name: step.name, key: placeKey(placeOf(step)) }));
+    const shown = foldMiddle(steps);
     setText(byId('place-title'), visibleName(this.name));
-    byId('path').replaceChildren(...shown.flatMap((step, i) => [
+    byId('path').replaceChildren(...shown.flatMap(({ name, title = name, key }, i) => [
       ...(i > 0 ? [icon('chevron')] : []),
-      h('a', { href: step.href, 'data-place': step.key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(step.title ?? step.name) }, visibleName(step.name)),
+      h('a', { href: key === 'home' ? '/' : `/${key}`, 'data-place': key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(title) }, visibleName(name)),
     ]));
-    const zip = this.zipAddress;
-    show(byId('download-place'), zip !== null);
+    show(byId('download-place'), this.zipAddress !== null);
   }
 
   get zipAddress() {
-    if (!this.place) return null;
-    return addressOf.zip(this.route.kind === 'collection' ? 'collection' : 'project', this.place.id);
+    return this.place && addressOf.zip(placeOf(this.place));
   }
 
   /** Where a drop on this page goes. @returns {import('../upload/plan.js').Target} */
   get target() {
-    if (this.route.kind === 'collection' && this.place) return { kind: 'collection', id: this.place.id, projectId: this.place.project_id };
-    if (this.route.kind === 'project' && this.place) return { kind: 'project', id: this.place.id };
-    return { kind: 'home' };
+    return this.place ? { ...placeOf(this.place), projectId: this.place.project_id } : { kind: 'home' };
   }
 
   summary() {
-    if (this.route.kind === 'home' && !this.source.page) return plural(this.places.projects?.length ?? 0, 'project');
-    const page = this.source.page;
-    const folders = this.source.folders.length;
-    return [folders > 0 && plural(folders, 'collection'), page && `${plural(page.total, 'asset')}, ${bytes(page.bytes)}`, this.route.kind === 'project' && !page && plural(this.place?.assets ?? 0, 'asset')].filter(Boolean).join(' · ');
+    const { page, folders } = this.source;
+    const { kind } = this.route;
+    if (kind === 'home' && !page) return plural(folders.length, 'project');
+    return [folders.length > 0 && plural(folders.length, 'collection'), page && `${plural(page.total, 'asset')}, ${bytes(page.bytes)}`,
+      kind === 'project' && !page && plural(this.place?.assets ?? 0, 'asset')].filter(Boolean).join(' · ');
   }
 
   /** @param {number} index */
   openEntry(index) {
-    const entry = this.source.get(index);
-    if (!entry) return;
+    const { folder, asset } = this.source.get(index);
     this.remember();
-    if (entry.folder) this.router.go('project_id' in entry.folder ? 'collection' : 'project', entry.folder.id);
-    else this.router.push({ viewing: entry.asset.id }, { at: this.listing.anchor(), active: index, viewIndex: index });
-  }
-
-  /** @param {string} key */
-  sortBy(key) {
-    const { sort } = this.route;
-    this.router.push({ sort: sort === key ? `-${key}` : key });
+    if (folder) this.router.goTo(folder);
+    else this.router.push({ viewing: asset.id }, { at: this.listing.anchor(), active: index, viewIndex: index });
   }
 
   /** @param {string} prefix */
   async jumpTo(prefix) {
+    const { folders, fetchRanks } = this.source;
     this.typed = prefix;
-    const at = this.source.folders.findIndex(({ name }) => name.toLocaleLowerCase().startsWith(prefix.toLocaleLowerCase()));
-    if (at >= 0) {
-      this.listing.activate(at);
-      return;
-    }
-    const rank = (await this.source.fetchRanks?.({ prefix }).catch(() => null))?.prefix_rank ?? null;
+    const at = typeAhead(folders, 0, prefix);
+    const rank = at < 0 ? (await fetchRanks?.({ prefix }).catch(() => null))?.prefix_rank ?? null : at - folders.length;
     // Answers may come in another order than letters.
-    if (rank !== null && prefix === this.typed) this.listing.activate(this.source.folders.length + rank);
+    if (rank !== null && prefix === this.typed) this.listing.activate(folders.length + rank);
   }
 
   placesChanged() {
-    if (!this.ready && listsAssets(this.route)) return;
-    const fresh = this.route.kind === 'project' ? this.places.project(this.route.id) : this.route.kind === 'collection' ? this.places.collection(this.route.id) : null;
-    if (fresh) this.place = fresh;
+    const { listing, source, places } = this;
+    const { kind, id } = this.route;
+    const there = this.ready || !listsAssets(this.route);
+    if (!there) return;
+    this.place = (kind === 'project' ? places.project(id) : kind === 'collection' ? places.collection(id) : null) ?? this.place;
+    if (kind === 'collection' && !this.place) return;
     const folders = this.foldersShown();
-    const before = this.source.folders.length;
-    const same = folders.length === before && folders.every((folder, i) => folder.id === this.source.folders[i].id);
-    const anchor = this.listing.anchor();
-    this.source.folders = folders;
-    if (!same && this.source.known) {
-      const by = folders.length - before;
-      if (anchor.index >= before && anchor.index + anchor.px > 0) {
-        this.listing.measure();
-        this.listing.restore({ index: anchor.index + by, px: anchor.px });
+    const before = source.folders;
+    const by = folders.length - before.length;
+    const same = by === 0 && folders.every((folder, i) => folder.id === before[i].id);
+    const anchor = listing.anchor();
+    source.folders = folders;
+    if (!same && source.known) {
+      if (anchor.index >= before.length && anchor.index + anchor.px > 0) {
+        listing.measure();
+        listing.restore({ index: anchor.index + by, px: anchor.px });
       }
-      if (this.listing.active >= before) this.listing.active = Math.max(0, this.listing.active + by);
+      if (listing.active >= before.length) listing.active = Math.max(0, listing.active + by);
     }
-    if (this.source.known && this.visit > 0 && (this.ready || !listsAssets(this.route))) {
-      this.listing.refresh();
+    if (source.known && this.visit > 0) {
+      listing.refresh();
       this.drawNote();
-      this.dispatchEvent(new CustomEvent('arrived'));
+      this.emit('arrived');
     }
     this.drawPath();
   }
@@ -441,17 +411,4 @@ export class PlaceView extends EventTarget {
 /** Does the listing hold assets, and not just places? @param {import('../router.js').Route} route */
 function listsAssets({ kind, q, types }) {
   return kind === 'collection' || q !== '' || types.length > 0;
-}
-
-/** Once in the next frame, however often it is called. @param {() => void} work */
-function frame(work) {
-  let due = false;
-  return () => {
-    if (due) return;
-    due = true;
-    requestAnimationFrame(() => {
-      due = false;
-      work();
-    });
-  };
 }

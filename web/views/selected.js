@@ -1,6 +1,7 @@
 // What a selection amounts to: how many at once, how many bytes as soon as the server has added them up, and the rule for it.
 
 import { api } from '../api.js';
+import { Emitter } from '../lib/emitter.js';
 import { throttled } from '../lib/queue.js';
 
 /** Holding an arrow key with Shift changes the selection many times a second; the server is asked about the last. */
@@ -10,17 +11,17 @@ const COPIED_MOST = 1000;
 /** @typedef {import('./place_view.js').PlaceView} PlaceView */
 
 /** Fires `change` when the size became known. */
-export class Selected extends EventTarget {
+export class Selected extends Emitter {
+  key = '';
+  /** @type {number | null} null where it is not known yet */
+  size = null;
+  asking = new AbortController();
+  askSoon = throttled(ASK_MS, () => this.ask());
+
   /** @param {PlaceView} view */
   constructor(view) {
     super();
     this.view = view;
-    this.key = '';
-    /** @type {number | null} null where it is not known yet */
-    this.size = null;
-    /** @type {AbortController | null} */
-    this.asking = null;
-    this.askSoon = throttled(ASK_MS, () => this.ask());
   }
 
   get n() {
@@ -47,7 +48,7 @@ export class Selected extends EventTarget {
     const key = selection.empty ? '' : JSON.stringify([this.rule(), source.page?.log_size]);
     if (key === this.key) return;
     this.key = key;
-    this.asking?.abort();
+    this.asking.abort();
     this.size = selection.whole ? source.page?.bytes ?? null : this.atHand();
     if (key !== '' && this.size === null) this.askSoon();
   }
@@ -72,21 +73,20 @@ export class Selected extends EventTarget {
     const answer = await api.selection(this.rule(), this.asking.signal).catch(() => null);
     if (!answer || key !== this.key) return;
     this.size = answer.bytes;
-    this.dispatchEvent(new CustomEvent('change'));
+    this.emit('change');
   }
 
   /** Addresses of the selected assets in this page, at most a thousand; null where there are more. @returns {Promise<string[] | null>} */
   async links() {
     const { selection, source } = this.view;
     if (this.n > COPIED_MOST) return null;
-    const { all, intervals } = selection;
+    const { all, intervals, exceptions } = selection;
     /** @type {Set<number>} */
     const ids = new Set();
     for (const [from, to] of all ? [[0, source.assets - 1]] : intervals.map(({ from, to }) => [from.index, to.index])) {
-      const page = await source.fetchAssets?.(from, to - from + 1);
-      for (const { id } of page?.assets ?? []) ids.add(id);
+      for (const { id } of (await source.fetchAssets(from, to - from + 1)).assets) ids.add(id);
     }
-    for (const [id, { on }] of selection.exceptions) on ? ids.add(id) : ids.delete(id);
+    for (const [id, { on }] of exceptions) on ? ids.add(id) : ids.delete(id);
     return [...ids].map((id) => `${location.origin}${location.pathname}?v=${id}`);
   }
 }

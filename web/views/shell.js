@@ -2,28 +2,27 @@
 
 import { connection } from '../api.js';
 import { bytes, plural, visibleName } from '../lib/format.js';
-import { byId, h, icon, setText, show } from '../lib/html.js';
+import { byId, h, icon, set, setText, show } from '../lib/html.js';
 import { verdictOf } from '../lib/verdict.js';
+import { isPage, parse } from '../router.js';
 
 const LIVE_WORDS = { connecting: 'connecting', live: 'live', down: 'not connected', resting: 'resting' };
 
 /** @param {{status: import('../state.js').VaultStatus, live: import('../events.js').Live, session: import('../upload/session.js').UploadSession, verification: import('../state.js').Verifying}} parts */
 export function statusBar({ status, live, session, verification }) {
   function drawStatus() {
-    const now = status.value;
-    if (!now) return;
-    setText(byId('vault-name'), visibleName(now.vault.name.replace(/\.vault$/, '')));
-    setText(byId('status-entries'), plural(now.log.size, 'entry', 'entries'));
+    const { vault, log, logical_bytes: logical, file_bytes: file } = status.value;
+    setText(byId('vault-name'), visibleName(vault.name.replace(/\.vault$/, '')));
+    setText(byId('status-entries'), plural(log.size, 'entry', 'entries'));
     drawVerified();
-    setText(byId('status-sizes'), `${bytes(now.logical_bytes)} archived, ${bytes(now.file_bytes)} on disk`);
-    byId('brand').title = `${visibleName(now.vault.name)}: all projects`;
+    setText(byId('status-sizes'), `${bytes(logical)} archived, ${bytes(file)} on disk`);
+    byId('brand').title = `${visibleName(vault.name)}: all projects`;
     byId('status-trust').title = 'Trust: what this vault vouches for';
   }
   function drawVerified() {
-    const verdict = verdictOf(status.value, verification.value, Date.now());
-    const link = byId('status-trust');
-    link.dataset.state = verdict.state;
-    setText(byId('status-verified'), verdict.short);
+    const { state, short } = verdictOf(status.value, verification.value, Date.now());
+    byId('status-trust').dataset.state = state;
+    setText(byId('status-verified'), short);
   }
   function drawLive() {
     const element = byId('status-live');
@@ -31,14 +30,14 @@ export function statusBar({ status, live, session, verification }) {
     setText(element, LIVE_WORDS[live.state]);
   }
   function drawUploads() {
-    const pill = byId('status-uploads');
-    show(pill, session.found > 0);
-    if (session.found > 0) setText(pill, session.finished ? 'Uploads ended' : `Archiving ${plural(session.found - session.ended, 'file')}`);
+    const { found, finished, ended } = session;
+    show(byId('status-uploads'), found > 0);
+    setText(byId('status-uploads'), finished ? 'Uploads ended' : `Archiving ${plural(found - ended, 'file')}`);
   }
-  verification.addEventListener('change', drawVerified);
-  status.addEventListener('change', drawStatus);
-  live.addEventListener('state', drawLive);
-  session.addEventListener('change', drawUploads);
+  verification.on('change', drawVerified);
+  status.on('change', drawStatus);
+  live.on('state', drawLive);
+  session.on('change', drawUploads);
   drawLive();
 }
 
@@ -49,35 +48,32 @@ export function troubleBar({ session, back }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** @param {string} next */
+  const words = {
+    '': () => [],
+    away: () => [icon('offline'), h('span', session.unsent
+      ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
+      : 'The server does not answer. This page goes on by itself when it does.')],
+    // With uploads under way, leaving this page would end them: sign in beside it.
+    'signed-out': () => [icon('warning'), h('span', 'You are signed out.'),
+      h('a', { href: `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`, target: session.unsent ? '_blank' : null, rel: 'noopener' }, 'Sign in again')],
+  };
+
+  /** @param {keyof typeof words} next */
   function draw(next) {
     clearTimeout(timer);
     timer = undefined;
     if (next === kind) return;
     kind = next;
     show(bar, next !== '');
-    if (next === 'away') {
-      bar.replaceChildren(icon('offline'), h('span', {}, session.unsent
-        ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
-        : 'The server does not answer. This page goes on by itself when it does.'));
-    } else if (next === 'signed-out') {
-      const here = encodeURIComponent(location.pathname + location.search);
-      // With uploads under way, leaving this page would end them: sign in beside it.
-      bar.replaceChildren(icon('warning'), h('span', {}, 'You are signed out.'),
-        h('a', { href: `/sign-in?next=${here}`, target: session.unsent ? '_blank' : null, rel: 'noopener' }, 'Sign in again'));
-    }
+    bar.replaceChildren(...words[next]());
   }
 
-  connection.addEventListener('trouble', (event) => {
-    const { status } = /** @type {CustomEvent} */ (event).detail;
-    if (status === 401) {
-      draw('signed-out');
-      return;
-    }
+  connection.on('trouble', ({ status }) => {
+    if (status === 401) draw('signed-out');
     // One broken connection is no outage; the next answer would take the bar away at once.
-    timer ??= setTimeout(() => draw('away'), 800);
+    else timer ??= setTimeout(() => draw('away'), 800);
   });
-  connection.addEventListener('answered', () => {
+  connection.on('answered', () => {
     const was = kind;
     draw('');
     if (was !== '') back();
@@ -86,7 +82,8 @@ export function troubleBar({ session, back }) {
 
 /** While something is sent the screen stays on, where the browser has a lock for that. @param {import('../upload/session.js').UploadSession} session */
 export function keepAwake(session) {
-  /** @type {any} */
+  if (!navigator.wakeLock) return;
+  /** @type {WakeLockSentinel | null} */
   let lock = null;
   let asking = false;
   async function draw() {
@@ -98,58 +95,53 @@ export function keepAwake(session) {
       return;
     }
     asking = true;
-    lock = await /** @type {any} */ (navigator).wakeLock?.request('screen').catch(() => null) ?? null;
+    lock = await navigator.wakeLock.request('screen').catch(() => null);
     // Without one there is nothing to ask for again with each part.
     asking = lock === null;
   }
-  session.addEventListener('change', draw);
+  session.on('change', draw);
   document.addEventListener('visibilitychange', draw);
 }
 
 /** The tree as a drawer where there is no room beside the listing. */
 export function drawer() {
   const nav = byId('places');
-  const scrim = byId('places-scrim');
   const opener = byId('open-places');
   const narrow = matchMedia('(max-width: 1023px)');
+  const isOpen = () => nav.classList.contains('open');
+  const close = () => put(false);
 
   /** @param {boolean} open */
-  function set(open) {
-    const was = nav.classList.contains('open');
+  function put(open) {
+    const was = isOpen();
     nav.classList.toggle('open', open);
-    show(scrim, open);
-    opener.setAttribute('aria-expanded', String(open));
+    show(byId('places-scrim'), open);
+    set(opener, { 'aria-expanded': open });
     byId('main').inert = open && narrow.matches;
     if (open && narrow.matches) byId('tree').focus({ preventScroll: true });
     else if (was && nav.contains(document.activeElement)) opener.focus();
   }
-  opener.addEventListener('click', () => set(!nav.classList.contains('open')));
-  scrim.addEventListener('click', () => set(false));
-  narrow.addEventListener('change', () => set(false));
-  nav.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && narrow.matches && !event.defaultPrevented) set(false);
-  });
-  opener.setAttribute('aria-label', 'Places');
-  opener.title = 'Places';
-  return {
-    close: () => set(false),
-    open: () => narrow.matches && set(true),
-  };
+  set(opener, { tip: 'Places', onclick: () => put(!isOpen()) });
+  set(byId('places-scrim'), { onclick: close });
+  set(narrow, { onchange: close });
+  set(nav, { onkeydown: ({ key, defaultPrevented }) => key === 'Escape' && narrow.matches && !defaultPrevented && close() });
+  return { close, open: () => narrow.matches && put(true) };
 }
 
 /** Steps through the regions of the page. @param {number} by */
 export function nextRegion(by) {
+  /** @type {[region: string, stop: string][]} */
   const stops = [
-    ['topbar', () => byId('search-field')],
-    ['places', () => byId('tree')],
-    ['main', () => (byId('listing-view').hidden ? byId('main') : byId('listing'))],
-    ['details', () => byId('details').querySelector('button, a')],
-    ['action-bar', () => byId('action-bar').querySelector('button')],
-    ['upload-panel', () => byId('upload-panel').querySelector('button:not([hidden]), input')],
-    ['status', () => byId('status-trust')],
+    ['topbar', '#search-field'],
+    ['places', '#tree'],
+    ['main', isPage(parse(location.pathname)) ? '' : '#listing'],
+    ['details', 'button, a'],
+    ['action-bar', 'button'],
+    ['upload-panel', 'button:not([hidden]), input'],
+    ['status', '#status-trust'],
   ];
-  const usable = stops.filter(([id]) => byId(String(id)).checkVisibility?.({ visibilityProperty: true }) ?? true);
-  const at = usable.findIndex(([id]) => byId(String(id)).contains(document.activeElement));
-  const [, find] = usable[(at + by + usable.length) % usable.length];
-  /** @type {() => HTMLElement | null} */ (find)()?.focus();
+  const usable = stops.filter(([id]) => byId(id).checkVisibility({ visibilityProperty: true }));
+  const at = usable.findIndex(([id]) => byId(id).contains(document.activeElement));
+  const [id, stop] = usable[(at + by + usable.length) % usable.length];
+  (stop ? byId(id).querySelector(stop) : byId(id))?.focus();
 }

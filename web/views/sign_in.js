@@ -1,7 +1,7 @@
 // The sign-in page: where to go afterwards, showing the password, and a word where the connection is open to readers.
 
-const field = /** @type {HTMLInputElement} */ (document.getElementById('password'));
-const reveal = /** @type {HTMLButtonElement} */ (document.getElementById('reveal'));
+const field = document.getElementById('password');
+const reveal = document.getElementById('reveal');
 const here = new URL(location.href);
 const asked = here.pathname === '/sign-in' ? here.searchParams.get('next') ?? '/' : here.pathname + here.search;
 const next = /^\/(?![/\\])/.test(asked) ? asked : '/';

@@ -4,7 +4,7 @@
 import { api } from '../api.js';
 import { copy } from '../components/messages.js';
 import { bytes, count, dayAndTime, plural, visibleName } from '../lib/format.js';
-import { fullNameNode, h, icon, setIcon, setText, show } from '../lib/html.js';
+import { fullNameNode, h, icon, problem, redraw, set, setIcon, setText, show } from '../lib/html.js';
 import { comparison, pastedRoot, progressOf, verdictOf } from '../lib/verdict.js';
 
 const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
@@ -14,31 +14,35 @@ const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
  * @returns {() => void} to take it down
  */
 export function trustView(root, { status, verification }) {
-  const verdictText = h('span', {});
-  const verdict = h('div', { class: 'verdict', 'data-testid': 'trust-verdict' }, icon('seal'), verdictText);
-  const problem = h('p', { class: 'problem', role: 'alert' });
+  const gone = new AbortController();
+  const verdictText = h('span');
+  const verdict = h('div', { testid: 'trust-verdict' }, icon('seal'), verdictText);
+  const failed = problem();
   const run = verifySection(verification);
-  const figures = h('dl', { class: 'figures', 'data-testid': 'trust-figures' });
-  const rootHash = h('code', { 'data-testid': 'log-root' });
-  const words = h('ol', { class: 'words', 'aria-label': 'The root in 32 words', 'data-testid': 'log-words' });
-  const text = h('pre', { class: 'checkpoint', tabindex: '0', 'aria-label': 'Checkpoint', 'data-testid': 'checkpoint' });
-  const compared = h('p', { class: 'compared', role: 'status', 'data-testid': 'compare-result' });
-  const field = h('textarea', { id: 'compare', rows: '3', spellcheck: 'false', autocomplete: 'off', 'data-testid': 'compare', oninput: drawComparison });
-  const printed = h('p', { class: 'only-print' });
-  root.replaceChildren(h('div', { class: 'page trust', 'data-testid': 'trust' },
-    h('header', {}, h('h1', {}, icon('seal'), 'Trust'),
-      h('p', {}, 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
-    verdict, problem, run.element,
-    h('section', {}, h('h2', {}, 'The vault'), figures),
-    h('section', { class: 'sheet' }, h('h2', {}, 'Root of the log'), printed, words, h('p', {}, rootHash)),
-    h('section', {}, h('h2', {}, h('label', { for: 'compare' }, 'Compare')), h('p', { class: 'hint' }, 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
-    h('section', {}, h('h2', {}, 'Checkpoint'),
-      h('p', { class: 'hint' }, 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
-      h('div', { class: 'buttons' },
-        h('button', { type: 'button', 'data-testid': 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
-        h('a', { class: 'button', href: '/api/checkpoint', download: 'checkpoint.txt', 'data-testid': 'download-checkpoint' }, icon('download'), 'Download'),
-        h('button', { type: 'button', 'data-testid': 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
-      h('p', {}, 'Whether the vault still holds all that it covers: ', h('code', {}, 'compactvault verify --against checkpoint.txt')))));
+  const figures = h('dl.figures', { testid: 'trust-figures' });
+  const rootHash = h('code', { testid: 'log-root' });
+  const words = h('ol.words', { label: 'The root in 32 words', testid: 'log-words' });
+  const text = h('pre.checkpoint', { tabindex: 0, label: 'Checkpoint', testid: 'checkpoint' });
+  const compared = h('p.compared', { role: 'status', testid: 'compare-result' });
+  const field = h('textarea', { id: 'compare', rows: 3, spellcheck: 'false', autocomplete: 'off', testid: 'compare', oninput: drawComparison });
+  const printed = h('p.only-print');
+  const section = (title, ...children) => h('section', h('h2', title), children);
+  const root32 = section('Root of the log', printed, words, h('p', rootHash));
+  root32.className = 'sheet';
+  root.replaceChildren(h('div.page.trust', { testid: 'trust' },
+    h('header', h('h1', icon('seal'), 'Trust'),
+      h('p', 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
+    verdict, failed,
+    section('Verify every byte', h('p.hint', 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'), run.elements),
+    section('The vault', figures),
+    root32,
+    section(h('label', { for: 'compare' }, 'Compare'), h('p.hint', 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
+    section('Checkpoint', h('p.hint', 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
+      h('div.buttons',
+        h('button', { testid: 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
+        h('a.button', { href: '/api/checkpoint', download: 'checkpoint.txt', testid: 'download-checkpoint' }, icon('download'), 'Download'),
+        h('button', { testid: 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
+      h('p', 'Whether the vault still holds all that it covers: ', h('code', 'compactvault verify --against checkpoint.txt')))));
   let size = -1;
 
   function drawVerdict() {
@@ -50,77 +54,67 @@ export function trustView(root, { status, verification }) {
   }
 
   function drawComparison() {
-    if (field.value.trim() === '' || !status.value) {
-      compared.replaceChildren();
-      return;
-    }
-    const { state, text: words } = comparison(pastedRoot(field.value), status.value);
+    const pasted = field.value.trim() !== '' && status.value;
+    const { state, text: said } = pasted ? comparison(pastedRoot(field.value), status.value) : {};
     compared.className = `compared ${state}`;
-    compared.replaceChildren(icon(state === 'ok' ? 'check' : ICONS[state]), h('span', {}, words));
+    compared.replaceChildren(...(pasted ? [icon(state === 'ok' ? 'check' : ICONS[state]), h('span', said)] : []));
   }
 
   async function draw() {
     const now = status.value;
     if (!now) return;
+    const { log, vault } = now;
     drawVerdict();
-    figures.replaceChildren(...figuresOf(now).map(([term, value, more]) => h('div', {}, h('dt', {}, term), h('dd', {}, value), more && h('dd', { class: 'meta' }, more))));
-    if (now.log.size === size) return;
-    size = now.log.size;
-    setText(rootHash, now.log.root);
-    words.replaceChildren(...(now.log.words ?? []).map((word) => h('li', {}, word)));
-    setText(printed, `${visibleName(now.vault.name)}, vault ${now.vault.id}: ${plural(now.log.size, 'entry', 'entries')}, ${dayAndTime(Date.now())}`);
+    figures.replaceChildren(...figuresOf(now).map(([term, value, more]) => h('div', h('dt', term), h('dd', value), more && h('dd.meta', more))));
+    if (log.size === size) return;
+    size = log.size;
+    setText(rootHash, log.root);
+    words.replaceChildren(...(log.words ?? []).map((word) => h('li', word)));
+    setText(printed, `${visibleName(vault.name)}, vault ${vault.id}: ${plural(log.size, 'entry', 'entries')}, ${dayAndTime(Date.now())}`);
     drawComparison();
     try {
       text.textContent = await api.checkpoint();
-      problem.textContent = '';
+      failed.textContent = '';
     } catch (error) {
       size = -1;
-      problem.textContent = /** @type {Error} */ (error).message;
+      failed.textContent = error.message;
     }
   }
 
-  status.addEventListener('change', draw);
-  verification.addEventListener('change', drawVerdict);
+  status.on('change', draw, { signal: gone.signal });
+  verification.on('change', drawVerdict, { signal: gone.signal });
   draw();
-  for (const loading of [status.load(), verification.load()]) loading.catch((/** @type {Error} */ error) => { problem.textContent = error.message; });
-  return () => {
-    status.removeEventListener('change', draw);
-    verification.removeEventListener('change', drawVerdict);
-  };
+  for (const loading of [status.load(), verification.load()]) loading.catch(({ message }) => { failed.textContent = message; });
+  return () => gone.abort();
 }
 
 /** @param {import('../state.js').Verifying} verification */
 function verifySection(verification) {
-  const button = h('button', { type: 'button', class: 'solid', 'data-testid': 'verify-now', onclick: () => (verification.value?.state === 'running' ? verification.stop() : verification.start('full')) });
-  const bar = h('div', { class: 'sealed' });
-  const progress = h('div', { class: 'bar', role: 'progressbar', 'aria-label': 'Verified', 'aria-valuemin': '0', 'aria-valuemax': '100', 'data-testid': 'verify-progress' }, bar);
-  const words = h('p', { class: 'meta number', 'data-testid': 'verify-words' });
-  const problem = h('p', { class: 'problem', role: 'alert' });
-  const findings = h('ul', { class: 'findings', 'data-testid': 'verify-findings' });
-  const element = h('section', {}, h('h2', {}, 'Verify every byte'), h('p', { class: 'hint' }, 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'),
-    progress, words, h('div', { class: 'buttons' }, button), problem, findings);
+  const running = () => verification.value?.state === 'running';
+  const button = h('button.solid', { testid: 'verify-now', onclick: () => (running() ? verification.stop() : verification.start()) });
+  const bar = h('div.sealed');
+  const progress = h('div.bar', { role: 'progressbar', label: 'Verified', 'aria-valuemin': 0, 'aria-valuemax': 100, testid: 'verify-progress' }, bar);
+  const words = h('p.meta.number', { testid: 'verify-words' });
+  const failed = problem();
+  const findings = h('ul.findings', { testid: 'verify-findings' });
   return {
-    element,
+    elements: [progress, words, h('div.buttons', button), failed, findings],
     draw() {
+      setText(button, running() ? 'Stop' : 'Verify now');
+      button.classList.toggle('solid', !running());
+      show(progress, running());
+      setText(failed, verification.error);
       const run = verification.value;
-      const running = run?.state === 'running';
-      setText(button, running ? 'Stop' : 'Verify now');
-      button.classList.toggle('solid', !running);
-      show(progress, running);
-      setText(problem, verification.error);
-      if (!run || run.state === 'idle') {
-        setText(words, '');
-        findings.replaceChildren();
-        return;
-      }
-      const { part, words: going } = progressOf(run, Date.now());
+      if (!run || run.state === 'idle') return;
+      const { part, percent, words: going } = progressOf(run, Date.now());
       bar.style.transform = `scaleX(${part})`;
-      progress.setAttribute('aria-valuenow', String(Math.floor(part * 100)));
-      setText(words, running ? `${Math.floor(part * 100)} %: ${going}`
+      set(progress, { 'aria-valuenow': percent });
+      setText(words, running() ? `${percent} %: ${going}`
         : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${plural(run.entries_done, 'entry', 'entries')}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
-      findings.replaceChildren(...run.findings.map(({ code, message, asset_id: id, path }) => h('li', {}, icon('error'), h('code', {}, code), ' ', message,
+      const more = run.findings_total - run.findings.length;
+      redraw(findings, run.findings.map(({ code, message, asset_id: id, path = '' }) => h('li', icon('error'), h('code', code), ' ', message,
         path && (id ? h('a', { href: `/?i=${id}` }, fullNameNode(path)) : fullNameNode(path)))),
-      ...(run.findings_total > run.findings.length ? [h('li', {}, `and ${count(run.findings_total - run.findings.length)} more: compactvault verify lists them all`)] : []));
+      more > 0 && h('li', `and ${count(more)} more: compactvault verify lists them all`));
     },
   };
 }
@@ -129,6 +123,7 @@ function verifySection(verification) {
 function figuresOf(now) {
   const saved = Math.max(0, now.logical_bytes - now.stored_bytes);
   const share = saved > 0 ? ` (${Math.round((saved / now.logical_bytes) * 100)} %)` : '';
+  const parity = now.parity?.percent ?? 0;
   return [
     ['Entries in the log', count(now.log.size)],
     ['Assets', count(now.assets), 'every version counted'],
@@ -138,24 +133,23 @@ function figuresOf(now) {
     ['Saved', `${bytes(saved)}${share}`, `${bytes(now.saved_by_dedup_bytes)} equal, ${bytes(now.saved_by_compression_bytes)} compressed`],
     ['Repairs', count(now.last_verified.repairs), 'times damage was healed'],
     ['Findings', now.last_full_verification ? count(now.last_full_verification.findings) : 'unknown', 'when it was last verified as a whole'],
-    ['Parity', now.parity && now.parity.percent > 0 ? `${now.parity.percent} %` : 'none', now.parity && now.parity.percent > 0 && `${bytes(now.parity.bytes)} to repair damage with`],
+    ['Parity', parity > 0 ? `${parity} %` : 'none', parity > 0 && `${bytes(now.parity.bytes)} to repair damage with`],
     ['Checked meanwhile', scrubbed(now.last_verified), 'part by part, while nothing else happens'],
     ['Safe to copy', now.safe_to_copy ? 'yes' : 'not while served'],
     ['Links', count(now.links)],
     ['Unfinished uploads', count(now.uploads_unfinished)],
     ['Created', dayAndTime(now.vault.created_unix_ms)],
     ['Format', count(now.vault.format), `CompactVault ${now.version}`],
-    ...(now.read_only ? [/** @type {[string, string]} */ (['Read only', now.read_only])] : []),
-  ];
+    ['Read only', now.read_only],
+  ].filter(([, value]) => value);
 }
 
 /**
  * How long ago the part was checked whose turn was longest ago.
  * @param {import('../api.js').Status['last_verified']} verified
  */
-function scrubbed(verified) {
-  if (verified.oldest_unix_ms === null) return 'not yet';
-  const days = Math.max(1, Math.ceil((Date.now() - verified.oldest_unix_ms) / 86_400_000));
-  const within = `within ${plural(days, 'day')}`;
-  return verified.parts_never === 0 ? `everything ${within}` : `${count(verified.parts - verified.parts_never)} of ${count(verified.parts)} parts`;
+function scrubbed({ oldest_unix_ms: oldest, parts, parts_never: never }) {
+  if (oldest === null) return 'not yet';
+  if (never > 0) return `${count(parts - never)} of ${count(parts)} parts`;
+  return `everything within ${plural(Math.max(1, Math.ceil((Date.now() - oldest) / 86_400_000)), 'day')}`;
 }

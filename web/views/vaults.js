@@ -5,7 +5,6 @@ import { bytes, day } from '../lib/format.js';
 import { byId, fullNameNode, h } from '../lib/html.js';
 
 const STATES = {
-  ok: '',
   newer: 'made by a newer version: update CompactVault to open it',
   original: 'made by the Python original: cannot be opened here',
   not_a_vault: 'not a vault',
@@ -13,46 +12,41 @@ const STATES = {
 
 const list = byId('vaults');
 const problem = byId('problem');
-const field = /** @type {HTMLInputElement} */ (byId('vault-name'));
+const field = byId('vault-name');
+
+/** @param {Error} error */
+function failed({ message }) {
+  problem.textContent = message;
+}
 
 /** @param {string} name */
-async function choose(name) {
+function choose(name) {
   problem.textContent = '';
-  try {
-    await api.selectVault(name);
-    location.assign('/');
-  } catch (error) {
-    problem.textContent = error.message;
-  }
+  return api.selectVault(name).then(() => location.assign('/'), failed);
 }
 
 /** @param {import('../api.js').VaultFile} vault */
 function row(vault) {
   const usable = vault.state === 'ok';
-  const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state] ?? vault.state;
-  const inside = [fullNameNode(vault.name), h('span', { class: 'meta' }, facts)];
-  return h('li', {}, usable
-    ? h('button', { type: 'button', 'data-testid': 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, ...inside)
-    : h('div', { class: 'unusable', 'data-testid': 'vault-unusable' }, ...inside));
+  const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state];
+  const inside = [fullNameNode(vault.name), h('span.meta', facts)];
+  return h('li', usable
+    ? h('button', { testid: 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, inside)
+    : h('div.unusable', { testid: 'vault-unusable' }, inside));
 }
 
-async function load() {
-  try {
-    const { chosen, vaults } = await api.vaults();
-    if (chosen) list.before(h('p', {}, 'Open: ', h('a', { href: '/', 'data-testid': 'chosen-vault' }, chosen)));
-    list.replaceChildren(...vaults.map(row));
-    if (vaults.length === 0) list.replaceChildren(h('li', { class: 'hint' }, 'No vault here yet. Name the first one.'));
-    if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
-  } catch (error) {
-    problem.textContent = error.message;
-  }
+/** @param {Awaited<ReturnType<typeof api.vaults>>} there */
+function draw({ chosen, vaults }) {
+  if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/', testid: 'chosen-vault' }, chosen)));
+  list.replaceChildren(...(vaults.length > 0 ? vaults.map(row) : [h('li.hint', 'No vault here yet. Name the first one.')]));
+  if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
 }
 
-byId('create').addEventListener('submit', (/** @type {Event} */ event) => {
+byId('create').addEventListener('submit', (event) => {
   event.preventDefault();
   const name = field.value.trim().replace(/\.vault$/, '');
   if (name) choose(`${name}.vault`);
   else field.focus();
 });
 
-load();
+api.vaults().then(draw).catch(failed);

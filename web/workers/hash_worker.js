@@ -1,12 +1,11 @@
-// Hashes files off the main thread. Takes {job, file}, answers {job, read} as it goes and {job, sha256} or {job, error}.
+// Hashes files off the main thread, one after the other. Takes a file, answers {sha256} or {error}.
 
 import { digest } from '../lib/digest.js';
 
-self.onmessage = async (event) => {
-  const { job, file } = event.data;
+self.onmessage = async ({ data: file }) => {
   try {
-    self.postMessage({ job, sha256: await digest(file, (read) => self.postMessage({ job, read })) });
-  } catch (error) {
-    self.postMessage({ job, error: { name: error?.name ?? 'Error', message: String(error?.message ?? error) } });
+    self.postMessage({ sha256: await digest(file) });
+  } catch ({ name, message }) {
+    self.postMessage({ error: { name, message } });
   }
 };

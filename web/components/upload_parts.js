@@ -1,0 +1,134 @@
+// What the panel and the page of uploads show alike: the files as rows, however many there are, with a filter; the bar; what
+// can be done with a running or ended upload; the account.
+
+import { bytes, count } from '../lib/format.js';
+import { differs, h, icon, nameNode, redraw, set, setIcon, setText, show } from '../lib/html.js';
+import { receiptOf, saveAs } from '../upload/receipt.js';
+import { toast } from './messages.js';
+import { Scroller } from './scroller.js';
+
+const ROW_PX = 40;
+
+/** @type {Record<string, [word: string, icon: string]>} */
+const STATES = {
+  waiting: ['waiting', 'clock'],
+  hashing: ['hashing', 'clock'],
+  receiving: ['receiving', 'upload'],
+  queued: ['queued', 'clock'],
+  sealed: ['sealed', 'check'],
+  already: ['already here', 'check'],
+  failed: ['failed', 'error'],
+};
+
+/** @typedef {import('../upload/session.js').Item} Item */
+
+const ENDED = ['sealed', 'already', 'failed'];
+
+export class UploadRows {
+  /** The person's choice, or '' for what fits the moment. */
+  filter = '';
+  /** @type {Item[]} */
+  items = [];
+  tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
+  list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files', testid: 'upload-list' });
+
+  /** @param {import('../upload/session.js').UploadSession} session */
+  constructor(session) {
+    this.session = session;
+    this.scroller = new Scroller(this.list, { row: (index, recycled) => this.row(index, recycled) });
+    new ResizeObserver(() => this.draw()).observe(this.list);
+  }
+
+  draw() {
+    const { counts, items, finished } = this.session;
+    const going = counts.waiting + counts.hashing + counts.receiving + counts.queued;
+    const filter = this.filter || (finished ? (counts.failed > 0 ? 'failed' : 'all') : 'going');
+    const tabs = [['all', 'All', items.length], ['going', 'In progress', going], ['failed', 'Failed', counts.failed]];
+    if (differs(this.tabs, tabs, filter)) {
+      redraw(this.tabs, tabs.map(([key, label, n]) => h('button.plain', {
+        'aria-pressed': key === filter, testid: `upload-tab-${key}`,
+        onclick: () => {
+          this.filter = String(key);
+          this.scroller.jump(0);
+          this.draw();
+        },
+      }, `${label} ${count(Number(n))}`)));
+    }
+    this.items = filter === 'all' ? items : items.filter(({ state }) => (filter === 'failed' ? state === 'failed' : !ENDED.includes(state)));
+    if (filter === 'going') this.items.sort((a, b) => Number(a.state === 'waiting') - Number(b.state === 'waiting') || a.number - b.number);
+    if (this.list.clientHeight === 0) return;
+    this.scroller.resize({ rows: this.items.length, pitch: ROW_PX });
+    this.scroller.redraw();
+  }
+
+  /** @param {number} index @param {any} recycled */
+  row(index, recycled) {
+    const row = recycled ?? h('div.row', { role: 'listitem', testid: 'upload-row' },
+      h('span.mark', icon('clock')), h('div.what', h('div.title'), h('div.why')), h('span.state', h('span'),
+        h('button.link', { testid: 'upload-retry-one', onclick: () => this.session.retry([this.items[row.dataset.at]]) }, 'Retry')));
+    const item = this.items[index];
+    if (!item) return row;
+    const { name, state } = item;
+    const [mark, { children: [title, why] }, { children: [says, retry] }] = row.children;
+    const failed = state === 'failed';
+    const [word, glyph] = STATES[state];
+    Object.assign(row.dataset, { state, name, at: index });
+    setIcon(mark.firstElementChild, glyph);
+    if (differs(title, name)) title.replaceChildren(nameNode(name));
+    title.title = name;
+    setText(why, failed ? item.error : [bytes(item.size), item.where].filter(Boolean).join(' · '));
+    why.title = failed ? item.error : '';
+    setText(says, state === 'receiving' && item.size > 0 ? `${word} ${Math.floor((item.sent / item.size) * 100)} %` : word);
+    retry.hidden = !failed;
+    return row;
+  }
+}
+
+/** Two tones: what was sent behind, what is sealed in front. */
+export function bar() {
+  const sent = h('div.sent');
+  const sealed = h('div.sealed');
+  const element = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, sent, sealed);
+  return {
+    element,
+    /** @param {number} sentPart @param {number} sealedPart */
+    set(sentPart, sealedPart) {
+      sent.style.transform = `scaleX(${Math.min(1, sentPart)})`;
+      sealed.style.transform = `scaleX(${Math.min(1, sealedPart)})`;
+      set(element, { 'aria-valuenow': Math.round(sealedPart * 100) });
+    },
+  };
+}
+
+/** The closed account. @param {import('../upload/session.js').UploadSession} session */
+export function accountOf({ found, counts: { sealed, already, failed } }) {
+  return `Found ${count(found)} = sealed ${count(sealed)} + already here ${count(already)} + failed ${count(failed)}.`;
+}
+
+/** @param {import('../upload/session.js').UploadSession} session @param {string} name begins the test names @param {() => string} vaultName */
+export function accountButtons(session, name, vaultName) {
+  const pause = h('button', { testid: `${name}-pause`, onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
+  const cancel = h('button', { testid: `${name}-cancel`, title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
+  const retry = h('button', { testid: `${name}-retry`, onclick: () => session.retry() });
+  const receipt = h('button', { testid: `${name}-receipt`, title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: save }, icon('download'), 'Save receipt');
+
+  async function save() {
+    receipt.disabled = true;
+    await receiptOf(session, vaultName()).then(saveAs).catch((error) => toast(error.message));
+    receipt.disabled = false;
+  }
+
+  return {
+    element: h('div.buttons', pause, cancel, retry, receipt),
+    draw() {
+      const { counts: { sealed, already, failed }, finished, unsent, paused } = session;
+      show(pause, unsent && !finished);
+      show(cancel, unsent && !finished);
+      show(retry, failed > 0);
+      show(receipt, finished && sealed + already > 0);
+      setIcon(pause.firstElementChild, paused ? 'play' : 'pause');
+      pause.lastElementChild.textContent = paused ? 'Resume' : 'Pause';
+      retry.textContent = `Retry ${count(failed)}`;
+    },
+  };
+}
