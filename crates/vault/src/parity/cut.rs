@@ -9,6 +9,9 @@ const PAGE: usize = PAGE_BYTES as usize;
 /// Content bytes of an overflow page: all but the number of the next one.
 pub(crate) const OVERFLOW_BYTES: usize = PAGE - 4;
 
+/// What a leaf page has for its rows.
+pub(crate) const LEAF_BYTES: usize = PAGE - 8;
+
 /// How many of a record's `payload` bytes lie in the leaf page.
 pub(crate) const fn local_bytes(payload: usize) -> usize {
     if payload <= LOCAL_MAX {
@@ -93,6 +96,14 @@ impl Split {
             integer_bytes(codec as u64) + integer_bytes(raw_size) + 32,
             length,
         )
+    }
+
+    /// What a row of `pack` takes of its leaf page: some bytes more than it is, since its number is not known yet.
+    pub(crate) const fn pack_cell(codec: u32, raw_size: u64, length: usize) -> usize {
+        const POINTER_AND_NUMBERS: usize = 2 + 3 + 5 + 4;
+        let header = 1 + 4 + varint_bytes(length as u64 * 2 + 12);
+        let body = integer_bytes(codec as u64) + integer_bytes(raw_size) + 32;
+        POINTER_AND_NUMBERS + header + body + Self::pack(codec, raw_size, length).local
     }
 
     /// `manifest.records`.
