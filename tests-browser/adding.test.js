@@ -152,6 +152,18 @@ describe('adding', () => {
     assert.deepEqual(again.filter((index) => index < 0 || there.includes(index)), [], `of ${there}, again ${again}`);
   });
 
+  it('keeps nothing to go on with of what has ended, also where the page is reloaded at once', async () => {
+    await archive.add([noise('ended.bin')]);
+    assert.equal((await archive.account(PATIENCE_MS)).sealed, 1);
+    await opened.page.reload();
+    await archive.settled();
+    const left = await opened.page.evaluate(async () => {
+      const { leftBatches } = await import(/** @type {HTMLLinkElement} */ (document.querySelector('link[href$="/kept.js"]')).href);
+      return (await leftBatches()).length;
+    });
+    assert.equal(left, 0);
+  });
+
   it('waits for a server that was killed, and goes on by itself', async () => {
     opened.trouble.expect(/ERR_|status of 401|status of 5|answer 5/);
     const large = noise('killed.bin');

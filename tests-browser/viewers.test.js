@@ -490,6 +490,25 @@ describe('looking at assets', () => {
     assert.equal(await archive.listing.locator('.active').first().getAttribute('title'), assets[1].filename, 'the asset last seen is the active one');
   });
 
+  it('shows what stands before and after, and turns to it by a click', async () => {
+    opened.trouble.expect(/damaged|answer 500|status of (?:500|404)/);
+    const assets = await assetsOf('pictures');
+    await look('pictures');
+    const strip = content('viewer-strip');
+    const names = async () => strip.locator('button:visible').evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label')));
+    const from = (/** @type {number} */ at) => assets.slice(Math.max(0, at - 3), at + 4).map(({ filename }) => filename);
+    assert.deepEqual(await names(), from(0));
+    await strip.locator('.picture.ready').first().waitFor();
+    await strip.getByRole('button', { name: assets[3].filename, exact: true }).click();
+    await shown(assets[3].filename);
+    assert.deepEqual(await names(), from(3));
+    assert.equal(await strip.locator('[aria-current="true"]').getAttribute('aria-label'), assets[3].filename);
+    await page.keyboard.press('ArrowRight');
+    await shown(assets[4].filename);
+    assert.deepEqual(await names(), from(4));
+    await archive.closeViewer();
+  });
+
   /** How many colours the stage shows. */
   async function coloursOf() {
     const bytes = (await content('viewer-content').screenshot()).toString('base64');

@@ -12,6 +12,7 @@ import { MODE_WORDS, modesOf } from '../lib/modes.js';
 import { sleep } from '../lib/queue.js';
 import { iconOf, kindOf } from './cells.js';
 import { facts as factList } from './details.js';
+import { viewerStrip } from './viewer_strip.js';
 
 const BUSY_MS = 400;
 const BUSY_TRIES = 4;
@@ -82,10 +83,11 @@ export class Viewer extends Emitter {
   tools = h('div.viewer-tools');
   noted = h('span.viewer-note', { testid: 'viewer-note' });
 
-  /** @param {HTMLDialogElement} dialog */
-  constructor(dialog) {
+  /** @param {HTMLDialogElement} dialog @param {import('./thumbs.js').Thumbs} thumbs */
+  constructor(dialog, thumbs) {
     super();
     this.dialog = dialog;
+    this.strip = viewerStrip(thumbs, (by) => by !== 0 && this.step(by));
     /** @param {string} glyph @param {string} label @param {string} key @param {() => void} act @param {Record<string, any>} [more] */
     const button = (glyph, label, key, act, more) => iconButton(glyph, label, act, { title: `${label} (${key})`, ...more });
     this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false, testid: 'viewer-info-button' });
@@ -95,7 +97,7 @@ export class Viewer extends Emitter {
       h('header.viewer-bar', button('close', 'Close', 'Esc', () => this.close(), { testid: 'viewer-close' }), this.title, this.position, this.modeButtons,
         this.infoButton, button('fullscreen', 'Full screen', 'F', () => this.fullScreen(), { class: 'plain full' }), this.raw, this.download),
       this.notices,
-      h('div.viewer-stage', this.content, this.info, this.back, this.forward), h('footer.viewer-foot', this.tools, this.noted));
+      h('div.viewer-stage', this.content, this.info, this.back, this.forward), h('footer.viewer-foot', this.tools, this.noted), this.strip.element);
     set(dialog, {
       oncancel: (event) => {
         event.preventDefault();
@@ -126,6 +128,7 @@ export class Viewer extends Emitter {
     this.asking.abort();
     this.id = 0;
     this.clear();
+    this.strip.draw(() => undefined);
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
     this.dialog.close();
   }
@@ -147,10 +150,11 @@ export class Viewer extends Emitter {
   }
 
   /**
-   * @param {{id: number, asset: import('../api.js').Asset | null, mode: string, index: number, total: number}} what mode is what
-   *   the address asks for, '' for the usual one; index is -1 where the asset's place in the listing is not known
+   * @param {{id: number, asset: import('../api.js').Asset | null, mode: string, index: number, total: number,
+   *   near: (by: number) => import('../api.js').Asset | undefined}} what mode is what the address asks for, '' for
+   *   the usual one; index is -1 where the asset's place in the listing is not known; near gives what stands so many further on
    */
-  show({ id, asset, mode, index, total }) {
+  show({ id, asset, mode, index, total, near }) {
     this.position.textContent = index >= 0 ? `${count(index + 1)} of ${count(total)}` : '';
     this.back.hidden = index <= 0;
     this.forward.hidden = index < 0 || index >= total - 1;
@@ -158,6 +162,7 @@ export class Viewer extends Emitter {
       this.dialog.showModal();
       this.dialog.focus();
     }
+    this.strip.draw(near);
     const same = mode === this.asked;
     this.asked = mode;
     if (id === this.id) {

@@ -34,6 +34,8 @@ export class Intake extends Emitter {
     this.session = session;
     this.places = places;
     setInterval(() => this.beat(), BEAT_MS);
+    // Whoever reloads at once must not be told that something is left.
+    session.on('finished', () => this.beat());
   }
 
   /** @param {Target} target @param {ReturnType<typeof import('./collect.js').takeNow>} taken */

@@ -9,6 +9,8 @@ import { habits } from '../state.js';
 
 /** A neighbour larger than this is fetched when it is turned to. */
 const PRELOAD_BYTES_MAX = 20_000_000;
+/** Assets on each side of the one shown that are kept at hand. */
+const NEAR = 3;
 const WIDE = '(min-width: 1200px)';
 const BESIDE = '(min-width: 1024px)';
 
@@ -107,7 +109,7 @@ export function viewerOverlay({ router, view }) {
 
   function load() {
     loading ??= import('../components/viewer.js').then(({ Viewer }) => {
-      viewer = new Viewer(byId('viewer'));
+      viewer = new Viewer(byId('viewer'), listing.thumbs);
       viewer.on('step', ({ by }) => go(index + by));
       viewer.on('end', ({ last }) => go(last ? source.length - 1 : source.folders.length));
       viewer.on('mode', ({ mode }) => {
@@ -150,7 +152,10 @@ export function viewerOverlay({ router, view }) {
   /** @param {import('../api.js').Asset | null} asset */
   function tell(asset) {
     const { viewing: id, mode } = router.current;
-    viewer.show({ id, asset, mode, index: index < 0 ? -1 : index - source.folders.length, total: source.assets });
+    const known = index >= 0;
+    viewer.show({
+      id, asset, mode, index: known ? index - source.folders.length : -1, total: source.assets, near: (by) => (known ? source.get(index + by)?.asset : undefined),
+    });
   }
 
   /** A pasted address names the asset only: asks where it stands. @param {number} id */
@@ -162,13 +167,13 @@ export function viewerOverlay({ router, view }) {
     if (at < 0 || mine !== turn || router.current.viewing !== id) return;
     index = at;
     tell(null);
-    source.want(index - 3, index + 3);
+    source.want(index - NEAR, index + NEAR);
   }
 
   /** @param {number} to */
   async function go(to) {
     if (index < 0 || to < source.folders.length || to >= source.length) return;
-    source.want(to - 2, to + 2);
+    source.want(to - NEAR, to + NEAR);
     turn += 1;
     const mine = turn;
     if (!source.get(to)) await new Promise((resolve) => source.on('arrive', resolve, { once: true }));

@@ -11,9 +11,9 @@ use super::files::SourceFile;
 use super::web::{code_lines, quoted, resolve};
 
 /// What the first screen fetches, in bytes of code: the page, its sheets, `app.js` and all it imports.
-const FIRST_BYTES_MAX: usize = 266_000;
+const FIRST_BYTES_MAX: usize = 267_000;
 /// All of it, with the viewers and places that are fetched when somebody goes there.
-const ALL_BYTES_MAX: usize = 361_000;
+const ALL_BYTES_MAX: usize = 363_000;
 const PAGE: &str = "web/index.html";
 const BEGIN: &str = "web/app.js";
 

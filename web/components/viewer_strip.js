@@ -1,0 +1,37 @@
+// What lies on both sides of the asset shown, to be turned to at once.
+
+import { visibleName } from '../lib/format.js';
+import { h, icon, set, setIcon, show } from '../lib/html.js';
+import { iconOf } from './cells.js';
+import { pictureOf } from './thumbs.js';
+
+/** On each side. */
+const NEAR = 3;
+const PICTURE_PX = 48;
+
+/** @param {import('./thumbs.js').Thumbs} thumbs @param {(by: number) => void} step */
+export function viewerStrip(thumbs, step) {
+  const cells = Array.from({ length: 2 * NEAR + 1 }, (_, i) => {
+    const glyph = icon('binary');
+    const image = h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
+    // Not stops of Tab: the arrow keys lead to the same.
+    return { glyph, image, button: h('button.plain', { tabindex: -1, 'aria-current': i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
+  });
+  const element = h('div.viewer-strip', { role: 'group', label: 'Before and after', testid: 'viewer-strip' }, cells.map(({ button }) => button));
+
+  /** @param {(by: number) => import('../api.js').Asset | undefined} near what stands so many further on, if that is an asset and known */
+  function draw(near) {
+    const assets = cells.map((_, i) => near(i - NEAR));
+    show(element, assets.filter(Boolean).length > 1);
+    cells.forEach(({ glyph, image, button }, i) => {
+      const asset = assets[i];
+      const name = asset && visibleName(asset.filename);
+      set(button, { label: name, title: name });
+      button.style.visibility = asset ? '' : 'hidden';
+      if (asset) setIcon(glyph, iconOf(asset));
+      thumbs.request(image, asset ? pictureOf(asset, PICTURE_PX) : '');
+    });
+  }
+
+  return { element, draw };
+}
