@@ -152,15 +152,28 @@ describe('small files', () => {
       answers.push(send(courier, item));
       await settle();
     }
-    assert.deepEqual(all.map(({ url, names }) => [url?.pathname, ...names]), [
-      ['/api/collections/7/assets', '0'], ['/api/collections/7/assets', '1'],
-    ]);
+    assert.deepEqual(all.map(({ url, names }) => [url?.pathname, ...names]), [['/api/collections/7/assets', '0']]);
     assert.deepEqual(Object.fromEntries(all[0].url?.searchParams ?? []), { filename: '0', path: 'x/é/', modified: '1234', sha256: SHA256 });
-    all[1].seal();
+    all[0].seal();
     await settle();
-    assert.deepEqual(all[2].names, ['2', '3', '4', '5', '6', '7', '8']);
-    for (const request of all) request.seal();
+    assert.deepEqual(all[1].names, ['1', '2', '3', '4', '5', '6', '7', '8']);
+    all[1].seal();
     assert.equal((await Promise.all(answers)).length, 9);
+  });
+
+  it('leave while others are on their way once they fill half a request', async () => {
+    const courier = new Courier();
+    const answers = [];
+    for (const item of items(FILES_MOST / 2)) {
+      answers.push(send(courier, item));
+      await settle();
+    }
+    assert.equal(all.length, 1, 'one is on its way, and too few follow');
+    answers.push(send(courier, itemOf(99)));
+    await settle();
+    assert.equal(all[1].names.length, FILES_MOST / 2);
+    for (const request of all) request.seal();
+    await Promise.all(answers);
   });
 
   it('never are more at once than the limits say', async () => {

@@ -6,7 +6,7 @@ import { ApiError, api } from '../api.js';
 import { clamp } from '../lib/virtual_window.js';
 import { LARGE_BYTES, sendAlone } from './transfer.js';
 
-/** One is made safe while the next arrives. */
+/** One is made safe while the next arrives, if that one is half full: many small requests take longer than fewer. */
 const REQUESTS_OF_A_COLLECTION = 2;
 /** As many as of large files at once, for the same reason. */
 const REQUESTS_IN_ALL = 4;
@@ -53,11 +53,25 @@ export class Courier {
     }
   }
 
-  /** Who goes next, none if nobody may; in order, and only with those to be broken off together. @returns {Parcel[]} */
+  /** Who goes next, none if nobody may. @returns {Parcel[]} */
   takeLoad() {
-    const isFull = (id) => this.leaving.filter((other) => other === id).length >= REQUESTS_OF_A_COLLECTION;
-    const first = this.waiting.find(({ item }) => !isFull(item.collectionId));
-    if (!first) return [];
+    const asked = new Set();
+    for (const first of this.waiting) {
+      const { collectionId } = first.item;
+      const ahead = this.leaving.filter((id) => id === collectionId).length;
+      if (asked.has(collectionId) || ahead >= REQUESTS_OF_A_COLLECTION) continue;
+      asked.add(collectionId);
+      const load = this.loadFrom(first);
+      if (ahead > 0 && !isHalfFull(load)) continue;
+      const taken = new Set(load);
+      this.waiting = this.waiting.filter((parcel) => !taken.has(parcel));
+      return load;
+    }
+    return [];
+  }
+
+  /** Those who go with this one: in order, and only with those to be broken off together. @param {Parcel} first */
+  loadFrom(first) {
     const load = [first];
     let bytes = first.file.size;
     // Brackets and the line's end; each file adds its comma.
@@ -69,8 +83,6 @@ export class Courier {
       if (load.length >= FILES_MOST || bytes > BYTES_MOST || lineBytes > LINE_MOST) break;
       load.push(next);
     }
-    const taken = new Set(load);
-    this.waiting = this.waiting.filter((parcel) => !taken.has(parcel));
     return load;
   }
 
@@ -132,6 +144,11 @@ export class Courier {
       for (const { reject } of load) reject(error);
     }
   }
+}
+
+/** @param {Parcel[]} load */
+function isHalfFull(load) {
+  return load.length >= FILES_MOST / 2 || load.reduce((sum, { file }) => sum + file.size, 0) >= BYTES_MOST / 2;
 }
 
 const courier = new Courier();
