@@ -339,16 +339,14 @@ fn fill_leaves(packs: Vec<EncodedPack>, room: &mut usize) -> Vec<EncodedPack> {
     let mut ordered = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let choice = waiting.iter().take(CHOICE).map(leaf_bytes).enumerate();
-        let longest = |choice: &mut dyn Iterator<Item = (usize, usize)>| {
-            choice.min_by_key(|(_, bytes)| Reverse(*bytes))
+        let longest = |most: usize| {
+            let fitting = choice.clone().filter(|(_, bytes)| *bytes <= most);
+            fitting.min_by_key(|(_, bytes)| Reverse(*bytes))
         };
-        let fitting = longest(&mut choice.clone().filter(|(_, bytes)| *bytes <= *room));
-        let (next, bytes) = fitting
-            .or_else(|| {
-                *room = LEAF_BYTES;
-                longest(&mut choice.clone())
-            })
-            .expect("something waits");
+        let (next, bytes) = longest(*room).unwrap_or_else(|| {
+            *room = LEAF_BYTES;
+            longest(usize::MAX).expect("something waits")
+        });
         *room = room.saturating_sub(bytes);
         ordered.extend(waiting.remove(next));
     }

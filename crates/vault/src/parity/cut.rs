@@ -68,6 +68,16 @@ const fn integer_bytes(value: u64) -> usize {
     }
 }
 
+/// Bytes of a record before a blob of `length` bytes: serial types and body.
+const fn prefix_bytes(header_columns: usize, body: usize, length: usize) -> usize {
+    1 + header_columns + varint_bytes(length as u64 * 2 + 12) + body
+}
+
+/// Bytes of a row of `pack` before its blob.
+const fn pack_body_bytes(codec: u32, raw_size: u64) -> usize {
+    integer_bytes(codec as u64) + integer_bytes(raw_size) + 32
+}
+
 /// How a blob at the end of a record lies: bytes in the leaf page, bytes in overflow pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Split {
@@ -78,8 +88,7 @@ pub(crate) struct Split {
 impl Split {
     /// For a record of `header_columns` bytes of serial types and `body` bytes before a blob of `length` bytes.
     const fn of(header_columns: usize, body: usize, length: usize) -> Self {
-        let header = 1 + header_columns + varint_bytes(length as u64 * 2 + 12);
-        let prefix = header + body;
+        let prefix = prefix_bytes(header_columns, body, length);
         let local = local_bytes(prefix + length);
         let local = local.saturating_sub(prefix);
         let local = if local < length { local } else { length };
@@ -91,19 +100,14 @@ impl Split {
 
     /// `pack.data`.
     pub(crate) const fn pack(codec: u32, raw_size: u64, length: usize) -> Self {
-        Self::of(
-            4,
-            integer_bytes(codec as u64) + integer_bytes(raw_size) + 32,
-            length,
-        )
+        Self::of(4, pack_body_bytes(codec, raw_size), length)
     }
 
     /// What a row of `pack` takes of its leaf page: some bytes more than it is, since its number is not known yet.
     pub(crate) const fn pack_cell(codec: u32, raw_size: u64, length: usize) -> usize {
         const POINTER_AND_NUMBERS: usize = 2 + 3 + 5 + 4;
-        let header = 1 + 4 + varint_bytes(length as u64 * 2 + 12);
-        let body = integer_bytes(codec as u64) + integer_bytes(raw_size) + 32;
-        POINTER_AND_NUMBERS + header + body + Self::pack(codec, raw_size, length).local
+        let prefix = prefix_bytes(4, pack_body_bytes(codec, raw_size), length);
+        POINTER_AND_NUMBERS + prefix + Self::pack(codec, raw_size, length).local
     }
 
     /// `manifest.records`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use self::ahead::Ahead;
+use self::aside::Aside;
 use self::checkpointer::Checkpointer;
 use super::alone::Alone;
 use super::derived::Facts;
@@ -24,6 +24,7 @@ use crate::parity::plan::Stripe;
 
 mod ahead;
 mod append;
+mod aside;
 mod checkpointer;
 mod derived;
 mod parity;
@@ -39,7 +40,7 @@ pub(crate) struct Writer {
     /// From the first commit on, where there is a WAL.
     checkpointer: Option<Checkpointer>,
     /// From the first large transaction on.
-    ahead: Option<Ahead>,
+    ahead: Option<Aside>,
     /// While this writes with a rollback journal.
     alone: Option<Alone>,
     reopen: Reopen,
@@ -157,13 +158,12 @@ impl Writer {
     /// system may call pages clean that never reached the disk (Rebello et al., USENIX ATC 2020), so nothing held
     /// in memory is trusted. The next [`Writer::begin`] reads the log's end again and compares it with its root.
     pub(crate) fn reopen(&mut self) -> Result<(), IngestError> {
+        self.end_threads();
         let Reopen {
             path,
             mode,
             lock_timeout,
         } = &self.reopen;
-        self.checkpointer = None;
-        self.ahead = None;
         let alone = self.alone.take();
         if alone.is_some() {
             // Its lock would keep out the connection that undoes what it left.
@@ -189,8 +189,7 @@ impl Writer {
         if let Err(error) = self.settle() {
             tracing::warn!(%error, "parity was left unmerged");
         }
-        self.checkpointer = None;
-        self.ahead = None;
+        self.end_threads();
         self.let_others_in();
         let checkpointed = self
             .connection
@@ -219,8 +218,7 @@ impl Writer {
             return Ok(None);
         }
         // Its connection would be somebody else.
-        self.checkpointer = None;
-        self.ahead = None;
+        self.end_threads();
         self.connection.busy_timeout(Duration::ZERO)?;
         let entered = Alone::enter(&self.connection, &self.reopen.path);
         self.connection.busy_timeout(self.reopen.lock_timeout)?;
@@ -297,6 +295,12 @@ impl Writer {
         }
     }
 
+    /// Ends the threads that have the file open, too.
+    fn end_threads(&mut self) {
+        self.checkpointer = None;
+        self.ahead = None;
+    }
+
     /// Writes what the open transaction has changed, and sends it to the disk while the transaction goes on.
     fn write_ahead(&mut self) -> rusqlite::Result<()> {
         if !cfg!(target_os = "linux") {
@@ -311,16 +315,16 @@ impl Writer {
         if self.ahead.is_none() {
             let vault = &self.reopen.path;
             let started = if self.alone.is_some() {
-                Ahead::of_vault(vault)
+                ahead::of_vault(vault)
             } else {
-                Ahead::of_wal(&files::beside(vault, "-wal"))
+                ahead::of_wal(&files::beside(vault, "-wal"))
             };
             self.ahead = started
                 .inspect_err(|error| tracing::debug!(%error, "commits wait for the disk"))
                 .ok();
         }
         if let Some(ahead) = &self.ahead {
-            ahead.push();
+            ahead.ask();
         }
         Ok(())
     }

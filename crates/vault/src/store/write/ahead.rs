@@ -4,63 +4,42 @@
 //! reported to every descriptor of the file that was open then, `SQLite`'s among them; elsewhere the first to ask might
 //! be the only one who is told.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
-use std::path::Path;
-use std::sync::mpsc::{self, SyncSender};
-use std::thread::JoinHandle;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Ends with its thread when it is dropped.
-pub(super) struct Ahead {
-    wake: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+use super::aside::Aside;
+
+/// The thread for a file beside the vault; each time it is asked, all that was written so far goes to the disk.
+pub(super) fn of_wal(path: &Path) -> io::Result<Aside> {
+    let file = File::open(path)?;
+    start(move || file.sync_data())
 }
 
-impl Ahead {
-    /// Starts the thread for a file beside the vault.
-    pub(super) fn of_wal(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        Self::start(move || file.sync_data())
-    }
-
-    /// Starts the thread for the vault's own file, which stays open until the program ends: whoever closes any
-    /// descriptor of a file gives up all locks that the process has on it (POSIX, `fcntl`), and so `SQLite`'s.
-    pub(super) fn of_vault(path: &Path) -> io::Result<Self> {
-        let file: &'static File = Box::leak(Box::new(File::open(path)?));
-        Self::start(move || file.sync_data())
-    }
-
-    fn start(sync: impl Fn() -> io::Result<()> + Send + 'static) -> io::Result<Self> {
-        // One request waits at most: a sync takes all there is.
-        let (wake, asked) = mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("write-ahead".into())
-            .spawn(move || {
-                while asked.recv().is_ok() {
-                    // The commit is told of what fails here.
-                    let _ = sync();
-                }
-            })?;
-        Ok(Self {
-            wake: Some(wake),
-            thread: Some(thread),
-        })
-    }
-
-    /// Has everything written so far go to the disk; does not wait for it.
-    pub(super) fn push(&self) {
-        if let Some(wake) = &self.wake {
-            // Full: it has been asked already.
-            let _ = wake.try_send(());
-        }
-    }
+/// The same for the vault's own file.
+pub(super) fn of_vault(path: &Path) -> io::Result<Aside> {
+    let file = kept_open(path)?;
+    start(move || file.sync_data())
 }
 
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        self.wake = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+fn start(sync: impl Fn() -> io::Result<()> + Send + 'static) -> io::Result<Aside> {
+    Aside::start("write-ahead", move || {
+        // The commit is told of what fails here.
+        let _ = sync();
+    })
+}
+
+/// A descriptor that stays open until the program ends, one for each vault that it imports into: whoever closes any
+/// descriptor of a file gives up all locks that the process has on it (POSIX, `fcntl`), and so `SQLite`'s. Should another
+/// file have taken the path since, it is merely the wrong one that is synced.
+fn kept_open(path: &Path) -> io::Result<&'static File> {
+    static KEPT: LazyLock<Mutex<HashMap<PathBuf, &'static File>>> = LazyLock::new(Mutex::default);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(match kept.entry(path.to_path_buf()) {
+        Entry::Occupied(there) => there.get(),
+        Entry::Vacant(new) => new.insert(Box::leak(Box::new(File::open(path)?))),
+    })
 }

@@ -1,12 +1,11 @@
 //! Copying the WAL into the file on a thread of its own, so that an import need not wait for it.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::aside::Aside;
 use crate::doing::Doing;
 use crate::store::PAGE_BYTES;
 use crate::store::open::{self, FileMode};
@@ -18,23 +17,14 @@ const WORTH_COPYING: i64 = 64 * 1024 * 1024 / PAGE_BYTES as i64;
 const PAGES_MAX: i64 = 4 * WORTH_COPYING;
 
 /// Ends with its thread when it is dropped.
-pub(super) struct Checkpointer {
-    wake: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(super) struct Checkpointer(Aside);
 
 impl Checkpointer {
     /// Starts the thread; its connection is opened when there is something to do.
     pub(super) fn start(path: PathBuf, lock_timeout: Duration) -> std::io::Result<Self> {
-        // One request waits at most: copying takes all there is.
-        let (wake, asked) = mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("checkpointer".into())
-            .spawn(move || run(&path, lock_timeout, &asked))?;
-        Ok(Self {
-            wake: Some(wake),
-            thread: Some(thread),
-        })
+        let mut connection = None;
+        let copy = move || copy(&mut connection, &path, lock_timeout);
+        Aside::start("checkpointer", copy).map(Self)
     }
 
     /// Looks at the WAL after a commit on `connection`: nothing, copying beside what comes next, or copying now.
@@ -43,22 +33,10 @@ impl Checkpointer {
         if pages >= PAGES_MAX {
             // Waits for the thread and for readers that are in the way, as long as for any lock.
             look(connection, "FULL")?;
-        } else if pages - copied >= WORTH_COPYING
-            && let Some(wake) = &self.wake
-        {
-            // Full: it has been asked already.
-            let _ = wake.try_send(());
+        } else if pages - copied >= WORTH_COPYING {
+            self.0.ask();
         }
         Ok(())
-    }
-}
-
-impl Drop for Checkpointer {
-    fn drop(&mut self) {
-        self.wake = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -69,24 +47,19 @@ fn look(connection: &Connection, mode: &str) -> rusqlite::Result<(i64, i64)> {
     connection.query_row(&sql, [], |row| Ok((row.get(1)?, row.get(2)?)))
 }
 
-fn run(path: &Path, lock_timeout: Duration, asked: &Receiver<()>) {
-    let mut connection: Option<Connection> = None;
-    while asked.recv().is_ok() {
-        if connection.is_none() {
-            match open::writer(path, FileMode::Shared, lock_timeout) {
-                Ok(opened) => connection = Some(opened),
-                Err(error) => {
-                    tracing::warn!(%error, "the WAL stays until the next commit");
-                    continue;
-                }
-            }
+/// Copies what can be copied, on a connection that stays open for the next time.
+fn copy(connection: &mut Option<Connection>, path: &Path, lock_timeout: Duration) {
+    if connection.is_none() {
+        match open::writer(path, FileMode::Shared, lock_timeout) {
+            Ok(opened) => *connection = Some(opened),
+            Err(error) => tracing::warn!(%error, "the WAL stays until the next commit"),
         }
-        if let Some(opened) = &connection
-            && let Err(error) = look(opened, "PASSIVE")
-        {
-            // The writer copies it when it has grown, and reports what stands in the way.
-            tracing::warn!(%error, "the WAL could not be copied into the file");
-            connection = None;
-        }
+    }
+    if let Some(opened) = connection
+        && let Err(error) = look(opened, "PASSIVE")
+    {
+        // The writer copies it when it has grown, and reports what stands in the way.
+        tracing::warn!(%error, "the WAL could not be copied into the file");
+        *connection = None;
     }
 }
