@@ -10,7 +10,7 @@ export function subtitlesFor(video, other) {
   if (!/^\.(vtt|srt)$/i.test(extension) || !rest.toLowerCase().startsWith(stem.toLowerCase())) return null;
   const tail = rest.slice(stem.length);
   if (tail === '') return { label: 'Subtitles' };
-  return /^[._ -]\S{1,20}$/.test(tail) ? { label: tail.slice(1) } : null;
+  return /^[._\x20-]\S{1,20}$/.test(tail) ? { label: tail.slice(1) } : null;
 }
 
 /** UTF-8 where it is, else what old subtitles are written in. @param {Uint8Array} bytes */

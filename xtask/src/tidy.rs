@@ -73,7 +73,6 @@ fn findings(files: &[SourceFile]) -> Vec<Finding> {
         web::nothing_is_orphaned,
         web::no_markup_from_strings,
         web::no_other_origin,
-        page::page_is_small,
         page::preloads_match,
         text::no_machine_paths,
         text::no_loose_ends,

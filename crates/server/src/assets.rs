@@ -199,6 +199,29 @@ mod tests {
         assert_eq!(embedded_prefix().len(), "/v/".len() + 16);
     }
 
+    /// What the first screen fetches, in bytes before compression: page, icon, sheets, `app.js` and what is preloaded.
+    const FIRST_BYTES_MAX: usize = 245_000;
+    /// All of it, with the viewers and places that are fetched when somebody goes there.
+    const ALL_BYTES_MAX: usize = 326_000;
+
+    #[test]
+    fn the_page_stays_small() {
+        let page = EMBEDDED.iter().find(|(name, _)| *name == "index.html");
+        let page = String::from_utf8_lossy(page.unwrap().1);
+        let (mut first, mut all) = (page.len(), 0);
+        for (name, bytes) in EMBEDDED {
+            all += bytes.len();
+            if page.contains(&format!("\"{{{{prefix}}}}/{name}\"")) {
+                first += bytes.len();
+            }
+        }
+        assert!(
+            first <= FIRST_BYTES_MAX,
+            "the first screen fetches {first} bytes"
+        );
+        assert!(all <= ALL_BYTES_MAX, "the whole page has {all} bytes");
+    }
+
     #[tokio::test]
     async fn a_folder_gives_only_what_is_in_it() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,8 +1,5 @@
-//! The page loads quickly: its code stays small, and everything the first screen imports is asked for
-//! at once instead of level by level.
-//!
-//! What counts is code: comments and indentation are there for people, and compress to next to
-//! nothing. No bundler keeps the list of preloads, so this holds it against the real imports.
+//! The page loads quickly: everything the first screen imports is asked for at once instead of level
+//! by level. No bundler keeps the list of preloads, so this holds it against the real imports.
 
 use std::collections::BTreeSet;
 
@@ -10,39 +7,8 @@ use super::Finding;
 use super::files::SourceFile;
 use super::web::{code_lines, quoted, resolve};
 
-/// What the first screen fetches, in bytes of code: the page, its sheets, `app.js` and all it imports.
-const FIRST_BYTES_MAX: usize = 267_000;
-/// All of it, with the viewers and places that are fetched when somebody goes there.
-const ALL_BYTES_MAX: usize = 363_000;
 const PAGE: &str = "web/index.html";
 const BEGIN: &str = "web/app.js";
-
-pub(super) fn page_is_small(files: &[SourceFile]) -> Vec<Finding> {
-    let at_once = imported(files);
-    let (mut first, mut all) = (0, 0);
-    for file in files.iter().filter(|file| file.is_under("web")) {
-        if file.is_under("web/tests") || !file.has_extension(&["js", "css", "html", "svg"]) {
-            continue;
-        }
-        let bytes = code_bytes(&file.text);
-        all += bytes;
-        let is_first = file.path == PAGE || file.path == BEGIN || file.has_extension(&["css"]);
-        if is_first || at_once.contains(&file.path) {
-            first += bytes;
-        }
-    }
-    let mut findings = Vec::new();
-    for (what, bytes, most) in [
-        ("first screen fetches", first, FIRST_BYTES_MAX),
-        ("whole page has", all, ALL_BYTES_MAX),
-    ] {
-        if bytes > most {
-            let message = format!("the {what} {bytes} bytes of code, more than {most}");
-            findings.push(Finding::whole(PAGE, message));
-        }
-    }
-    findings
-}
 
 pub(super) fn preloads_match(files: &[SourceFile]) -> Vec<Finding> {
     let Some(page) = files.iter().find(|file| file.path == PAGE) else {
@@ -100,50 +66,10 @@ fn imported(files: &[SourceFile]) -> BTreeSet<String> {
     reached
 }
 
-fn code_bytes(text: &str) -> usize {
-    let mut in_comment = false;
-    let mut bytes = 0;
-    for line in text.lines().map(str::trim) {
-        let opens = line.starts_with("/*");
-        let comment = in_comment || opens || line.starts_with("//") || line.is_empty();
-        in_comment = (in_comment || opens) && !line.ends_with("*/");
-        if !comment {
-            bytes += line.len() + 1;
-        }
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::files::made_up;
     use super::*;
-
-    #[test]
-    fn comments_and_indentation_weigh_nothing() {
-        let text = "// why\n/**\n * @param {x} y\n */\n  a();\n\n/* one */\nb();\n";
-        assert_eq!(code_bytes(text), "a();\nb();\n".len());
-    }
-
-    #[test]
-    fn a_page_that_grew_is_found() {
-        let long = "a".repeat(FIRST_BYTES_MAX);
-        let check = |path| {
-            page_is_small(&made_up(&[
-                ("web/app.js", "import './b.js';"),
-                (path, &long),
-            ]))
-        };
-        assert_eq!(check("web/b.js").len(), 1, "what app.js imports");
-        assert_eq!(check("web/styles/a.css").len(), 1);
-        assert_eq!(check("web/later.js"), [], "fetched by few");
-        assert_eq!(check("web/tests/b.test.js"), []);
-        let longer = "a".repeat(ALL_BYTES_MAX);
-        assert_eq!(
-            page_is_small(&made_up(&[("web/later.js", &longer)])).len(),
-            1
-        );
-    }
 
     #[test]
     fn preloads_are_held_against_imports() {
