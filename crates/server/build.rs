@@ -51,8 +51,14 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> i
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        let skipped = ["tests", "node_modules", "package.json", "package-lock.json"];
-        if name.starts_with('.') || name.ends_with(".md") || skipped.contains(&name.as_str()) {
+        let skipped = [
+            "tests",
+            "README.md",
+            "node_modules",
+            "package.json",
+            "package-lock.json",
+        ];
+        if name.starts_with('.') || skipped.contains(&name.as_str()) {
             continue;
         }
         let path = entry.path();
