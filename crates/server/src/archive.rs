@@ -96,7 +96,7 @@ impl Archive {
         };
         Ok(Self {
             length,
-            source: Box::new(source),
+            source: Source::Sequence(Box::new(source)),
         })
     }
 }

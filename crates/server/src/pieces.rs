@@ -6,7 +6,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use axum::body::{Body, Bytes};
-use compactvault_vault::ReadError;
+use compactvault_vault::{AssetRange, ReadError};
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
@@ -18,11 +18,29 @@ use crate::error::ApiError;
 const FRAME_BYTES: usize = 256 * 1024;
 /// Bytes fetched at once after the first frame: the vault checks several chunks in less time than one after the other.
 const FETCH_BYTES: usize = 1024 * 1024;
+/// Fetches of one asset that run side by side: reading and checking takes longer than sending.
+const FETCHES_MAX: usize = 2;
 
 /// Checked bytes, in order, ending after the first error.
-pub(crate) type Source = Box<dyn Iterator<Item = Result<Bytes, ReadError>> + Send>;
+pub(crate) enum Source {
+    /// Of an asset: parts of it can be fetched side by side.
+    Asset(AssetRange),
+    /// Each piece needs what was before it.
+    Sequence(Box<dyn Iterator<Item = Result<Bytes, ReadError>> + Send>),
+}
 
-/// A source and what was fetched from it ahead of time.
+impl Iterator for Source {
+    type Item = Result<Bytes, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Asset(range) => Some(range.next()?.map(Bytes::from)),
+            Self::Sequence(pieces) => pieces.next(),
+        }
+    }
+}
+
+/// What was fetched from a source, and what is left of it.
 pub(crate) struct Pieces {
     frames: VecDeque<Bytes>,
     rest: Option<Source>,
@@ -70,11 +88,17 @@ impl Pieces {
                 rest: None,
                 failed: None,
             } => Body::from(frames.pop_front().unwrap_or_default()),
-            pieces => Body::from_stream(stream::unfold(
+            Self {
+                frames,
+                rest,
+                failed,
+            } => Body::from_stream(stream::unfold(
                 Sending {
                     lanes,
-                    frames: VecDeque::new(),
-                    next: Next::Ready(pieces),
+                    frames,
+                    coming: VecDeque::new(),
+                    rest,
+                    failed,
                     _permit: permit,
                 },
                 Sending::step,
@@ -114,45 +138,66 @@ struct Sending {
     lanes: Lanes,
     /// Fetched, and next to be sent.
     frames: VecDeque<Bytes>,
-    next: Next,
+    /// Being fetched, in the order of the body.
+    coming: VecDeque<JoinHandle<Pieces>>,
+    /// What no fetch was begun for.
+    rest: Option<Source>,
+    /// Ends the body once all frames are sent.
+    failed: Option<ReadError>,
     _permit: OwnedSemaphorePermit,
-}
-
-enum Next {
-    Ready(Pieces),
-    Coming(JoinHandle<Pieces>),
-    Failed(ReadError),
-    Done,
 }
 
 impl Sending {
     /// One frame. Those after the ones at hand are already being fetched when this returns.
     async fn step(mut self) -> Option<(io::Result<Bytes>, Self)> {
         loop {
+            if let Err(busy) = self.fetch_ahead().await {
+                return Some((Err(broken(&ApiError::message(&busy))), self.ended()));
+            }
             if let Some(frame) = self.frames.pop_front() {
                 return Some((Ok(frame), self));
             }
-            let pieces = match std::mem::replace(&mut self.next, Next::Done) {
-                Next::Done => return None,
-                Next::Failed(error) => return Some((Err(broken(&error)), self)),
-                Next::Ready(pieces) => pieces,
-                Next::Coming(fetching) => match fetching.await {
-                    Ok(pieces) => pieces,
-                    Err(panic) => return Some((Err(broken(&panic)), self)),
-                },
-            };
-            self.frames = pieces.frames;
-            self.next = match (pieces.rest, pieces.failed) {
-                (_, Some(error)) => Next::Failed(error),
-                (None, None) => Next::Done,
-                (Some(rest), None) => {
-                    let fetch = move || Pieces::fetch(rest, FETCH_BYTES);
-                    match self.lanes.start(Lane::Read, fetch).await {
-                        Ok(fetching) => Next::Coming(fetching),
-                        Err(busy) => return Some((Err(broken(&ApiError::message(&busy))), self)),
-                    }
+            if let Some(error) = self.failed.take() {
+                return Some((Err(broken(&error)), self.ended()));
+            }
+            match self.coming.pop_front()?.await {
+                Ok(pieces) => {
+                    self.frames = pieces.frames;
+                    self.failed = pieces.failed;
+                    self.rest = self.rest.or(pieces.rest);
                 }
+                Err(panic) => return Some((Err(broken(&panic)), self.ended())),
+            }
+        }
+    }
+
+    /// Begins as many fetches as may run.
+    async fn fetch_ahead(&mut self) -> Result<(), ApiError> {
+        while self.failed.is_none() && self.coming.len() < FETCHES_MAX {
+            let (part, bytes) = match self.rest.take() {
+                None => break,
+                Some(Source::Asset(mut range)) => {
+                    let part = range.take_part(FETCH_BYTES as u64);
+                    self.rest = (!range.is_empty()).then_some(Source::Asset(range));
+                    (Source::Asset(part), usize::MAX)
+                }
+                Some(sequence) => (sequence, FETCH_BYTES),
             };
+            let fetch = move || Pieces::fetch(part, bytes);
+            self.coming
+                .push_back(self.lanes.start(Lane::Read, fetch).await?);
+        }
+        Ok(())
+    }
+
+    /// Nothing is sent any more.
+    fn ended(self) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            coming: VecDeque::new(),
+            rest: None,
+            failed: None,
+            ..self
         }
     }
 }
@@ -170,6 +215,12 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+
+    fn source(
+        pieces: impl IntoIterator<Item = Result<Bytes, ReadError>, IntoIter: Send + 'static>,
+    ) -> Source {
+        Source::Sequence(Box::new(pieces.into_iter()))
+    }
 
     fn damage() -> ReadError {
         ReadError::Store {
@@ -198,7 +249,7 @@ mod tests {
                 .map(|(i, size)| vec![u8::try_from(i).unwrap(); *size])
                 .collect();
             let whole = pieces.concat();
-            let source = Box::new(pieces.into_iter().map(|piece| Ok(Bytes::from(piece))));
+            let source = source(pieces.into_iter().map(|piece| Ok(Bytes::from(piece))));
             assert_eq!(
                 body(Pieces::begin(source).unwrap()).await.unwrap(),
                 whole,
@@ -209,35 +260,27 @@ mod tests {
 
     #[tokio::test]
     async fn damage_is_told_first_or_breaks_the_body() {
-        assert!(Pieces::begin(Box::new([Err(damage())].into_iter())).is_err());
+        assert!(Pieces::begin(source([Err(damage())])).is_err());
         let late = [
             Ok(Bytes::from(vec![1; 400_000])),
             Ok(Bytes::from_static(b"x")),
             Err(damage()),
         ];
-        assert!(
-            body(Pieces::begin(Box::new(late.into_iter())).unwrap())
-                .await
-                .is_err()
-        );
+        assert!(body(Pieces::begin(source(late)).unwrap()).await.is_err());
         let soon = [Ok(Bytes::from_static(b"x")), Err(damage())];
-        assert!(
-            body(Pieces::begin(Box::new(soon.into_iter())).unwrap())
-                .await
-                .is_err()
-        );
+        assert!(body(Pieces::begin(source(soon)).unwrap()).await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_fetched_nothing_for() {
         let fetched = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&fetched);
-        let source = std::iter::from_fn(move || {
+        let endless = std::iter::from_fn(move || {
             counter.fetch_add(1, Ordering::SeqCst);
             Some(Ok(Bytes::from(vec![0; FRAME_BYTES])))
         });
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let mut body = Pieces::begin(Box::new(source))
+        let mut body = Pieces::begin(source(endless))
             .unwrap()
             .into_body(Lanes::new(), permit)
             .into_data_stream();

@@ -243,6 +243,30 @@ pub struct AssetRange {
 const READ_AHEAD_BYTES: u64 = 1024 * 1024;
 
 impl AssetRange {
+    /// Takes the next `bytes` off as a range of their own, and what more the chunk has that they end in. Parts can be read
+    /// on several threads at once, and chunks of a part are hashed together. Empty once everything was taken or read.
+    #[must_use = "what was taken is not in this range any more"]
+    pub fn take_part(&mut self, bytes: u64) -> Self {
+        let ends = &self.reader.open.ends;
+        let last = ends.partition_point(|end| *end < self.at.saturating_add(bytes));
+        let end = ends.get(last).map_or(self.end, |end| self.end.min(*end));
+        let part = Self {
+            reader: self.reader.clone(),
+            at: self.at,
+            end,
+            ahead: std::mem::take(&mut self.ahead),
+            begun: true,
+            failed: self.failed,
+        };
+        self.at = end;
+        part
+    }
+
+    /// Whether everything was taken or read.
+    pub fn is_empty(&self) -> bool {
+        self.at >= self.end
+    }
+
     /// The chunk of that number, whole.
     fn chunk(&mut self, index: usize) -> Result<Vec<u8>, ChunkError> {
         if self.ahead.is_empty() {
@@ -268,7 +292,7 @@ impl Iterator for AssetRange {
     type Item = Result<Vec<u8>, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.end || self.failed {
+        if self.is_empty() || self.failed {
             return None;
         }
         let ends = &self.reader.open.ends;

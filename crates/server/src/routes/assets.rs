@@ -141,7 +141,7 @@ fn prepare(
 }
 
 fn range_source(reader: &AssetReader, range: Range<u64>) -> Source {
-    Box::new(reader.range(range).map(|piece| piece.map(Bytes::from)))
+    Source::Asset(reader.range(range))
 }
 
 fn multipart_source(reader: &AssetReader, framing: Multipart, ranges: &[Range<u64>]) -> Source {
@@ -154,7 +154,8 @@ fn multipart_source(reader: &AssetReader, framing: Multipart, ranges: &[Range<u6
         .flat_map(move |(head, range)| {
             std::iter::once(Ok(Bytes::from(head))).chain(range_source(&reader, range))
         });
-    Box::new(parts.chain(std::iter::once(Ok(Bytes::from(framing.tail)))))
+    let tail = std::iter::once(Ok(Bytes::from(framing.tail)));
+    Source::Sequence(Box::new(parts.chain(tail)))
 }
 
 /// The headers that 200, 206 and 304 share.
