@@ -232,7 +232,7 @@ fn assets(vault: &Vault) -> Result<Vec<(String, Digest, AssetId)>, String> {
 pub fn digest_of(vault: &Vault, id: AssetId) -> Result<Digest, String> {
     let read = || -> Result<Vec<u8>, compactvault_vault::ReadError> {
         let reader = vault.open_asset(id)?;
-        let pieces: Vec<Vec<u8>> = reader.range(0..reader.size()).collect::<Result<_, _>>()?;
+        let pieces: Vec<_> = reader.range(0..reader.size()).collect::<Result<_, _>>()?;
         Ok(pieces.concat())
     };
     read()

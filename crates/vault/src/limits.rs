@@ -41,6 +41,10 @@ pub const READER_CACHE_BYTES: usize = 4 * 1024 * 1024;
 pub const WRITER_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Decoded packs kept for readers of neighbouring chunks, in all.
 pub const PACK_CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// Checked chunks kept for others who read the same, in all.
+pub const CHUNK_CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// The same in number, for chunks that are small.
+pub const CHUNK_CACHE_MAX: usize = 64;
 
 /// Largest part of an upload. The original's page sends 5 MiB.
 pub const PART_BYTES_MAX: u64 = 64 * 1024 * 1024;

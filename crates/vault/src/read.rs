@@ -1,14 +1,16 @@
 //! Reading assets: chunk by chunk, each checked against its hash before a byte of it is handed out.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::{Deref, Range};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 
 use crate::codec::{self, Codec};
 use crate::entry::Kind;
 use crate::error::ReadError;
 use crate::ids::{AssetId, Digest};
-use crate::limits::{PACK_BYTES_TARGET, PACK_CACHE_BYTES};
+use crate::limits::{CHUNK_CACHE_BYTES, CHUNK_CACHE_MAX, PACK_BYTES_TARGET, PACK_CACHE_BYTES};
 use crate::model::Asset;
 use crate::sha256::{self, Sha256};
 use crate::store::pool::{Connection, Pool};
@@ -19,11 +21,16 @@ use crate::store::{self, RECORD_BYTES, derived, files};
 /// Opened assets kept for the next range of the same asset.
 const OPEN_ASSETS_MAX: usize = 64;
 
+/// Chunks that wait to be hashed while the next are read, of an asset that has more.
+const READ_BEFORE_HASHING: usize = 4;
+
 /// What reading needs, shared by all readers of a vault.
 pub(crate) struct Reading {
     pub(crate) pool: Pool,
     /// Decoded packs, latest last, of [`PACK_CACHE_BYTES`] in all.
     packs: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
+    /// Chunks that were checked for somebody who shares.
+    recent: Mutex<Recent>,
     /// Assets whose entry and manifest were checked, latest last.
     assets: Mutex<VecDeque<Arc<OpenAsset>>>,
     /// Lists that were found whole.
@@ -53,6 +60,7 @@ impl Reading {
         Self {
             pool,
             packs: Mutex::default(),
+            recent: Mutex::default(),
             assets: Mutex::default(),
             whole: derived::Whole::default(),
             catalog: store::catalog::Shared::default(),
@@ -104,24 +112,40 @@ impl Reading {
         Some(open)
     }
 
-    /// The bytes of the chunks in these records, each checked; they are hashed together.
-    fn chunks(&self, records: &[u8]) -> Vec<Result<Vec<u8>, ChunkError>> {
+    /// The bytes of the chunks in these records, each checked; they are hashed together. `is_shared` takes those that were
+    /// checked lately as they are, and keeps the others for whoever comes next.
+    fn chunks(&self, records: &[u8], is_shared: bool) -> Vec<Result<Arc<Vec<u8>>, ChunkError>> {
         let records = records.chunks_exact(RECORD_BYTES);
-        let stored: Vec<_> = records
-            .clone()
-            .map(|record| self.stored_chunk(&record_digest(record), record_size(record)))
-            .collect();
-        let found = sha256::of_each(stored.iter().flatten().map(Vec::as_slice));
-        let mut found = found.into_iter();
-        let mut check = |(stored, record): (Result<Vec<u8>, _>, _)| {
-            let bytes = stored?;
-            if found.next() == Some(record_digest(record)) {
-                Ok(bytes)
-            } else {
-                Err(ChunkError::Damaged("it differs from its hash".into()))
-            }
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept: Vec<_> = if is_shared {
+            let recent = recent();
+            let kept = |record| recent.get(&record_digest(record), record_size(record));
+            records.clone().map(kept).collect()
+        } else {
+            vec![None; records.len()]
         };
-        stored.into_iter().zip(records).map(&mut check).collect()
+        let read = |(record, kept): (_, &Option<_>)| {
+            let stored = || self.stored_chunk(&record_digest(record), record_size(record));
+            kept.is_none().then(stored)
+        };
+        let stored: Vec<_> = records.clone().zip(&kept).map(read).collect();
+        let right = stored.iter().flatten().flatten().map(Vec::as_slice);
+        let mut found = sha256::of_each(right).into_iter();
+        let mut check = |((kept, stored), record): ((Option<_>, Option<Result<_, _>>), _)| {
+            let Some(stored) = stored else {
+                return Ok(kept.expect("what is not kept was read"));
+            };
+            let bytes = Arc::new(stored?);
+            if found.next() != Some(record_digest(record)) {
+                return Err(ChunkError::Damaged("it differs from its hash".into()));
+            }
+            if is_shared {
+                recent().keep(record_digest(record), Arc::clone(&bytes));
+            }
+            Ok(bytes)
+        };
+        let all = kept.into_iter().zip(stored).zip(records);
+        all.map(&mut check).collect()
     }
 
     /// The bytes of a chunk as they are stored, which must not leave this module.
@@ -167,6 +191,71 @@ impl Reading {
     }
 }
 
+/// Checked chunks, latest last.
+#[derive(Default)]
+struct Recent {
+    chunks: VecDeque<(Digest, Arc<Vec<u8>>)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn get(&self, digest: &Digest, size: u32) -> Option<Arc<Vec<u8>>> {
+        let mut latest_first = self.chunks.iter().rev();
+        let (_, bytes) = latest_first.find(|(of, _)| of == digest)?;
+        (bytes.len() == size as usize).then(|| Arc::clone(bytes))
+    }
+
+    fn keep(&mut self, digest: Digest, bytes: Arc<Vec<u8>>) {
+        self.bytes += bytes.len();
+        self.chunks.push_back((digest, bytes));
+        while self.bytes > CHUNK_CACHE_BYTES || self.chunks.len() > CHUNK_CACHE_MAX {
+            let oldest = self.chunks.pop_front();
+            self.bytes -= oldest.map_or(self.bytes, |(_, bytes)| bytes.len());
+        }
+    }
+}
+
+/// Checked bytes of an asset: a part of one chunk, which others may be reading as well.
+#[derive(Clone)]
+pub struct Piece {
+    chunk: Arc<Vec<u8>>,
+    part: Range<usize>,
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.chunk[self.part.clone()]
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Borrow<[u8]> for Piece {
+    fn borrow(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Piece> for Vec<u8> {
+    /// Copies only what others read as well.
+    fn from(piece: Piece) -> Self {
+        match Arc::try_unwrap(piece.chunk) {
+            Ok(mut bytes) => {
+                bytes.truncate(piece.part.end);
+                bytes.drain(..piece.part.start);
+                bytes
+            }
+            Err(shared) => shared[piece.part].to_vec(),
+        }
+    }
+}
+
 /// What is wrong with a chunk, before it is known which asset it was read for.
 enum ChunkError {
     Damaged(String),
@@ -198,21 +287,32 @@ impl AssetReader {
     /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
     /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each, and says whether to go on.
     pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize) -> bool) -> bool {
-        let mut whole = Sha256::default();
-        for record in self.open.records.chunks_exact(RECORD_BYTES) {
+        let records = self.open.records.chunks_exact(RECORD_BYTES);
+        // One that cannot be read ends them early, and so the digest is another.
+        let mut chunks = records.map_while(|record| {
             let (digest, size) = (record_digest(record), record_size(record));
-            let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
-                return false;
-            };
-            if !on_read(bytes.len()) {
-                return false;
-            }
+            self.reading.stored_chunk(&digest, size).ok()
+        });
+        let mut whole = Sha256::default();
+        let mut update = |bytes: Vec<u8>| {
             whole.update(&bytes);
-        }
-        whole.finish() == self.open.asset.sha256
+            on_read(bytes.len())
+        };
+        let all = if self.open.ends.len() > READ_BEFORE_HASHING {
+            // Bytes of one asset are hashed one after the other; they need not be read by the same thread.
+            thread::scope(|scope| {
+                let (send, read) = mpsc::sync_channel(READ_BEFORE_HASHING);
+                scope.spawn(move || chunks.all(|bytes| send.send(bytes).is_ok()));
+                read.into_iter().all(&mut update)
+            })
+        } else {
+            chunks.all(&mut update)
+        };
+        all && whole.finish() == self.open.asset.sha256
     }
 
-    /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does.
+    /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does, and reads
+    /// each of them from the file.
     pub fn range(&self, range: Range<u64>) -> AssetRange {
         let end = range.end.min(self.size());
         AssetRange {
@@ -222,6 +322,7 @@ impl AssetReader {
             ahead: VecDeque::new(),
             begun: false,
             failed: false,
+            is_shared: false,
         }
     }
 }
@@ -233,9 +334,10 @@ pub struct AssetRange {
     at: u64,
     end: u64,
     /// The chunks after the one that was handed out.
-    ahead: VecDeque<Result<Vec<u8>, ChunkError>>,
+    ahead: VecDeque<Result<Arc<Vec<u8>>, ChunkError>>,
     begun: bool,
     failed: bool,
+    is_shared: bool,
 }
 
 /// Chunks of one range are read and checked together until they are so many bytes: hashing several takes less time than one
@@ -243,6 +345,16 @@ pub struct AssetRange {
 const READ_AHEAD_BYTES: u64 = 1024 * 1024;
 
 impl AssetRange {
+    /// The same, taking chunks that others have lately read and checked as they are, and leaving its own to them; up to
+    /// [`CHUNK_CACHE_BYTES`] are kept. Several who read one asset at a time cost little more than one.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self {
+            is_shared: true,
+            ..self
+        }
+    }
+
     /// Takes the next `bytes` off as a range of their own, and what more the chunk has that they end in. Parts can be read
     /// on several threads at once, and chunks of a part are hashed together. Empty once everything was taken or read.
     #[must_use = "what was taken is not in this range any more"]
@@ -257,6 +369,7 @@ impl AssetRange {
             ahead: std::mem::take(&mut self.ahead),
             begun: true,
             failed: self.failed,
+            is_shared: self.is_shared,
         };
         self.at = end;
         part
@@ -268,7 +381,7 @@ impl AssetRange {
     }
 
     /// The chunk of that number, whole.
-    fn chunk(&mut self, index: usize) -> Result<Vec<u8>, ChunkError> {
+    fn chunk(&mut self, index: usize) -> Result<Arc<Vec<u8>>, ChunkError> {
         if self.ahead.is_empty() {
             let ends = &self.reader.open.ends;
             // The first comes as soon as it can.
@@ -280,7 +393,7 @@ impl AssetRange {
             let count = ends[index..].partition_point(|end| *end < until) + 1;
             let records = index * RECORD_BYTES..(index + count) * RECORD_BYTES;
             let records = &self.reader.open.records[records];
-            self.ahead = self.reader.reading.chunks(records).into();
+            self.ahead = self.reader.reading.chunks(records, self.is_shared).into();
             self.begun = true;
         }
         let next = self.ahead.pop_front();
@@ -289,7 +402,7 @@ impl AssetRange {
 }
 
 impl Iterator for AssetRange {
-    type Item = Result<Vec<u8>, ReadError>;
+    type Item = Result<Piece, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_empty() || self.failed {
@@ -299,16 +412,17 @@ impl Iterator for AssetRange {
         let index = ends.partition_point(|end| *end <= self.at);
         let chunk_end = ends[index];
         let piece = match self.chunk(index) {
-            Ok(mut bytes) => {
-                let chunk_start = chunk_end - bytes.len() as u64;
+            Ok(chunk) => {
+                let chunk_start = chunk_end - chunk.len() as u64;
                 // Both differences are within one chunk.
                 let from = usize::try_from(self.at - chunk_start).expect("chunks are small");
                 let to = usize::try_from(self.end.min(chunk_end) - chunk_start)
                     .expect("chunks are small");
-                bytes.truncate(to);
-                bytes.drain(..from);
                 self.at = chunk_end;
-                Ok(bytes)
+                Ok(Piece {
+                    chunk,
+                    part: from..to,
+                })
             }
             Err(error) => {
                 self.failed = true;

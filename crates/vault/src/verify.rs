@@ -462,7 +462,7 @@ impl Pass<'_> {
         let (packs, assets) = in_parallel(
             (
                 |send: &_| self.each_pack(send),
-                |(pack, chunks): (u64, Vec<_>)| self.pack_and_chunks(pack, &chunks),
+                |(one, other): (_, Option<_>)| self.packs_and_chunks(&one, other.as_ref()),
             ),
             (
                 |send: &_| match self.level {

@@ -24,7 +24,7 @@ impl Bytes for AssetReader {
         &self,
         range: Range<u64>,
     ) -> Box<dyn Iterator<Item = Result<Vec<u8>, ReadError>> + '_> {
-        Box::new(self.range(range))
+        Box::new(self.range(range).map(|piece| piece.map(Vec::from)))
     }
 }
 

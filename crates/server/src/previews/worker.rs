@@ -163,7 +163,8 @@ impl Worker {
 /// Checked bytes from `offset` to the end of the chunk that holds it.
 fn block(reader: &AssetReader, offset: u64) -> Result<Vec<u8>, ReadError> {
     let piece = reader.range(offset..reader.size()).next();
-    piece.expect("offsets are compared with the size")
+    let piece = piece.expect("offsets are compared with the size")?;
+    Ok(piece.into())
 }
 
 fn garbled(_: Garbled) -> io::Error {

@@ -141,7 +141,7 @@ fn prepare(
 }
 
 fn range_source(reader: &AssetReader, range: Range<u64>) -> Source {
-    Source::Asset(reader.range(range))
+    Source::Asset(reader.range(range).shared())
 }
 
 fn multipart_source(reader: &AssetReader, framing: Multipart, ranges: &[Range<u64>]) -> Source {

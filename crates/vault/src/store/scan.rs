@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Rows, params};
 
 use super::derived::{self, LISTED_COLUMNS, Listed, Tally};
 use super::rows::{ENTRY_COLUMNS, unchecked_entry_from_row};
@@ -193,15 +193,36 @@ pub(crate) struct PackRow<'r> {
     pub(crate) data: &'r [u8],
 }
 
+const PACK: &str = "SELECT codec, raw_size, sha256, data FROM pack WHERE id = ?1";
+/// A statement has one row at a time, and is kept by its text.
+const PACK_BESIDE: &str =
+    "SELECT codec, raw_size, sha256, data FROM pack WHERE id = ?1 -- beside another";
+
 /// Calls `look` with the pack's row without copying it; `None` if there is no such pack.
 pub(crate) fn with_pack<T>(
     connection: &Connection,
     id: u64,
     look: impl FnOnce(PackRow<'_>) -> T,
 ) -> Result<Option<T>, ReadError> {
-    let mut statement = connection
-        .prepare_cached("SELECT codec, raw_size, sha256, data FROM pack WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(PACK)?;
     let mut rows = statement.query([id.cast_signed()])?;
+    Ok(pack_row(&mut rows)?.map(look))
+}
+
+/// Calls `look` with the rows of two packs; what keeps one from being read does not keep the other.
+pub(crate) fn with_two_packs<T>(
+    connection: &Connection,
+    ids: [u64; 2],
+    look: impl FnOnce([Result<Option<PackRow<'_>>, ReadError>; 2]) -> T,
+) -> Result<T, ReadError> {
+    let mut one = connection.prepare_cached(PACK)?;
+    let mut other = connection.prepare_cached(PACK_BESIDE)?;
+    let mut one = one.query([ids[0].cast_signed()])?;
+    let mut other = other.query([ids[1].cast_signed()])?;
+    Ok(look([pack_row(&mut one), pack_row(&mut other)]))
+}
+
+fn pack_row<'r>(rows: &'r mut Rows<'_>) -> Result<Option<PackRow<'r>>, ReadError> {
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
@@ -213,12 +234,12 @@ pub(crate) fn with_pack<T>(
         .get::<_, i64>(1)
         .ok()
         .and_then(|n| usize::try_from(n).ok());
-    Ok(Some(look(PackRow {
+    Ok(Some(PackRow {
         codec: codec.and_then(Codec::from_number),
         raw_size: raw_size.filter(|size| *size <= PACK_BYTES_MAX).unwrap_or(0),
         sha256: row.get_ref(2)?.as_blob().unwrap_or_default(),
         data: row.get_ref(3)?.as_blob().unwrap_or_default(),
-    })))
+    }))
 }
 
 /// How far the log goes, to measure progress by.

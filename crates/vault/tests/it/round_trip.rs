@@ -308,7 +308,7 @@ fn any_range_is_that_part_of_the_bytes() {
     let ranges = (0..size + 10, prop_oneof![0..3_u64, 0..70_000_u64, 0..size]);
     runner
         .run(&ranges, |(start, length)| {
-            let pieces: Vec<Vec<u8>> = reader
+            let pieces: Vec<_> = reader
                 .range(start..start + length)
                 .collect::<Result<_, _>>()
                 .expect("it is intact");
@@ -318,6 +318,16 @@ fn any_range_is_that_part_of_the_bytes() {
             let from = start.min(size) as usize;
             let to = (start + length).min(size) as usize;
             prop_assert!(pieces.concat() == bytes[from..to]);
+            let mut rest = reader.range(start..start + length).shared();
+            let mut in_parts = Vec::new();
+            while !rest.is_empty() {
+                let part = rest.take_part(200_000);
+                prop_assert!(!part.is_empty());
+                for piece in part {
+                    in_parts.extend_from_slice(&piece.expect("it is intact"));
+                }
+            }
+            prop_assert!(in_parts == bytes[from..to]);
             Ok(())
         })
         .expect("every range is right");
@@ -325,6 +335,37 @@ fn any_range_is_that_part_of_the_bytes() {
     let backwards = reader.range(10..5).count();
     assert_eq!(backwards, 0);
     assert_eq!(reader.range(u64::MAX..u64::MAX).count(), 0);
+}
+
+#[test]
+fn readers_share_what_was_checked_and_others_see_the_file() {
+    let (home, vault, id, bytes) = ranged();
+    let place = place(&vault);
+    let other = AssetId::new(add(&vault, place, "b", &noise(4, 6_000_000)).seq);
+    vault
+        .close()
+        .expect("what the WAL holds goes into the file");
+    let vault = home.open();
+    let reader = vault.open_asset(id).expect("its entry is intact");
+    let range = 1_500_000..1_600_000_u64;
+    let read = |pieces: compactvault_vault::AssetRange| pieces.collect::<Result<Vec<_>, _>>();
+    read(reader.range(range.clone()).shared()).expect("it is intact");
+    let file = home.file();
+    let mut vault_bytes = fs::read(&file).expect("the vault can be read");
+    let needle = &bytes[1_550_000..1_550_064];
+    let at = vault_bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .expect("incompressible bytes are stored as they are");
+    vault_bytes[at] ^= 1;
+    // In place, so that the open vault has the damage under it.
+    let mut damaged = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    std::io::Write::write_all(&mut damaged, &vault_bytes).expect("the vault can be written");
+    let shared = read(reader.range(range.clone()).shared()).expect("it was checked before");
+    assert!(shared.concat() == bytes[1_500_000..1_600_000]);
+    // SQLite forgets the pages it has.
+    read(vault.open_asset(other).unwrap().range(0..6_000_000)).expect("it is intact");
+    assert!(read(reader.range(range)).is_err(), "the file is damaged");
 }
 
 #[test]
@@ -344,7 +385,7 @@ fn a_range_touches_only_the_chunks_it_needs() {
     let vault = home.open();
     let reader = vault.open_asset(id).expect("its entry is intact");
     for range in [0..300_000, 2_500_000..bytes.len() as u64] {
-        let read: Vec<Vec<u8>> = reader
+        let read: Vec<_> = reader
             .range(range.clone())
             .collect::<Result<_, _>>()
             .expect("these chunks are intact");

@@ -117,7 +117,7 @@ pub(crate) fn add_link(vault: &Vault, place: CollectionId, link: &str, target: &
 
 pub(crate) fn read_all(vault: &Vault, id: AssetId) -> Result<Vec<u8>, ReadError> {
     let reader = vault.open_asset(id)?;
-    let pieces: Vec<Vec<u8>> = reader.range(0..reader.size()).collect::<Result<_, _>>()?;
+    let pieces: Vec<_> = reader.range(0..reader.size()).collect::<Result<_, _>>()?;
     Ok(pieces.concat())
 }
 

@@ -194,7 +194,7 @@ impl Questions {
             let bytes = read_all(vault, *id).map(|bytes| Digest::of(&bytes));
             ask.note(&format!("bytes {id}"), bytes);
             let range = size / 3..size / 2;
-            let part: Result<Vec<Vec<u8>>, ReadError> = vault
+            let part: Result<Vec<_>, ReadError> = vault
                 .open_asset(*id)
                 .and_then(|reader| reader.range(range).collect());
             let part = part.map(|pieces| Digest::of(&pieces.concat()));
