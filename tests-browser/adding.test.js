@@ -97,7 +97,7 @@ describe('adding', () => {
     });
     await opened.page.getByTestId('drop-start').click();
     assert.equal((await archive.account(PATIENCE_MS)).sealed, 1);
-    await opened.page.locator('[data-testid="asset-row"][title^="Pasted "]').first().waitFor();
+    await opened.page.locator('.asset-row[title^="Pasted "]').first().waitFor();
   });
 
   it('holds while it is paused, and goes on', async () => {
@@ -120,11 +120,11 @@ describe('adding', () => {
     await archive.add([noise('cancelled.bin')]);
     await archive.uploads.getByTestId('upload-cancel').click();
     await release();
-    const summary = archive.uploads.locator('[data-testid="upload-summary"][data-finished="true"]');
+    const summary = archive.uploads.locator('#upload-summary[data-finished="true"]');
     await summary.waitFor();
     assert.equal(await summary.getAttribute('data-failed'), '1');
     await archive.uploads.getByTestId('upload-retry').click();
-    await archive.uploads.locator('[data-testid="upload-summary"][data-failed="0"]').waitFor();
+    await archive.uploads.locator('#upload-summary[data-failed="0"]').waitFor();
     assert.equal((await archive.account(PATIENCE_MS)).sealed, 1);
   });
 

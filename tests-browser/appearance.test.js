@@ -111,7 +111,7 @@ describe('how it looks', () => {
     if (await archive.details.isHidden()) await opened.page.getByTestId('toggle-details').click();
     await archive.details.getByTestId('details-sha256').waitFor();
     await opened.page.waitForFunction(() => {
-      const images = [...document.querySelectorAll('[data-testid="listing"] img, [data-testid="details"] img')];
+      const images = [...document.querySelectorAll('#listing img, #details img')];
       const shown = images.filter((image) => image.getAttribute('src'));
       return shown.length > 5 && shown.every((image) => /** @type {HTMLImageElement} */ (image).complete);
     });

@@ -50,7 +50,7 @@ describe('before the archive', () => {
       assert.ok(await page.getByTestId('password').evaluate((field) => field === document.activeElement), 'one can type at once');
       await page.keyboard.type('four gulls');
       await page.keyboard.press('Enter');
-      await page.getByTestId('sign-in-message').getByText(/password/i).waitFor();
+      await page.getByTestId('message').getByText(/password/i).waitFor();
       assert.deepEqual(await objections(page), []);
       await page.getByTestId('password').fill(PASSWORD);
       await page.getByRole('button', { name: 'Show' }).click();
@@ -96,7 +96,7 @@ describe('before the archive', () => {
     for (const { name, options } of STAGES) {
       it(`is what assistive technology can use, and fits (${name})`, async () => {
         opened = await openPage(browser, server, options);
-        await opened.page.getByTestId('vault').first().waitFor();
+        await opened.page.locator('#vaults button').first().waitFor();
         await keepPicture(opened.page, 'vaults', name);
         assert.deepEqual(await objections(opened.page), []);
       });
@@ -105,8 +105,8 @@ describe('before the archive', () => {
     it('says of a file that it is no vault, refuses a name that is taken, and opens what is chosen', async () => {
       opened = await openPage(browser, server);
       const { page } = opened;
-      await page.getByTestId('vault-unusable').getByText('not a vault').waitFor();
-      await page.getByTestId('vault').filter({ hasText: 'photographs.vault' }).click();
+      await page.locator('.unusable').getByText('not a vault').waitFor();
+      await page.locator('#vaults button').filter({ hasText: 'photographs.vault' }).click();
       await page.getByTestId('new-project').waitFor();
       const status = await (await page.request.get(`${server.origin}/api/status`)).json();
       assert.equal(status.vault.name, 'photographs.vault');

@@ -60,7 +60,7 @@ describe('finding', () => {
     await archive.goto('/?as=list');
     await archive.search('bark size:>100kb');
     assert.deepEqual((await archive.drawn()).map(({ name }) => name), ['bark large.txt']);
-    const term = opened.page.locator('[data-testid="read-term"][data-kind="filter"]');
+    const term = opened.page.locator('#read [data-kind="filter"]');
     assert.match(await term.innerText(), /100/);
     await term.click();
     await archive.addressSays('q', 'bark');
@@ -82,15 +82,15 @@ describe('finding', () => {
 
   it('an unknown key is said to be one, with the nearest that is known', async () => {
     await archive.search('typ:text');
-    await opened.page.getByTestId('read-unknown').getByText('there is no filter').waitFor();
-    await opened.page.getByTestId('read-suggestion').click();
+    await opened.page.locator('.unknown-term').getByText('there is no filter').waitFor();
+    await opened.page.locator('#read .link').click();
     await archive.addressSays('q', 'type:text');
     await archive.settled();
     assert.ok(await archive.assets.count() > 3);
   });
 
   it('the examples open on a question mark, run as they stand, and leave the field to the keyboard', async () => {
-    const field = opened.page.getByTestId('search');
+    const field = opened.page.getByTestId('search-field');
     await field.fill('?');
     await opened.page.getByTestId('search-list').waitFor();
     await opened.page.keyboard.press('ArrowDown');
@@ -99,7 +99,7 @@ describe('finding', () => {
     await opened.page.keyboard.press('Enter');
     await archive.addressSays('q', 'ext:png');
     await field.fill('type:');
-    assert.deepEqual(await opened.page.getByTestId('search-example').evaluateAll((all) => all.slice(0, 2).map((one) => one.dataset.example)), ['type:image', 'type:video']);
+    assert.deepEqual(await opened.page.locator('#search-list [role="option"]').evaluateAll((all) => all.slice(0, 2).map((one) => one.dataset.example)), ['type:image', 'type:video']);
     await opened.page.keyboard.press('Escape');
     await opened.page.getByTestId('search-list').waitFor({ state: 'hidden' });
   });
@@ -116,11 +116,11 @@ describe('finding', () => {
     await archive.openCollection(places.get('Studio/Music').id);
     await archive.search('bark');
     await opened.page.getByTestId('no-match').waitFor();
-    await opened.page.getByTestId('scope-vault').click();
+    await opened.page.locator('[data-scope="vault"]').click();
     await opened.page.waitForURL(/\/\?.*q=bark/);
     await archive.settled();
     assert.equal(await archive.assets.count(), 3);
-    await opened.page.getByTestId('scope-here').click();
+    await opened.page.locator('[data-scope="here"]').click();
     await opened.page.waitForURL(new RegExp(`/c/${places.get('Studio/Music').id}`));
     await opened.page.getByTestId('no-match').waitFor();
   });
@@ -131,7 +131,7 @@ describe('finding', () => {
     await opened.page.keyboard.press('Control+k');
     const field = opened.page.getByTestId('palette-field');
     await field.fill('mus');
-    const option = opened.page.getByTestId('palette-option');
+    const option = opened.page.locator('#palette-list [role="option"]');
     await option.filter({ hasText: 'Music' }).first().waitFor();
     assert.match(await marked(), /Music/);
     await opened.page.keyboard.press('Enter');
@@ -191,7 +191,7 @@ describe('finding', () => {
     await page.mouse.move(view.x + 3, tile.y + 3);
     await page.mouse.down();
     await page.mouse.move(view.x + view.width - 30, view.y + view.height - 4, { steps: 6 });
-    await page.waitForFunction(() => Number(document.querySelector('[data-testid="action-bar"]')?.getAttribute('data-count')) > 60);
+    await page.waitForFunction(() => Number(document.querySelector('#action-bar')?.getAttribute('data-count')) > 60);
     await page.mouse.up();
     const count = Number(await archive.actionBar.getAttribute('data-count'));
     await page.keyboard.press('Home');
@@ -258,8 +258,8 @@ describe('finding', () => {
   /** The first asset seen and how far it is scrolled out. */
   async function firstSeen(page = opened.page) {
     return page.evaluate(() => {
-      const top = Number(document.querySelector('[data-testid="listing"] .scroll-box')?.getBoundingClientRect().top);
-      const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('[data-testid="asset-row"]')]).filter((row) => row.checkVisibility() && row.getBoundingClientRect().bottom > top + 1);
+      const top = Number(document.querySelector('#listing .scroll-box')?.getBoundingClientRect().top);
+      const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll('.asset-row')]).filter((row) => row.checkVisibility() && row.getBoundingClientRect().bottom > top + 1);
       rows.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top);
       return { name: rows[0].title, px: Math.round(rows[0].getBoundingClientRect().top - top) };
     });
@@ -267,6 +267,6 @@ describe('finding', () => {
 
   /** What the palette would do on Enter. */
   function marked() {
-    return opened.page.locator('[data-testid="palette-option"][aria-selected="true"]').innerText();
+    return opened.page.locator('#palette-list [role="option"][aria-selected="true"]').innerText();
   }
 });

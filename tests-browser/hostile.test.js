@@ -110,10 +110,10 @@ describe('hostile content', () => {
   it('does nothing in the details and in the viewer, in whichever way it is shown', async () => {
     for (const { id, filename } of assets) {
       await shown(opened.page, filename, () => archive.goto(`/c/${collection.id}?as=grid&i=${id}&v=${id}`));
-      await archive.viewer.getByTestId('viewer-content').locator(':scope > *').first().waitFor();
+      await archive.viewer.locator('.viewer-content').locator(':scope > *').first().waitFor();
       for (const mode of ['', ...await archive.viewer.locator('[data-mode]:is(button)').evaluateAll((buttons) => buttons.map((button) => button.getAttribute('data-mode') ?? ''))]) {
         if (mode) await archive.viewer.getByTestId(`mode-${mode}`).click();
-        await archive.viewer.getByTestId('viewer-content').locator(':scope > *').first().waitFor();
+        await archive.viewer.locator('.viewer-content').locator(':scope > *').first().waitFor();
         await opened.page.waitForTimeout(PAUSE_MS);
       }
       await assertQuiet(`${filename} in the viewer`);

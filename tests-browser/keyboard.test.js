@@ -175,7 +175,7 @@ describe('by keyboard alone', () => {
   /** The keyboard comes to an entry. @param {string} name */
   async function landed(name) {
     await opened.page.waitForFunction((wanted) => {
-      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
+      const id = document.querySelector('#listing')?.getAttribute('aria-activedescendant');
       return (id && document.getElementById(id)?.title) === wanted;
     }, name);
   }
@@ -183,7 +183,7 @@ describe('by keyboard alone', () => {
   /** The name of the entry that the keyboard is on. */
   function activeName() {
     return opened.page.evaluate(() => {
-      const id = document.querySelector('[data-testid="listing"]')?.getAttribute('aria-activedescendant');
+      const id = document.querySelector('#listing')?.getAttribute('aria-activedescendant');
       return (id && document.getElementById(id)?.title) ?? '';
     });
   }

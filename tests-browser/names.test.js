@@ -117,14 +117,14 @@ describe('hostile names', () => {
       const byId = new Map((await archive.assetsOf(collection.id)).map((asset) => [asset.id, asset.filename]));
       await opened.page.keyboard.press('Home');
       for (const { id } of rows) {
-        const row = opened.page.locator(`[data-testid="asset-row"][data-id="${id}"]`);
+        const row = opened.page.locator(`.asset-row[data-id="${id}"]`);
         await row.scrollIntoViewIfNeeded();
         assert.equal(visibleText(await row.locator('.name').innerText()), visibleText(String(byId.get(id))));
       }
       for (const name of [NAMES[0], NAMES[9], NAMES.at(-1), ...HOSTILE_BYTES.keys()]) {
         const id = [...byId].find(([, filename]) => filename === name)?.[0];
         await archive.goto(`/c/${collection.id}?as=${layout}&i=${id}&v=${id}`);
-        await archive.viewer.getByTestId('viewer-content').locator(':scope > *').first().waitFor();
+        await archive.viewer.locator('.viewer-content').locator(':scope > *').first().waitFor();
         assert.equal(visibleText(await archive.viewer.getByTestId('viewer-name').innerText()), visibleText(String(name)));
         await archive.closeViewer();
         assert.equal(visibleText(await archive.details.getByTestId('details-name').innerText()), visibleText(String(name)));

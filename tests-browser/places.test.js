@@ -54,7 +54,7 @@ describe('places made in the page', () => {
 
   it('are not made by leaving the field', async () => {
     await opened.page.getByTestId('new-project').click();
-    await opened.page.getByTestId('name-field').last().fill('Never meant');
+    await opened.page.locator('.name-field input').last().fill('Never meant');
     await opened.page.keyboard.press('Escape');
     assert.equal(await archive.place('Never meant').count(), 0);
     const names = (await archive.get('/api/projects')).map((/** @type {any} */ project) => project.name);
@@ -64,9 +64,9 @@ describe('places made in the page', () => {
   it('say what is wrong with a name, beside it', async () => {
     opened.trouble.expect(/status of 400/);
     await opened.page.getByTestId('new-project').click();
-    await opened.page.getByTestId('name-field').last().fill('a/b');
+    await opened.page.locator('.name-field input').last().fill('a/b');
     await opened.page.keyboard.press('Enter');
-    await opened.page.getByTestId('name-problem').last().getByText(/\S/).waitFor();
+    await opened.page.locator('.name-field .problem').last().getByText(/\S/).waitFor();
     await opened.page.keyboard.press('Escape');
     assert.equal((await archive.get('/api/projects')).length, 1);
   });

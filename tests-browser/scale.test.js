@@ -140,7 +140,7 @@ describe(`${ASSETS} assets in one collection`, () => {
     const button = page.getByTestId('verify-now');
     await button.click();
     await button.getByText('Stop').waitFor();
-    await page.getByTestId('verify-progress').waitFor();
+    await page.locator('.trust .bar').waitFor();
     await button.click();
     await page.getByTestId('verify-words').getByText(/Stopped .* after/).waitFor();
     await button.getByText('Verify now').waitFor();

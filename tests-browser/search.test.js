@@ -82,7 +82,7 @@ describe('searching', () => {
     await archive.addressSays('sort', 'name');
     await archive.settled();
     assert.equal((await archive.drawn()).at(-1)?.name, 'old bark.txt');
-    await opened.page.getByTestId('search').fill('');
+    await opened.page.getByTestId('search-field').fill('');
     await archive.addressSays('q', '');
     await archive.settled();
     assert.equal(await archive.folders.count(), 2);
@@ -100,14 +100,14 @@ describe('searching', () => {
     await opened.page.waitForURL(/\/\?.*q=bark/);
     await archive.settled();
     assert.equal(await archive.assets.count(), 6);
-    assert.equal(await opened.page.getByTestId('search').inputValue(), 'bark');
+    assert.equal(await opened.page.getByTestId('search-field').inputValue(), 'bark');
   });
 
   it('offers the whole vault where a place has nothing', async () => {
     await archive.openCollection(collections.get('Sounds/Dogs').id);
     await archive.search('stone');
     await opened.page.getByTestId('no-match').waitFor();
-    const wider = opened.page.locator('#listing-note').getByTestId('search-vault');
+    const wider = opened.page.getByTestId('search-wider');
     assert.match(await wider.innerText(), /Search the whole vault \(1\)/);
     await wider.click();
     await archive.entry('stone.txt').waitFor();

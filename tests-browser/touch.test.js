@@ -59,7 +59,7 @@ describe('under a finger', () => {
     const before = await top();
     // The finger rests before it is lifted, or the list would go on by its own momentum and a later touch only stop it.
     await touch(await middle('note8.txt'), { x: 0, y: -300 }, () => opened.page.waitForTimeout(REST_MS));
-    await opened.page.waitForFunction((was) => (document.querySelector('[data-testid="listing"] .scroll-box')?.scrollTop ?? 0) > was + 100, before);
+    await opened.page.waitForFunction((was) => (document.querySelector('#listing .scroll-box')?.scrollTop ?? 0) > was + 100, before);
     await archive.actionBar.waitFor({ state: 'hidden' });
     await archive.listing.locator('.scroll-box').evaluate((box) => box.scrollTo(0, 0));
     await archive.entry('note1.txt').waitFor();

@@ -73,7 +73,7 @@ describe('the checkpoint on the page', () => {
     await page.emulateMedia({ media: 'print' });
     assert.ok(await page.getByTestId('log-words').isVisible());
     assert.ok(await page.getByText(/vault [0-9a-f-]{32,36}: \d+ entr/).isVisible(), 'it says of which vault, and when');
-    for (const id of ['verify-now', 'search', 'tree', 'checkpoint', 'print-checkpoint']) assert.ok(await page.getByTestId(id).first().isHidden(), `${id} is not on paper`);
+    for (const id of ['verify-now', 'search-field', 'tree', 'checkpoint', 'print-checkpoint']) assert.ok(await page.getByTestId(id).first().isHidden(), `${id} is not on paper`);
     const pdf = await page.pdf({ format: 'A4' });
     assert.ok(words.length === 32 && pdf.length > 5_000 && (pdf.toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []).length === 1, 'one sheet');
     await page.emulateMedia({ media: null });

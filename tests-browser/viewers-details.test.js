@@ -106,10 +106,10 @@ describe('what is known of an asset', () => {
     assert.equal(await archive.listing.locator('.thumb > .picture.ready').count(), 0);
     assert.ok(await archive.listing.locator('.thumb[data-kind="archive"]').count() >= 5);
     await archive.openCollection(collections.get('Samples/All').id, 'grid');
-    const tile = archive.listing.locator('[data-testid="folder-row"][title="pictures"]');
+    const tile = archive.listing.locator('.folder-row[title="pictures"]');
     // The picture that was cut short has none.
     await tile.locator('.mosaic .picture.ready').nth(2).waitFor();
-    assert.equal(await archive.listing.locator('[data-testid="folder-row"][title="archives"] .mosaic').isVisible(), false);
+    assert.equal(await archive.listing.locator('.folder-row[title="archives"] .mosaic').isVisible(), false);
   });
 
   it('says everything of one, its hash in groups, copied plain', async () => {
@@ -140,7 +140,7 @@ describe('what is known of an asset', () => {
     await select('pictures', pictures.largest);
     const places = archive.details.getByTestId('same-content');
     await places.getByText(`Samples/All/elsewhere/${TWICE}`).click();
-    await page.locator(`dialog[data-testid="viewer"][open][aria-label="${TWICE}"]`).waitFor();
+    await page.locator(`dialog#viewer[open][aria-label="${TWICE}"]`).waitFor();
     await archive.closeViewer();
   });
 

@@ -79,7 +79,7 @@ describe('looking at assets', () => {
 
   /** Waits until the viewer has ended its work on this asset. @param {string} name */
   async function shown(name) {
-    await page.locator(`dialog[data-testid="viewer"][aria-label="${name}"]:is([data-state="shown"], [data-state="failed"], [data-state="damaged"])`).waitFor();
+    await page.locator(`dialog#viewer[aria-label="${name}"]:is([data-state="shown"], [data-state="failed"], [data-state="damaged"])`).waitFor();
     return archive.viewer.getAttribute('data-state');
   }
 
@@ -98,13 +98,13 @@ describe('looking at assets', () => {
     await archive.closeViewer();
   }
 
-  const notice = () => archive.viewer.getByTestId('viewer-notice');
+  const notice = () => archive.viewer.locator('.viewer-notices');
   const content = (/** @type {string} */ id) => archive.viewer.getByTestId(id);
 
   /** The bytes stand in, and the reason over them. @param {string} name @param {RegExp} why @param {Buffer} file */
   async function fellBack(name, why, file) {
     // What is on the screen at once may fail a moment later.
-    await page.locator(`dialog[data-testid="viewer"][aria-label="${name}"][data-state="failed"]`).waitFor();
+    await page.locator(`dialog#viewer[aria-label="${name}"][data-state="failed"]`).waitFor();
     await notice().getByText(why).waitFor();
     await firstRow(file);
   }
@@ -113,7 +113,7 @@ describe('looking at assets', () => {
   async function firstRow(file) {
     const hex = [...file.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, '0'));
     const wanted = [hex.slice(0, 8).join(' '), hex.slice(8).join(' ')].filter(Boolean).join('  ');
-    await page.waitForFunction((text) => document.querySelector('[data-testid="hex-content"] .line .bytes')?.textContent === text, wanted);
+    await page.waitForFunction((text) => document.querySelector('#hex-content .line .bytes')?.textContent === text, wanted);
   }
 
   for (const kind of ['pictures', 'drawings']) {
@@ -146,7 +146,7 @@ describe('looking at assets', () => {
     await page.keyboard.down('Control');
     await page.mouse.wheel(0, -200);
     await page.keyboard.up('Control');
-    await page.waitForFunction((before) => (document.querySelector('[data-testid="viewer-image"]')?.getBoundingClientRect().width ?? 0) > before * 1.5, fitted);
+    await page.waitForFunction((before) => (document.querySelector('#viewer-image')?.getBoundingClientRect().width ?? 0) > before * 1.5, fitted);
     const zoomed = await image.boundingBox();
     assert.ok(zoomed);
     const along = (at.x - zoomed.x) / zoomed.width;
@@ -178,7 +178,7 @@ describe('looking at assets', () => {
     const video = content('viewer-video');
     const played = await video.evaluate(seekAndPlay);
     assert.ok(played.error === '' && played.at > 0 && played.width > 0, JSON.stringify(played));
-    await content('viewer-track').waitFor({ state: 'attached' });
+    await video.locator('track').waitFor({ state: 'attached' });
     const cue = await video.evaluate(async (/** @type {HTMLVideoElement} */ element) => {
       const [track] = element.textTracks;
       track.mode = 'showing';
@@ -278,7 +278,7 @@ describe('looking at assets', () => {
         return;
       }
       await content('members-content').locator('.line .name').first().getByText(/\S/).first().waitFor();
-      assert.match(await content('viewer-note').innerText(), /\d members?/, filename);
+      assert.match(await archive.viewer.locator('.viewer-note').innerText(), /\d members?/, filename);
     });
     await look('archives', samples.archives.largest);
     await page.keyboard.press('/');
@@ -359,7 +359,7 @@ describe('looking at assets', () => {
     const bare = await context.newPage();
     const asset = (await assetsOf('models')).find(({ filename }) => filename === samples.models.largest);
     await bare.goto(`${server.origin}/c/${collections.get('Samples/All/models').id}?v=${asset.id}`);
-    await bare.getByTestId('viewer-notice').getByText(/no WebGL/).waitFor();
+    await bare.locator('.viewer-notices').getByText(/no WebGL/).waitFor();
     await bare.getByTestId('hex-content').locator('.line .bytes').first().getByText(/\S/).waitFor();
     await context.close();
   });
@@ -368,7 +368,7 @@ describe('looking at assets', () => {
     assert.ok(samples.fonts.names.length >= 5);
     await walk('fonts', async ({ filename }, file, cut) => {
       if (cut) {
-        if (await content('specimen-picture').count() === 0) await fellBack(filename, /could not be set/, file);
+        if (await archive.viewer.locator('.specimen-picture').count() === 0) await fellBack(filename, /could not be set/, file);
         return;
       }
       await content('specimen-content').waitFor();
@@ -394,7 +394,7 @@ describe('looking at assets', () => {
       const first = content('text-content').locator('.line[data-line="1"] .text');
       await first.getByText(/\S/).first().waitFor();
       assert.equal(await first.innerText(), file.toString(latin ? 'latin1' : 'utf8').split('\n')[0].replace(/\r$/, ''), filename);
-      assert.match(await content('viewer-note').innerText(), latin ? /windows-1252|ISO-8859/i : /UTF-8/);
+      assert.match(await archive.viewer.locator('.viewer-note').innerText(), latin ? /windows-1252|ISO-8859/i : /UTF-8/);
     });
     await look('texts', 'long.log');
     await content('text-find').fill('NEEDLE');
@@ -419,7 +419,7 @@ describe('looking at assets', () => {
     await look('texts', samples.texts.largest);
     await content('text-wrap').click();
     await page.waitForFunction(() => {
-      const box = document.querySelector('[data-testid="text-content"]');
+      const box = document.querySelector('#text-content');
       return box?.classList.contains('wrapped') && box.querySelector('.block .line') && box.scrollWidth <= box.clientWidth;
     });
     await content('text-line').fill('400');
@@ -435,7 +435,7 @@ describe('looking at assets', () => {
       const name = samples[kind].largest;
       const file = readFileSync(path.join(source, kind, name));
       await look(kind, name);
-      await content('viewer-content').focus().catch(() => {});
+      await archive.viewer.locator('.viewer-content').focus().catch(() => {});
       await page.keyboard.press('b');
       await firstRow(file);
       const at = Math.floor(file.length * 0.7);
@@ -459,8 +459,8 @@ describe('looking at assets', () => {
     opened.trouble.expect(/damaged|answer 500|status of (?:500|404)/);
     await look('pictures', damaged.name);
     // A picture is on the screen before all of it has come, so the damage may be said a moment later.
-    await page.locator('dialog[data-testid="viewer"][data-state="damaged"]').waitFor();
-    await content('viewer-facts').locator('.problem').getByText(/is damaged: chunk/).waitFor();
+    await page.locator('dialog#viewer[data-state="damaged"]').waitFor();
+    await archive.viewer.locator('.facts-card').locator('.problem').getByText(/is damaged: chunk/).waitFor();
     await archive.closeViewer();
   });
 
@@ -484,7 +484,7 @@ describe('looking at assets', () => {
     await page.keyboard.press('ArrowRight');
     await shown(assets[1].filename);
     await page.keyboard.press('i');
-    await content('viewer-info').getByText(/audio\//).waitFor();
+    await archive.viewer.locator('.viewer-info').getByText(/audio\//).waitFor();
     await page.keyboard.press('i');
     await archive.closeViewer();
     assert.equal(await archive.listing.locator('.active').first().getAttribute('title'), assets[1].filename, 'the asset last seen is the active one');
@@ -494,7 +494,7 @@ describe('looking at assets', () => {
     opened.trouble.expect(/damaged|answer 500|status of (?:500|404)/);
     const assets = await assetsOf('pictures');
     await look('pictures');
-    const strip = content('viewer-strip');
+    const strip = archive.viewer.locator('.viewer-strip');
     const names = async () => strip.locator('button:visible').evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label')));
     const from = (/** @type {number} */ at) => assets.slice(Math.max(0, at - 3), at + 4).map(({ filename }) => filename);
     assert.deepEqual(await names(), from(0));
@@ -511,7 +511,7 @@ describe('looking at assets', () => {
 
   /** How many colours the stage shows. */
   async function coloursOf() {
-    const bytes = (await content('viewer-content').screenshot()).toString('base64');
+    const bytes = (await archive.viewer.locator('.viewer-content').screenshot()).toString('base64');
     return page.evaluate(async (data) => {
       const image = await createImageBitmap(new Blob([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))]));
       const canvas = new OffscreenCanvas(image.width, image.height);

@@ -114,19 +114,19 @@ const drawActionBar = actionBar(byId('action-bar'), { actions });
 /** @param {Record<string, any>} how */
 const collectionHere = (how) => view.place && actions.item('new-collection', { label: 'New collection here', icon: 'collection', ...how });
 attachMenu(byId('new-menu'), () => [
-  actions.item('new-project', { icon: 'project', testid: 'menu-new-project' }), collectionHere({ testid: 'menu-new-collection' }),
+  actions.item('new-project', { icon: 'project' }), collectionHere({}),
 ].filter(Boolean));
 attachMenu(byId('add-menu'), () => [
-  actions.item('add-files', { testid: 'menu-add-files' }), actions.item('add-folder', { testid: 'menu-add-folder' }),
+  actions.item('add-files'), actions.item('add-folder'),
   'line', { hint: 'Archived for good: nothing here can be changed or removed.' },
 ]);
 attachMenu(byId('more-menu'), () => [
-  ...THEMES.map((theme) => actions.item(`theme-${theme}`, { label: THEME_WORDS[theme][0], testid: `theme-${theme}`, checked: currentTheme() === theme })),
+  ...THEMES.map((theme) => actions.item(`theme-${theme}`, { label: THEME_WORDS[theme][0], id: `theme-${theme}`, checked: currentTheme() === theme })),
   'line',
   actions.item('new-project'), collectionHere({ keys: null }),
   view.zipAddress && actions.item('download-place', { label: 'Download all of this as ZIP' }),
   'line',
-  actions.item('uploads', { testid: 'menu-uploads' }), actions.item('trust', { testid: 'menu-trust' }), actions.item('shortcuts'), actions.item('sign-out', { testid: 'sign-out' }),
+  actions.item('uploads', { id: 'menu-uploads' }), actions.item('trust'), actions.item('shortcuts'), actions.item('sign-out', { id: 'sign-out' }),
 ].filter(Boolean));
 
 function selecting() {

@@ -5,12 +5,15 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
-import { chromium } from 'playwright-core';
+import { chromium, selectors } from 'playwright-core';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 /** Long enough for two slow cores, short enough that a hang is seen the same day. */
 const PATIENCE_MS = 30_000;
+
+// What a test looks for has an id, and what there are many of has a class.
+selectors.setTestIdAttribute('id');
 
 export function launch() {
   return chromium.launch({

@@ -15,8 +15,8 @@ export class ArchivePage {
     this.origin = origin;
     this.listing = page.getByTestId('listing');
     // Rows kept for later use stay in the tree of elements, unseen.
-    this.assets = page.getByTestId('asset-row').filter({ visible: true });
-    this.folders = page.getByTestId('folder-row').filter({ visible: true });
+    this.assets = page.locator('.asset-row').filter({ visible: true });
+    this.folders = page.locator('.folder-row').filter({ visible: true });
     this.details = page.getByTestId('details');
     this.viewer = page.getByTestId('viewer');
     this.actionBar = page.getByTestId('action-bar');
@@ -49,7 +49,7 @@ export class ArchivePage {
   /** The place in the tree with exactly this name. @param {string} name */
   place(name) {
     const label = this.page.locator('.label', { hasText: new RegExp(`^${escaped(name)}$`) });
-    return this.page.getByTestId('place').filter({ has: label });
+    return this.page.locator('.place').filter({ has: label });
   }
 
   /** The entry with exactly this name, as far as it is drawn. @param {string} name */
@@ -63,9 +63,9 @@ export class ArchivePage {
       await this.page.getByTestId('new-project').click();
     } else {
       await this.place(inside).hover();
-      await this.place(inside).getByTestId('new-collection').click();
+      await this.place(inside).locator('.plus').click();
     }
-    await this.page.getByTestId('name-field').last().fill(name);
+    await this.page.locator('.name-field input').last().fill(name);
     await this.page.keyboard.press('Enter');
     await this.place(name).waitFor();
   }
@@ -98,7 +98,7 @@ export class ArchivePage {
 
   /** Types into the search field and waits for the listing to follow. @param {string} text */
   async search(text) {
-    await this.page.getByTestId('search').fill(text);
+    await this.page.getByTestId('search-field').fill(text);
     await this.addressSays('q', text);
     await this.settled();
   }
@@ -114,13 +114,13 @@ export class ArchivePage {
   async settled() {
     await this.page.waitForFunction(() => {
       const busy = document.getElementById('listing')?.getAttribute('aria-busy') !== 'false';
-      const view = document.querySelector('[data-testid="listing"] .scroll-box')?.getBoundingClientRect();
-      const pending = [...document.querySelectorAll('[data-testid="pending-row"]')].filter((row) => {
+      const view = document.querySelector('#listing .scroll-box')?.getBoundingClientRect();
+      const pending = [...document.querySelectorAll('.pending')].filter((row) => {
         const { top, bottom } = row.getBoundingClientRect();
         return view && bottom > view.top && top < view.bottom;
       });
       const note = document.getElementById('listing-note');
-      const drawn = [...document.querySelectorAll('[data-testid="asset-row"], [data-testid="folder-row"]')].some((row) => row.checkVisibility());
+      const drawn = [...document.querySelectorAll('.asset-row, .folder-row')].some((row) => row.checkVisibility());
       return !busy && pending.length === 0 && (drawn || note?.hidden === false);
     });
   }
@@ -128,12 +128,12 @@ export class ArchivePage {
   /** Opens an asset over the listing. @param {string} name */
   async view(name) {
     await this.entry(name).first().dblclick();
-    await this.page.locator('dialog[data-testid="viewer"][open]').waitFor();
+    await this.page.locator('dialog#viewer[open]').waitFor();
   }
 
   async closeViewer() {
     await this.page.keyboard.press('Escape');
-    await this.page.locator('dialog[data-testid="viewer"]:not([open])').waitFor({ state: 'attached' });
+    await this.page.locator('dialog#viewer:not([open])').waitFor({ state: 'attached' });
   }
 
   /**

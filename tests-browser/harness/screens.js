@@ -63,11 +63,11 @@ export const SCREENS = [
   { name: 'search', show: async (stage) => {
     await stage.archive.goto('/?as=list&q=dun+type:image+size:>14kb');
     await stage.archive.settled();
-    await stage.page.getByTestId('read-term').first().waitFor();
+    await stage.page.locator('#read [data-kind]').first().waitFor();
   } },
   { name: 'search-help', show: async (stage) => {
     await stage.archive.goto('/');
-    await stage.page.getByTestId('search').fill('?');
+    await stage.page.getByTestId('search-field').fill('?');
     await stage.page.getByTestId('search-list').waitFor();
   }, leave: escape },
   { name: 'no-match', show: async (stage) => {
@@ -103,15 +103,15 @@ export const SCREENS = [
     await stage.archive.goto('/');
     if (stage.phone) await stage.page.getByTestId('open-places').click();
     await stage.page.getByTestId('new-project').click();
-    await stage.page.getByTestId('name-field').last().fill('Textures');
+    await stage.page.locator('.name-field input').last().fill('Textures');
   }, leave: escape },
   { name: 'viewer', show: async (stage) => {
     await collection(stage, 'Field notes/Spring', 'as=grid');
     const id = (await stage.archive.assetsOf(stage.places.get('Field notes/Spring').id)).find((/** @type {any} */ { type }) => type === 'image').id;
     await stage.page.goto(`${stage.origin}/c/${stage.places.get('Field notes/Spring').id}?v=${id}`);
-    await stage.page.locator('dialog[data-testid="viewer"][open]').waitFor();
+    await stage.page.locator('dialog#viewer[open]').waitFor();
     await stage.page.waitForFunction(() => {
-      const image = /** @type {HTMLImageElement | null} */ (document.querySelector('[data-testid="viewer-image"]'));
+      const image = /** @type {HTMLImageElement | null} */ (document.querySelector('#viewer-image'));
       return image?.complete && image.naturalWidth > 0;
     });
   }, leave: escape },
@@ -123,7 +123,7 @@ export const SCREENS = [
   { name: 'account', show: async (stage) => {
     await collection(stage, `Travel/${stage.name}`);
     await stage.archive.add(dropped());
-    await stage.page.locator('[data-testid="upload-summary"][data-finished="true"]').waitFor();
+    await stage.page.locator('#upload-summary[data-finished="true"]').waitFor();
     await stage.archive.settled();
   } },
   { name: 'uploads', show: async (stage) => {
@@ -166,7 +166,7 @@ async function pictures({ page, name }) {
   // Hardly a tile fits on that one.
   if (name === 'zoomed') return;
   await page.waitForFunction(() => {
-    const images = /** @type {HTMLImageElement[]} */ ([...document.querySelectorAll('[data-testid="listing"] img, [data-testid="details"] img')]);
+    const images = /** @type {HTMLImageElement[]} */ ([...document.querySelectorAll('#listing img, #details img')]);
     const shown = images.filter((image) => image.getAttribute('src') && image.checkVisibility());
     return shown.length > 2 && shown.every((image) => image.complete && image.classList.contains('picture') === image.classList.contains('ready'));
   });

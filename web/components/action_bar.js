@@ -8,10 +8,10 @@ import { h, icon, setText, show } from '../lib/html.js';
  * @returns {(what: {n: number, total: number, size: number | null, busy: string}) => void} draws it; size is null where it is not known
  */
 export function actionBar(root, { actions }) {
-  const label = h('span.count', { testid: 'selection-count' });
-  /** @param {string} action @param {string} testid @param {any} glyph @param {any} [words] */
-  const button = (action, testid, glyph, words) => {
-    const made = h('button.plain', { testid }, glyph && icon(glyph), words);
+  const label = h('span.count');
+  /** @param {string} action @param {string} id @param {any} glyph @param {any} [words] */
+  const button = (action, id, glyph, words) => {
+    const made = h('button.plain', { id }, glyph && icon(glyph), words);
     actions.bind(made, action);
     return made;
   };

@@ -145,11 +145,11 @@ export function makeListRow(row, thumbs) {
  */
 function common(element, title, glyph, versions, { entry, index, active, selected, fresh }) {
   const words = entry ? wordsOf(entry) : NOTHING;
-  for (const [name, on] of Object.entries({ active, selected, fresh, pending: !entry })) element.classList.toggle(name, on);
   const { folder, asset } = entry ?? {};
+  for (const [name, on] of Object.entries({ active, selected, fresh, 'folder-row': folder, 'asset-row': asset, pending: !entry })) element.classList.toggle(name, Boolean(on));
   set(element, {
     id: `entry-${index}`, tabindex: -1, 'data-index': index, 'data-id': (folder ?? asset)?.id, 'data-place': folder && keyOfPlace(folder),
-    testid: folder ? 'folder-row' : asset ? 'asset-row' : 'pending-row', 'aria-selected': entry && selected, 'aria-busy': entry ? null : true,
+    'aria-selected': entry && selected, 'aria-busy': entry ? null : true,
     title: entry && visibleName(words.name),
   });
   if (differs(title, words.name)) title.replaceChildren(words.name ? nameNode(words.name) : '');

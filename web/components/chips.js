@@ -35,16 +35,16 @@ export function drawChips(root, { page, types, wider, choose }) {
   /** @param {number} n */
   const number = (n) => h('span.count', count(n));
   /** @param {string} type @param {string} label @param {number} n @param {boolean} on @param {string[]} next */
-  const chip = (type, label, n, on, next) => h('button', { 'aria-pressed': on, testid: `chip-${type}`, onclick: () => choose(next) }, label, ' ', number(n));
+  const chip = (type, label, n, on, next) => h(`button#chip-${type}`, { 'aria-pressed': on, onclick: () => choose(next) }, label, ' ', number(n));
   redraw(root,
     (all > 0 || types.length > 0) && chip('all', 'All', all, types.length === 0, []),
     TYPES.filter((type) => counts[type] > 0 || types.includes(type)).map((type) => {
       const on = types.includes(type);
       return chip(type, typeWord(type, true), counts[type] ?? 0, on, on ? types.filter((other) => other !== type) : [...types, type]);
     }),
-    wider && h('a.button', { href: wider.href, testid: 'search-vault' }, 'In the whole vault', ' ', number(wider.total)),
+    wider && h('a.button#search-vault', { href: wider.href }, 'In the whole vault', ' ', number(wider.total)),
     h('span.grow'),
-    total > 0 && h('span.total', { testid: 'listing-total' }, `${plural(total, 'asset')} · ${bytes(size)}`));
+    total > 0 && h('span.total#listing-total', `${plural(total, 'asset')} · ${bytes(size)}`));
 }
 
 /**
@@ -66,10 +66,10 @@ function termChip(q, { start, end, text, kind, meaning, suggestion }, change) {
   const put = (by) => change(`${q.slice(0, start)}${by}${q.slice(end)}`.replace(/\s+/g, ' ').trim());
   const unknown = kind === 'unknown';
   const words = unknown ? text : meaning || text;
-  const remove = h('button', { testid: 'read-term', 'data-kind': kind, label: `Remove ${words}`, title: `Remove ${text}`, onclick: () => put('') }, h(`span.${kind}`, words), icon('close'));
+  const remove = h('button', { 'data-kind': kind, label: `Remove ${words}`, title: `Remove ${text}`, onclick: () => put('') }, h(`span.${kind}`, words), icon('close'));
   if (!unknown) return remove;
   // A key keeps the value it was given; anything else is a whole term.
   const better = suggestion?.endsWith(':') ? q.slice(start, end).replace(/^(-?)[^:]*:/, `$1${suggestion}`) : suggestion;
-  return h('span.unknown-term', { testid: 'read-unknown' }, remove, h('span', meaning),
-    suggestion && h('button.link', { testid: 'read-suggestion', onclick: () => put(String(better)) }, `Did you mean “${suggestion}”?`));
+  return h('span.unknown-term', remove, h('span', meaning),
+    suggestion && h('button.link', { onclick: () => put(String(better)) }, `Did you mean “${suggestion}”?`));
 }

@@ -30,7 +30,7 @@ export class Details extends Emitter {
   /** @param {string} title @param {...any} children */
   fill(title, ...children) {
     this.body = h('div',
-      h('div.details-head', h('h2', title), iconButton('close', 'Close details', () => this.emit('close'), { title: 'Close details (Alt+Enter)', testid: 'details-close' })), children);
+      h('div.details-head', h('h2', title), iconButton('close', 'Close details', () => this.emit('close'), { title: 'Close details (Alt+Enter)' })), children);
     this.root.replaceChildren(this.body);
   }
 
@@ -44,7 +44,7 @@ export class Details extends Emitter {
   /** @param {string} name @param {string} summary @param {[string, string][]} rows @param {string | null} zip */
   showPlace(name, summary, rows, zip) {
     this.showInstead('This place', h('h2', fullNameNode(name)), h('p.meta', summary),
-      h('div.buttons', zip && downloadLink('zip', 'Download ZIP', zip, { testid: 'details-download-place' })), facts(rows));
+      h('div.buttons', zip && downloadLink('zip', 'Download ZIP', zip)), facts(rows));
   }
 
   /** @param {number} n @param {string} size */
@@ -83,7 +83,7 @@ export class Details extends Emitter {
     } catch (error) {
       if (signal.aborted) return;
       this.key = '';
-      const problem = h('p.problem', { role: 'status', testid: 'details-problem' }, error.message);
+      const problem = h('p.problem', { role: 'status' }, error.message);
       if (drawn) drawn.places.replaceChildren(problem);
       else this.fill('Details', problem);
     } finally {
@@ -99,14 +99,14 @@ export class Details extends Emitter {
   /** What the listing knew, with room for what is still asked for. @param {Asset} asset */
   drawAsset(asset) {
     const { id, size_original: size, filename } = asset;
-    const hash = h('span.hash', { testid: 'details-sha256' }, groupedHash(asset.sha256));
+    const hash = h('span.hash#details-sha256', groupedHash(asset.sha256));
     const parts = {
       asset,
       preview: this.link(id, { class: 'preview', 'data-kind': kindOf(asset), label: `Open ${visibleName(filename)}` }, h('span', size === 0 ? 'Empty file' : icon(iconOf(asset)))),
-      facts: h('div.known', { testid: 'details-facts' }),
+      facts: h('div.known#details-facts'),
       proved: facts([
-        ['SHA-256', h('span', hash, ' ', h('button.link', { label: 'Copy the hash', title: 'Copy', testid: 'copy-sha256', onclick: () => copy(asset.sha256, 'Hash', hash) }, icon('copy')))],
-        ['Position', h('span.number', { testid: 'details-position' }, `entry ${count(id)} of the log`)],
+        ['SHA-256', h('span', hash, ' ', h('button.link#copy-sha256', { label: 'Copy the hash', title: 'Copy', onclick: () => copy(asset.sha256, 'Hash', hash) }, icon('copy')))],
+        ['Position', h('span.number', `entry ${count(id)} of the log`)],
       ]),
       place: h('div'),
       versions: h('div'),
@@ -118,10 +118,10 @@ export class Details extends Emitter {
     }
     const before = this.body.offsetHeight;
     this.fill('Details', parts.preview,
-      h('h2', { testid: 'details-name' }, fullNameNode(filename)),
+      h('h2#details-name', fullNameNode(filename)),
       h('p.sealed', icon('seal'), `Sealed ${day(asset.created_at_unix_ms)}`),
       // Above all that comes later, so that they never move away under the pointer.
-      h('div.buttons', this.link(id, { class: 'solid', testid: 'details-open' }, 'Open'), downloadLink('download', 'Download', addressOf.download(id), { testid: 'download' })),
+      h('div.buttons', this.link(id, { class: 'solid' }, 'Open'), downloadLink('download', 'Download', addressOf.download(id), { id: 'download' })),
       parts.place,
       facts([
         ['Type', `${typeWord(asset.type)} · ${asset.media_type}`],
@@ -132,7 +132,7 @@ export class Details extends Emitter {
       ]),
       parts.facts,
       section('Proof', parts.proved, h('div.buttons',
-        downloadLink('seal', 'Download proof', addressOf.proof(id), { title: 'The inclusion proof, for `compactvault check-proof`', testid: 'details-proof' }))),
+        downloadLink('seal', 'Download proof', addressOf.proof(id), { title: 'The inclusion proof, for `compactvault check-proof`', id: 'details-proof' }))),
       parts.versions, parts.places);
     // What comes later has its room already, so nothing jumps.
     this.body.style.minHeight = `${before}px`;
@@ -143,12 +143,12 @@ export class Details extends Emitter {
   drawMore(parts, { collection_id, path, crc32, chunks, leaf_hash, encoding, content, version_ids: ids, id: own }) {
     /** @param {string | null} text */
     const hash = (text) => text && h('span.hash', text);
-    parts.place.replaceChildren(h('p.where', h('a', { href: `/c/${collection_id}`, testid: 'details-path' },
+    parts.place.replaceChildren(h('p.where', h('a#details-path', { href: `/c/${collection_id}` },
       icon('collection'), h('bdi', { dir: 'auto' }, visibleName(path.slice(0, Math.max(0, path.lastIndexOf('/'))))))));
     parts.proved.append(...facts([['CRC-32', hash(crc32)], ['Chunks', count(chunks)], ['Leaf', hash(leaf_hash)], ['Encoding', encoding]].filter(([, value]) => value)).children);
     if (content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', content.slice(0, TEXT_SHOWN)));
     if (ids.length < 2) return;
-    parts.versions.replaceChildren(section(plural(ids.length, 'version'), h('ul.versions-list', { testid: 'versions' }, ids.map((id, i) => {
+    parts.versions.replaceChildren(section(plural(ids.length, 'version'), h('ul.versions-list#versions', ids.map((id, i) => {
       /** @param {string} what */
       const words = (what) => `v${ids.length - i}, ${what}${i === 0 ? ', the newest' : ''}`;
       return h('li', id === own ? h('span', words('shown here')) : this.link(id, {}, words(`entry ${count(id)}`)));
@@ -160,7 +160,7 @@ export class Details extends Emitter {
     const shown = places.filter(({ id }) => id !== own).slice(0, PLACES_SHOWN);
     const rest = total - 1 - shown.length;
     return shown.length === 0 ? [] : [section(`The same content in ${plural(total - 1, 'other place')}`,
-      h('ul.places-list', { testid: 'same-content' }, shown.map(({ id, path, created_at_unix_ms: at, newest }) => h('li',
+      h('ul.places-list#same-content', shown.map(({ id, path, created_at_unix_ms: at, newest }) => h('li',
         this.link(id, { title: visibleName(path) }, h('bdi', { dir: 'auto' }, visibleName(path))),
         h('span.meta', ` ${day(at)}${newest ? '' : ', an older version'}`)))),
       rest > 0 && h('p.meta', `and ${count(rest)} more`))];

@@ -52,7 +52,7 @@ export class Listing extends Emitter {
 
     root.append(this.header, this.box);
     this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
-      h('button.plain', { tabindex: -1, testid: `sort-${key}`, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
+      h('button.plain', { tabindex: -1, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     this.scroller = new Scroller(this.box, {
       row: (index, recycled) => this.drawRow(index, recycled),
       drawn: (first, last, fast) => this.onDrawn(first, last, fast),

@@ -5,7 +5,7 @@ import { shownKey } from '../actions.js';
 import { clamp } from '../lib/virtual_window.js';
 
 /**
- * @typedef {{label: string, icon?: string, keys?: string[], run: () => void, testid?: string, checked?: boolean}} Item
+ * @typedef {{label: string, icon?: string, keys?: string[], run: () => void, id?: string, checked?: boolean}} Item
  * @param {HTMLButtonElement} button @param {() => (Item | 'line' | {hint: string})[]} items
  */
 export function attachMenu(button, items) {
@@ -16,13 +16,13 @@ export function attachMenu(button, items) {
   /** @param {any} item */
   function draw(item) {
     if (item === 'line') return h('hr');
-    const { hint, label, icon: glyph, keys, testid, checked, run } = item;
+    const { hint, label, icon: glyph, keys, id, checked, run } = item;
     if (hint) return h('p.hint', hint);
     const onclick = () => {
       menu.hidePopover();
       run();
     };
-    return h('button.plain', { role: checked === undefined ? 'menuitem' : 'menuitemradio', 'aria-checked': checked, testid, onclick },
+    return h('button.plain', { role: checked === undefined ? 'menuitem' : 'menuitemradio', 'aria-checked': checked, id, onclick },
       glyph && icon(glyph), h('span', label), keys && h('kbd', { 'aria-hidden': true }, shownKey(keys[0])), checked !== undefined && h('span.tick', icon('check')));
   }
 

@@ -14,7 +14,7 @@ export function nameField({ label, create, cancel }) {
   made += 1;
   const id = `name-hint-${made}`;
   const input = textField({
-    maxlength: 1024, label, placeholder: label, testid: 'name-field', 'aria-describedby': id, onkeydown: onKey,
+    maxlength: 1024, label, placeholder: label, 'aria-describedby': id, onkeydown: onKey,
     oninput() {
       const name = input.value.trim();
       hint.textContent = name ? `${PERMANENT} Press Enter to create ${quoted(name)}.` : PERMANENT;
@@ -24,7 +24,7 @@ export function nameField({ label, create, cancel }) {
     onblur: () => working || cancel?.(),
   });
   const hint = h('p.hint', { id }, PERMANENT);
-  const failed = set(problem(), { testid: 'name-problem' });
+  const failed = problem();
   let working = false;
 
   /** @param {KeyboardEvent} event */

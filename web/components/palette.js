@@ -36,8 +36,8 @@ export function openPalette(dialog, { actions, places, router }) {
   const before = document.activeElement;
   /** Whether an action makes sense is asked of where the person was. @type {Map<string, boolean>} */
   const enabled = new Map([...actions.table.values()].map(({ id, enabled }) => [id, !enabled || enabled()]));
-  const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', testid: 'palette-field', oninput: changed, onkeydown: onKey });
-  const list = h('div', { id: 'palette-list', label: 'Results', testid: 'palette-list' });
+  const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', id: 'palette-field', oninput: changed, onkeydown: onKey });
+  const list = h('div#palette-list', { label: 'Results' });
   const none = h('p.hint', { role: 'status' });
   const box = new Combobox(field, list);
   dialog.replaceChildren(h('div.palette-field', icon('search'), field), list, none);
@@ -122,7 +122,7 @@ export function openPalette(dialog, { actions, places, router }) {
   /** @param {Entry} entry @param {string[]} words */
   function option(entry, words) {
     const { key, glyph, name, more, keys, why } = entry;
-    return h('div', { role: 'option', id: `palette-${key}`, 'data-key': key, testid: 'palette-option', 'aria-disabled': why === undefined ? null : true, onclick: () => run(entry) },
+    return h(`div#palette-${key}`, { role: 'option', 'data-key': key, 'aria-disabled': why === undefined ? null : true, onclick: () => run(entry) },
       icon(glyph), h('bdi.what.one-line', marked(visibleName(name), words)), h('bdi.more.one-line', why ?? visibleName(more)), keys && h('kbd', keys));
   }
 

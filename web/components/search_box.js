@@ -67,8 +67,8 @@ export function searchBox({ router, home }) {
   function drawList() {
     const asked = wanted();
     show(list, asked !== null);
-    list.replaceChildren(...(asked?.examples ?? []).map(([example, meaning], i) => h('div', {
-      role: 'option', id: `search-option-${i}`, testid: 'search-example', 'data-example': example, onclick: () => choose(i),
+    list.replaceChildren(...(asked?.examples ?? []).map(([example, meaning], i) => h(`div#search-option-${i}`, {
+      role: 'option', 'data-example': example, onclick: () => choose(i),
     }, h('code', example), h('span', meaning))));
     box.changed();
     if (asked) speak(`${asked.examples.length} examples`);

@@ -21,7 +21,7 @@ export function showShortcuts(dialog, actions) {
     title: h('h3', title),
     rows: keys.map(([key, label]) => ({ words: `${title} ${label} ${key}`.toLowerCase(), parts: [h('dt', label), h('dd', h('kbd', key))] })),
   }));
-  const field = textField({ placeholder: 'Filter', label: 'Filter keys', autofocus: true, testid: 'shortcuts-filter', oninput: filter });
+  const field = textField({ placeholder: 'Filter', label: 'Filter keys', autofocus: true, oninput: filter });
 
   function filter() {
     const wanted = field.value.toLowerCase().split(/\s+/);
@@ -39,7 +39,7 @@ export function showShortcuts(dialog, actions) {
   }
 
   dialog.replaceChildren(
-    h('header', h('h2', { id: 'shortcuts-title' }, 'Keys'), field, iconButton('close', 'Close', () => dialog.close())),
+    h('header', h('h2#shortcuts-title', 'Keys'), field, iconButton('close', 'Close', () => dialog.close())),
     ...lists.flatMap(({ title, rows }) => [title, h('dl', rows.map(({ parts }) => parts))]), none);
   openDialog(dialog);
 }

@@ -118,7 +118,7 @@ export class Tree extends Emitter {
     /** @type {any} */
     let element = this.drawn.get(key);
     if (!element) {
-      element = h('div', { role: 'treeitem', id: idOf(key), testid: 'place', 'data-place': key });
+      element = h(`div#${idOf(key)}`, { role: 'treeitem', 'data-place': key });
       this.drawn.set(key, element);
       this.element.append(element);
     }
@@ -141,7 +141,7 @@ export class Tree extends Emitter {
       h('bdi.label.one-line', { dir: 'auto' }, pieceNodes(name)),
       h('span.count', failed ? 'Retry' : count > 0 && [hidden(', '), grouped(count), hidden(count === 1 ? ' asset' : ' assets')]),
       // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
-      kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, testid: 'new-collection', title: 'New collection here' }, icon('add')));
+      kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, title: 'New collection here' }, icon('add')));
   }
 
   /** @param {string} key */

@@ -20,15 +20,15 @@ export class UploadPanel {
   bar = bar();
   states = h('span');
   left = h('span');
-  summary = h('p.strong', { testid: 'upload-summary' });
+  summary = h('p.strong#upload-summary');
   figures = h('p.meta');
 
   /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[], vaultName: () => string}} parts */
   constructor(root, { session, intake, projects, vaultName }) {
     Object.assign(this, { root, session, intake, projects });
-    this.rows = new UploadRows(session);
-    this.fold = iconButton('minus', '', () => this.setSmall(!this.small), { testid: 'upload-fold' });
-    this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', testid: 'upload-close' });
+    this.rows = new UploadRows(session, 'upload');
+    this.fold = iconButton('minus', '', () => this.setSmall(!this.small));
+    this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', id: 'upload-close' });
     this.legend = h('div.bar-legend', this.states, this.left);
     this.buttons = accountButtons(session, 'upload', vaultName);
     this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
@@ -107,10 +107,10 @@ export class UploadPanel {
     const { known, unreadable, files, bytes: size } = question;
     /** @param {'project' | 'collection'} name @param {string} label @param {Record<string, any>} [more] */
     const field = (name, label, more) => question[name] !== null && h('label', label,
-      textField({ name, value: question[name], required: true, maxlength: 1024, testid: `drop-${name}-field`, ...more }));
+      textField({ name, value: question[name], required: true, maxlength: 1024, id: `drop-${name}-field`, ...more }));
     const failed = problem(error);
-    const already = h('p', { testid: 'drop-known', role: 'status' });
-    const button = h('button.solid', { type: 'submit', testid: 'drop-start' });
+    const already = h('p#drop-known', { role: 'status' });
+    const button = h('button.solid#drop-start', { type: 'submit' });
     const drawKnown = () => {
       const n = known.already.size;
       const left = files - unreadable.length - n;
@@ -121,7 +121,6 @@ export class UploadPanel {
     drawKnown();
     const cancel = () => this.intake.answer?.(null);
     const form = h('form', {
-      testid: 'drop-form',
       onsubmit: (event) => {
         event.preventDefault();
         const given = new FormData(form);
@@ -131,12 +130,12 @@ export class UploadPanel {
       },
       onkeydown: ({ key }) => key === 'Escape' && cancel(),
     },
-    field('project', 'Project', { list: 'project-names' }), h('datalist', { id: 'project-names' }, this.projects().map((value) => h('option', { value }))),
+    field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', this.projects().map((value) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
     failed,
     h('p.permanence', 'Archived for good: nothing here can be changed or removed. Names are permanent.'),
-    h('div.buttons', h('button', { testid: 'drop-cancel', onclick: cancel }, 'Cancel'), button));
-    this.say(question.project === null ? '' : 'Where should this go?', h('p.strong', { testid: 'drop-found' }, `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
+    h('div.buttons', h('button#drop-cancel', { onclick: cancel }, 'Cancel'), button));
+    this.say(question.project === null ? '' : 'Where should this go?', h('p.strong#drop-found', `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
     if (question.project === null) this.title.append('Add to ', h('bdi', visibleName(question.place)));
     this.asked = { question, failed };
     const first = form.querySelector('input');
@@ -149,12 +148,12 @@ export class UploadPanel {
     const { files, bytes: size, place, handles } = batch;
     const kept = handles.length > 0;
     this.say('Not finished',
-      h('p.strong', { testid: 'left-summary' }, `${plural(files, 'file was', 'files were')} left unsent (${bytes(size)}), for ${visibleName(place)}.`),
+      h('p.strong#left-summary', `${plural(files, 'file was', 'files were')} left unsent (${bytes(size)}), for ${visibleName(place)}.`),
       h('p', `${kept ? '' : 'To continue, drop the same folder again. '}Parts already there are not sent twice.`),
       problem(error),
       h('div.buttons',
-        h('button', { testid: 'left-forget', onclick: () => this.intake.forget(batch) }, 'Forget it'),
-        kept && h('button.solid', { testid: 'left-continue', onclick: () => this.intake.goOn(batch) }, 'Continue')));
+        h('button', { onclick: () => this.intake.forget(batch) }, 'Forget it'),
+        kept && h('button.solid', { onclick: () => this.intake.goOn(batch) }, 'Continue')));
   }
 
   drawProgress() {
@@ -200,7 +199,7 @@ export class UploadPanel {
 /** @param {import('../upload/collect.js').Found[]} unreadable */
 function unreadableList(unreadable) {
   const rest = unreadable.length - UNREADABLE_SHOWN;
-  return unreadable.length === 0 ? '' : h('details', { testid: 'drop-unreadable' }, h('summary', `${plural(unreadable.length, 'entry', 'entries')} could not be read`),
+  return unreadable.length === 0 ? '' : h('details', h('summary', `${plural(unreadable.length, 'entry', 'entries')} could not be read`),
     h('ul', unreadable.slice(0, UNREADABLE_SHOWN).map(({ name, folders, error }) => h('li', nameNode([...folders, name].join('/')), h('span.meta', error))),
       rest > 0 && h('li.meta', `and ${count(rest)} more`)));
 }

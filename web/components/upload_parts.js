@@ -30,11 +30,11 @@ export class UploadRows {
   /** @type {Item[]} */
   items = [];
   tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
-  list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files', testid: 'upload-list' });
+  list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files' });
 
-  /** @param {import('../upload/session.js').UploadSession} session */
-  constructor(session) {
-    this.session = session;
+  /** @param {import('../upload/session.js').UploadSession} session @param {string} name what its tabs are known by begins with it */
+  constructor(session, name) {
+    Object.assign(this, { session, name });
     this.scroller = new Scroller(this.list, { row: (index, recycled) => this.row(index, recycled) });
     new ResizeObserver(() => this.draw()).observe(this.list);
   }
@@ -45,8 +45,8 @@ export class UploadRows {
     const filter = this.filter || (finished ? (counts.failed > 0 ? 'failed' : 'all') : 'going');
     const tabs = [['all', 'All', items.length], ['going', 'In progress', going], ['failed', 'Failed', counts.failed]];
     if (differs(this.tabs, tabs, filter)) {
-      redraw(this.tabs, tabs.map(([key, label, n]) => h('button.plain', {
-        'aria-pressed': key === filter, testid: `upload-tab-${key}`,
+      redraw(this.tabs, tabs.map(([key, label, n]) => h(`button.plain#${this.name}-tab-${key}`, {
+        'aria-pressed': key === filter,
         onclick: () => {
           this.filter = String(key);
           this.scroller.jump(0);
@@ -63,9 +63,9 @@ export class UploadRows {
 
   /** @param {number} index @param {any} recycled */
   row(index, recycled) {
-    const row = recycled ?? h('div.row', { role: 'listitem', testid: 'upload-row' },
+    const row = recycled ?? h('div.row', { role: 'listitem' },
       h('span.mark', icon('clock')), h('div.what', h('div.title'), h('div.why')), h('span.state', h('span'),
-        h('button.link', { testid: 'upload-retry-one', onclick: () => this.session.retry([this.items[row.dataset.at]]) }, 'Retry')));
+        h('button.link', { onclick: () => this.session.retry([this.items[row.dataset.at]]) }, 'Retry')));
     const item = this.items[index];
     if (!item) return row;
     const { name, state } = item;
@@ -107,10 +107,10 @@ export function accountOf({ found, counts: { sealed, already, failed } }) {
 
 /** @param {import('../upload/session.js').UploadSession} session @param {string} name begins the test names @param {() => string} vaultName */
 export function accountButtons(session, name, vaultName) {
-  const pause = h('button', { testid: `${name}-pause`, onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
-  const cancel = h('button', { testid: `${name}-cancel`, title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
-  const retry = h('button', { testid: `${name}-retry`, onclick: () => session.retry() });
-  const receipt = h('button', { testid: `${name}-receipt`, title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: save }, icon('download'), 'Save receipt');
+  const pause = h(`button#${name}-pause`, { onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
+  const cancel = h(`button#${name}-cancel`, { title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
+  const retry = h(`button#${name}-retry`, { onclick: () => session.retry() });
+  const receipt = h(`button#${name}-receipt`, { title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: save }, icon('download'), 'Save receipt');
 
   async function save() {
     receipt.disabled = true;

@@ -72,16 +72,16 @@ export class Viewer extends Emitter {
   asked = '';
   /** Chosen in place of the usual mode, by that. @type {Map<string, import('../lib/modes.js').Mode>} */
   chosen = new Map();
-  title = h('h2', { testid: 'viewer-name' });
-  position = h('span.position', { testid: 'viewer-position' });
-  modeButtons = h('div.segment', { role: 'group', label: 'Shown as', testid: 'viewer-modes' });
-  raw = h('a.button.plain.raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab', testid: 'viewer-raw' }, icon('open'));
-  download = h('a.button.plain', { download: true, tip: 'Download', testid: 'viewer-download' }, icon('download'));
-  notices = h('div.viewer-notices', { role: 'status', testid: 'viewer-notice' });
-  content = h('div.viewer-content', { testid: 'viewer-content' });
-  info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true, testid: 'viewer-info' });
+  title = h('h2#viewer-name');
+  position = h('span.position#viewer-position');
+  modeButtons = h('div.segment', { role: 'group', label: 'Shown as' });
+  raw = h('a.button.plain.raw#viewer-raw', { target: '_blank', rel: 'noopener', tip: 'Open the bytes in a tab' }, icon('open'));
+  download = h('a.button.plain', { download: true, tip: 'Download' }, icon('download'));
+  notices = h('div.viewer-notices', { role: 'status' });
+  content = h('div.viewer-content');
+  info = h('aside.viewer-info', { label: 'Facts', tabindex: 0, hidden: true });
   tools = h('div.viewer-tools');
-  noted = h('span.viewer-note', { testid: 'viewer-note' });
+  noted = h('span.viewer-note');
 
   /** @param {HTMLDialogElement} dialog @param {import('./thumbs.js').Thumbs} thumbs */
   constructor(dialog, thumbs) {
@@ -90,11 +90,11 @@ export class Viewer extends Emitter {
     this.strip = viewerStrip(thumbs, (by) => by !== 0 && this.step(by));
     /** @param {string} glyph @param {string} label @param {string} key @param {() => void} act @param {Record<string, any>} [more] */
     const button = (glyph, label, key, act, more) => iconButton(glyph, label, act, { title: `${label} (${key})`, ...more });
-    this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false, testid: 'viewer-info-button' });
-    this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back', testid: 'viewer-previous' });
-    this.forward = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', testid: 'viewer-next' });
+    this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false });
+    this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back' });
+    this.forward = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', id: 'viewer-next' });
     dialog.append(
-      h('header.viewer-bar', button('close', 'Close', 'Esc', () => this.close(), { testid: 'viewer-close' }), this.title, this.position, this.modeButtons,
+      h('header.viewer-bar', button('close', 'Close', 'Esc', () => this.close()), this.title, this.position, this.modeButtons,
         this.infoButton, button('fullscreen', 'Full screen', 'F', () => this.fullScreen(), { class: 'plain full' }), this.raw, this.download),
       this.notices,
       h('div.viewer-stage', this.content, this.info, this.back, this.forward), h('footer.viewer-foot', this.tools, this.noted), this.strip.element);
@@ -211,8 +211,8 @@ export class Viewer extends Emitter {
     this.raw.href = addressOf.bytes(asset.id);
     Object.assign(this.content.dataset, { kind: kindOf(asset), type: asset.type });
     const { modes } = this;
-    this.modeButtons.replaceChildren(...(modes.length > 1 ? modes : []).map((mode) => h('button.plain', {
-      'data-mode': mode, testid: `mode-${mode}`, title: mode === 'bytes' ? 'Bytes (B)' : MODE_WORDS[mode], onclick: () => this.choose(mode),
+    this.modeButtons.replaceChildren(...(modes.length > 1 ? modes : []).map((mode) => h(`button.plain#mode-${mode}`, {
+      'data-mode': mode, title: mode === 'bytes' ? 'Bytes (B)' : MODE_WORDS[mode], onclick: () => this.choose(mode),
     }, MODE_WORDS[mode])));
     this.look(this.modeAsked);
     this.drawInfo();
@@ -335,13 +335,13 @@ export class Viewer extends Emitter {
   card(why, failed = false) {
     const { asset } = this;
     const again = this.mode === 'bytes';
-    this.content.append(h(failed ? 'div.facts-card.damaged' : 'div.facts-card', { testid: 'viewer-facts' }, icon(failed ? 'error' : iconOf(asset), 'big'),
+    this.content.append(h(failed ? 'div.facts-card.damaged' : 'div.facts-card', icon(failed ? 'error' : iconOf(asset), 'big'),
       h('h3', fullNameNode(asset.filename)),
       h(failed ? 'p.problem' : 'p.meta', why),
       h('p.meta', `${asset.media_type} · ${plural(asset.size_original, 'byte')}`),
       failed
         ? h('button', { onclick: () => (again ? this.look('bytes') : this.choose('bytes')) }, again ? 'Try again' : 'See the bytes that can be read')
-        : h('a.button.solid', { href: addressOf.download(asset.id), download: true, testid: 'viewer-facts-download' }, icon('download'), `Download ${bytes(asset.size_original)}`)));
+        : h('a.button.solid', { href: addressOf.download(asset.id), download: true }, icon('download'), `Download ${bytes(asset.size_original)}`)));
   }
 
   toggleInfo() {

@@ -17,7 +17,7 @@ export function viewerStrip(thumbs, step) {
     // Not stops of Tab: the arrow keys lead to the same.
     return { glyph, image, button: h('button.plain', { tabindex: -1, 'aria-current': i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
   });
-  const element = h('div.viewer-strip', { role: 'group', label: 'Before and after', testid: 'viewer-strip' }, cells.map(({ button }) => button));
+  const element = h('div.viewer-strip', { role: 'group', label: 'Before and after' }, cells.map(({ button }) => button));
 
   /** @param {(by: number) => import('../api.js').Asset | undefined} near what stands so many further on, if that is an asset and known */
   function draw(near) {

@@ -5,7 +5,7 @@ import { splitName, visibleName, visiblePieces } from './format.js';
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** Names that stand for one or two attributes each. @type {Record<string, string[]>} */
-const SHORT = { label: ['aria-label'], testid: ['data-testid'], tip: ['title', 'aria-label'] };
+const SHORT = { label: ['aria-label'], tip: ['title', 'aria-label'] };
 
 /**
  * Gives an element what it is to have: keys that begin with `on` become listeners; everything else is an attribute, which
@@ -29,7 +29,7 @@ export function set(element, props) {
 }
 
 /**
- * `h('button.solid', { testid: 'close', onclick: close }, icon('close'), 'Close')`. Classes follow the tag; `set` says what
+ * `h('button.solid#close', { onclick: close }, icon('close'), 'Close')`. Classes follow the tag, then the id; `set` says what
  * the properties may be, which may be left out. Children that are null, undefined or false are left out, and lists are taken
  * apart.
  * @param {string} name
@@ -37,10 +37,12 @@ export function set(element, props) {
  * @returns {any}
  */
 export function h(name, ...children) {
-  const [tag, ...classes] = name.split('.');
+  const [look, id] = name.split('#');
+  const [tag, ...classes] = look.split('.');
   const element = document.createElement(tag);
   if (tag === 'button') element.type = 'button';
   if (classes.length > 0) element.className = classes.join(' ');
+  if (id) element.id = id;
   if (children[0]?.constructor === Object) set(element, children.shift());
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
@@ -139,9 +141,9 @@ export function differs(element, ...from) {
 
 /** Other children; where one of them had the focus, the one in its place has it. @param {HTMLElement} root @param {...any} children */
 export function redraw(root, ...children) {
-  const { testid } = root.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset : {};
+  const id = root.contains(document.activeElement) && document.activeElement?.id;
   root.replaceChildren(...children.flat(Infinity).filter(Boolean));
-  if (testid) /** @type {HTMLElement | null} */ (root.querySelector(`[data-testid="${testid}"]`))?.focus();
+  if (id) document.getElementById(id)?.focus();
 }
 
 /** Makes of work something that may be asked for often and is done once, in the next frame or so many ms later. @param {() => void} work @param {number} [ms] */

@@ -14,7 +14,7 @@ export function open(stage) {
   const said = h('output.counter');
   let current = -1;
   const field = textField({
-    class: 'offset', placeholder: 'Offset, 0x10 or 50 %', label: 'Go to offset', title: 'Go to offset (Ctrl+G): 4096, 0x1000 or 50 %', testid: 'hex-offset',
+    class: 'offset', placeholder: 'Offset, 0x10 or 50 %', label: 'Go to offset', title: 'Go to offset (Ctrl+G): 4096, 0x1000 or 50 %', id: 'hex-offset',
     onchange() {
       const offset = readOffset(field.value, size);
       said.textContent = offset === null && field.value ? 'no such offset' : '';
@@ -27,7 +27,7 @@ export function open(stage) {
   tools.append(field, said);
   note(plural(size, 'byte'));
   const shown = showRows(stage, {
-    view: h('div.code.hex.scrolls', { tabindex: 0, role: 'document', label: `Bytes of ${visibleName(asset.filename)}`, testid: 'hex-content' }),
+    view: h('div.code.hex.scrolls#hex-content', { tabindex: 0, role: 'document', label: `Bytes of ${visibleName(asset.filename)}` }),
     rem: 1.25,
     keys: { 'Ctrl+G': () => field.focus() },
     async fetchWindow(offset, limit, inner) {

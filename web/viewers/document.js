@@ -27,7 +27,7 @@ export async function openBeside(stage) {
 async function drawn({ asset, signal, notice }) {
   const { nodes, complete, message } = await api.document(asset.id, signal);
   if (complete === false) notice(message ?? 'Only the beginning of this document is rendered; its text has all of it.');
-  const page = h('article.reading.scrolls', { tabindex: 0, label: visibleName(asset.filename), testid: 'document-content', onclick: follow }, nodes.map((node) => build(node, 0)));
+  const page = h('article.reading.scrolls#document-content', { tabindex: 0, label: visibleName(asset.filename), onclick: follow }, nodes.map((node) => build(node, 0)));
   const headings = [...page.querySelectorAll('h1, h2, h3, h4, h5, h6')];
   /** @param {MouseEvent} event */
   function follow(event) {

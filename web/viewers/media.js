@@ -16,7 +16,7 @@ export async function open(stage) {
   const { box, asset, facts, note, fail, signal, sayIfCut } = stage;
   const isVideo = asset.media_type.startsWith('video/') || (asset.type === 'video' && !asset.media_type.startsWith('audio/'));
   const [tag, word] = isVideo ? ['video', 'video'] : ['audio', 'sound'];
-  const player = h(tag, { src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata', testid: `viewer-${tag}` });
+  const player = h(`${tag}#viewer-${tag}`, { src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata' });
   player.addEventListener('error', () => fail(player.currentTime > 0
     ? `This ${word} breaks off at ${Math.round(player.currentTime)} s: it is cut short or damaged inside.`
     : `This ${word} could not be played: this browser does not know its kind, or the file is cut short or damaged inside.`), { signal });
@@ -70,7 +70,7 @@ async function addSubtitles({ asset, details, signal }, player) {
     const text = toVtt(decodeSubtitles(new Uint8Array(await api.range(id, 0, size - 1, signal))));
     if (signal.aborted) return;
     const language = /^[a-z]{2,3}(?:-[a-z]+)?$/i.test(belongs.label) ? belongs.label : 'und';
-    const track = h('track', { kind: 'subtitles', src: URL.createObjectURL(new Blob([text], { type: 'text/vtt' })), srclang: language, default: n === 0, testid: 'viewer-track' });
+    const track = h('track', { kind: 'subtitles', src: URL.createObjectURL(new Blob([text], { type: 'text/vtt' })), srclang: language, default: n === 0 });
     track.label = belongs.label;
     player.append(track);
   }

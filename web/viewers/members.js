@@ -16,12 +16,12 @@ export async function open(stage) {
   const { members: all, format, total, bytes: size, complete, message } = await api.members(asset.id, 0, PAGE, signal);
   if (signal.aborted) return;
   let shown = all;
-  const field = textField({ type: 'search', placeholder: 'Narrow', label: 'Narrow by name', title: 'Narrow by name (/)', testid: 'members-filter', oninput: narrow });
-  const said = h('output.counter', { 'aria-live': 'polite', testid: 'members-count' });
+  const field = textField({ type: 'search', placeholder: 'Narrow', label: 'Narrow by name', title: 'Narrow by name (/)', id: 'members-filter', oninput: narrow });
+  const said = h('output.counter#members-count', { 'aria-live': 'polite' });
   const find = () => field.focus();
   tools.append(field, said);
   const { rows, ...parts } = showRows(stage, {
-    view: h('div.members.scrolls', { tabindex: 0, role: 'table', label: `Contents of ${visibleName(asset.filename)}`, testid: 'members-content' }),
+    view: h('div.members.scrolls#members-content', { tabindex: 0, role: 'table', label: `Contents of ${visibleName(asset.filename)}` }),
     head: h('div.table-head', { role: 'row' }, [['Name', ''], ['Size', 'numeric'], ['Modified', 'date']].map(([label, kind]) => h('span', { role: 'columnheader', class: kind }, label))),
     rem: 2,
     keys: { '/': find, 'Ctrl+F': find },

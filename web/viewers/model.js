@@ -24,8 +24,8 @@ export async function open(stage) {
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
   else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
   const stay = (event) => event.preventDefault();
-  const canvas = h('canvas.model', {
-    role: 'img', label: `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`, testid: 'viewer-model',
+  const canvas = h('canvas.model#viewer-model', {
+    role: 'img', label: `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`,
     onpointerdown: stay, oncontextmenu: stay, ondblclick: reset,
     onwheel(event) {
       event.preventDefault();
@@ -85,13 +85,13 @@ export async function open(stage) {
     draw();
   }
 
-  /** @param {string} tip @param {string} face @param {string} testid @param {() => boolean} change gives what it is now */
-  function switchButton(tip, face, testid, pressed, change) {
+  /** @param {string} tip @param {string} face @param {string} id @param {() => boolean} change gives what it is now */
+  function switchButton(tip, face, id, pressed, change) {
     const act = () => {
       set(button, { 'aria-pressed': change() });
       draw();
     };
-    const button = h('button.plain', { tip, testid, 'aria-pressed': pressed, onclick: act }, face);
+    const button = h('button.plain', { tip, id, 'aria-pressed': pressed, onclick: act }, face);
     tools.append(button);
     return act;
   }

@@ -14,5 +14,5 @@ export function open({ box, asset, signal, note, fail, facts, sayIfCut }) {
     return;
   }
   sayIfCut('This PDF has no end mark: it was probably cut short. What can be read of it may be little or nothing.');
-  box.append(h('iframe.pages', { src: addressOf.bytes(asset.id), title: visibleName(asset.filename), testid: 'viewer-pages' }));
+  box.append(h('iframe.pages#viewer-pages', { src: addressOf.bytes(asset.id), title: visibleName(asset.filename) }));
 }

@@ -20,7 +20,7 @@ export async function open({ box, tools, asset, signal, facts, note, notice, fai
   let x = 0;
   let y = 0;
   const kind = `This ${asset.format.toUpperCase()}`;
-  const image = h('img', { alt: visibleName(asset.filename), draggable: 'false', src: addressOf.bytes(asset.id), testid: 'viewer-image' });
+  const image = h('img#viewer-image', { alt: visibleName(asset.filename), draggable: 'false', src: addressOf.bytes(asset.id) });
   const percent = h('span.zoom');
 
   function fitScale() {

@@ -28,7 +28,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
     const refused = () => fail('This font could not be set: this browser does not know its kind, or the file is cut short or damaged inside.');
     if (!asset.thumbnail) refused();
     else box.append(h('img.specimen-picture', {
-      alt: 'Specimen', src: addressOf.thumbnail(asset.id, 1024), testid: 'specimen-picture', onerror: refused,
+      alt: 'Specimen', src: addressOf.thumbnail(asset.id, 1024), onerror: refused,
       onload: () => notice('This browser could not set this font; what is shown is the server’s specimen.'),
     }));
     return;
@@ -36,11 +36,11 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
   if (signal.aborted) return;
   document.fonts.add(face);
   const rem = (px) => `${px / 16}rem`;
-  const own = textField({ class: 'own-text', label: 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), testid: 'specimen-text', oninput: draw });
+  const own = textField({ class: 'own-text', label: 'Text to set', placeholder: 'Type to set your own words', value: habits.get('specimen', ''), id: 'specimen-text', oninput: draw });
   const size = h('input', { type: 'range', min: 10, max: 160, value: 48, label: 'Size of your own words', oninput: draw });
-  const words = h('p.own', { testid: 'specimen-own' });
+  const words = h('p.own#specimen-own');
   const lines = h('div.lines');
-  const view = h('div.specimen.scrolls', { tabindex: 0, role: 'document', label: 'Specimen', testid: 'specimen-content' },
+  const view = h('div.specimen.scrolls#specimen-content', { tabindex: 0, role: 'document', label: 'Specimen' },
     h('p.set.aa', 'Aa'), h('div', h('h3', known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p.meta', String(known.style))),
     words, lines, h('div.set.letters', LETTERS.map((line) => h('p', line))));
   view.style.setProperty('--face', family);

@@ -17,7 +17,7 @@ export async function open(stage) {
   if (signal.aborted) return;
   if (sample.rows.length === 0 && !header) throw new Error('There are no rows in this file.');
   const columns = columnsOf(header, sample.rows, width);
-  const view = h('div.table.scrolls', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, 'aria-colcount': columns.length + 1, testid: 'table-content' });
+  const view = h('div.table.scrolls#table-content', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, 'aria-colcount': columns.length + 1 });
   view.style.setProperty('--cells', columns.map((column) => `calc(${column.width}ch + 1.5rem)`).join(' '));
   const cells = (role, cell) => columns.map(({ numeric }, i) => {
     const [text, title] = cell(i);
@@ -55,6 +55,6 @@ export async function open(stage) {
     },
   });
   if (width > COLUMNS_MAX) notice(`The first ${count(COLUMNS_MAX)} of ${count(width)} columns are shown.`);
-  tools.append(numberField({ placeholder: 'Row', label: 'Go to row', testid: 'table-row' }, () => rows.total, (row) => rows.goTo(row)));
+  tools.append(numberField({ placeholder: 'Row', label: 'Go to row', id: 'table-row' }, () => rows.total, (row) => rows.goTo(row)));
   return shown;
 }

@@ -50,7 +50,7 @@ export async function open(stage) {
 
   const found = new FoundLines((line) => api.textSearch(asset.id, found.query, line, signal), drawFound);
   const field = textField({
-    type: 'search', placeholder: 'Find', label: 'Find in this text', title: 'Find (/)', testid: 'text-find',
+    type: 'search', placeholder: 'Find', label: 'Find in this text', title: 'Find (/)', id: 'text-find',
     oninput() {
       clearTimeout(timer);
       timer = setTimeout(find, TYPING_REST_MS);
@@ -64,7 +64,7 @@ export async function open(stage) {
       else find();
     },
   });
-  const counter = h('output.counter', { 'aria-live': 'polite', testid: 'text-hits' });
+  const counter = h('output.counter#text-hits', { 'aria-live': 'polite' });
   function find() {
     found.ask(field.value, topLine());
   }
@@ -90,7 +90,7 @@ export async function open(stage) {
 
   // ---- Wrapping
 
-  const wrapButton = h('button.plain', { 'aria-pressed': false, testid: 'text-wrap', onclick: () => wrap(!wrapped) }, 'Wrap');
+  const wrapButton = h('button.plain#text-wrap', { 'aria-pressed': false, onclick: () => wrap(!wrapped) }, 'Wrap');
   /** @param {boolean} on */
   function wrap(on) {
     const { total_lines: lines } = last;
@@ -116,11 +116,11 @@ export async function open(stage) {
     }
   }
 
-  const box = h('div.code.scrolls', { tabindex: 0, role: 'document', label: `Text of ${visibleName(asset.filename)}`, testid: 'text-content' });
+  const box = h('div.code.scrolls#text-content', { tabindex: 0, role: 'document', label: `Text of ${visibleName(asset.filename)}` });
   const focusField = () => field.focus();
-  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', testid: 'text-line' }, () => rows.total, goTo);
-  tools.append(field, iconButton('chevron-up', 'Previous hit (Shift+Enter)', () => step(-1), { testid: 'text-previous' }),
-    iconButton('chevron-down', 'Next hit (Enter)', () => step(1), { testid: 'text-next' }), counter, lineField, wrapButton);
+  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', id: 'text-line' }, () => rows.total, goTo);
+  tools.append(field, iconButton('chevron-up', 'Previous hit (Shift+Enter)', () => step(-1), { id: 'text-previous' }),
+    iconButton('chevron-down', 'Next hit (Enter)', () => step(1)), counter, lineField, wrapButton);
   const { rows, end, key } = showRows(stage, {
     view: box, rem: 1.25, fetchWindow, row: drawLine, drawn: mark,
     keys: { Home: () => goTo(0), End: () => goTo(rows.total - 1), '/': focusField, 'Ctrl+F': focusField, 'Ctrl+G': () => lineField.focus() },

@@ -11,8 +11,8 @@ const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
  */
 export function emptyNote({ kind, path, addFiles, addFolder, create }) {
   const buttons = h('div.buttons',
-    h('button', { testid: 'empty-add-files', onclick: addFiles }, icon('upload'), 'Add files'),
-    h('button', { testid: 'empty-add-folder', onclick: addFolder }, icon('folder-up'), 'Add folder'));
+    h('button#empty-add-files', { onclick: addFiles }, icon('upload'), 'Add files'),
+    h('button#empty-add-folder', { onclick: addFolder }, icon('folder-up'), 'Add folder'));
   const permanent = h('p.hint', PERMANENT);
   if (kind === 'home') {
     return [icon('project', 'big'), h('h2', 'No projects yet'), h('p', 'A project is the top shelf: name the first one.'),
@@ -28,15 +28,15 @@ export function emptyNote({ kind, path, addFiles, addFolder, create }) {
 export function noMatchNote({ query, types, place, wider, clear }) {
   const filters = types.map((type) => typeWord(type)).join(', ');
   const words = query ? `Nothing matches ${quoted(query)}${filters ? ` among ${filters}` : ''}` : `Nothing of type ${filters}`;
-  return [icon('search', 'big'), h('h2', { testid: 'no-match' }, `${words} in ${visibleName(place)}.`),
+  return [icon('search', 'big'), h('h2#no-match', `${words} in ${visibleName(place)}.`),
     h('div.buttons',
-      wider && h('a.button', { href: wider.href, testid: 'search-vault' }, `Search the whole vault (${count(wider.total)})`),
-      h('button', { testid: 'clear-filters', onclick: clear }, 'Clear search and filters'))];
+      wider && h('a.button#search-wider', { href: wider.href }, `Search the whole vault (${count(wider.total)})`),
+      h('button#clear-filters', { onclick: clear }, 'Clear search and filters'))];
 }
 
 /** @param {{error: any, whole: boolean, retry: () => void}} what */
 export function errorNote({ error, whole, retry }) {
-  const button = h('button', { testid: 'listing-retry', onclick: retry }, icon('retry'), 'Try again');
+  const button = h('button#listing-retry', { onclick: retry }, icon('retry'), 'Try again');
   if (!whole) return [h('span', error.message), button];
   return [icon('error', 'big'), h('h2', error.status === 404 ? 'Not in this vault' : 'This could not be listed'), h('p', error.message),
     h('div.buttons', button, h('a.button', { href: '/', 'data-place': 'home' }, 'All projects'))];

@@ -16,20 +16,20 @@ const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
 export function trustView(root, { status, verification }) {
   const gone = new AbortController();
   const verdictText = h('span');
-  const verdict = h('div', { testid: 'trust-verdict' }, icon('seal'), verdictText);
+  const verdict = h('div#trust-verdict', icon('seal'), verdictText);
   const failed = problem();
   const run = verifySection(verification);
-  const figures = h('dl.figures', { testid: 'trust-figures' });
-  const rootHash = h('code', { testid: 'log-root' });
-  const words = h('ol.words', { label: 'The root in 32 words', testid: 'log-words' });
-  const text = h('pre.checkpoint', { tabindex: 0, label: 'Checkpoint', testid: 'checkpoint' });
-  const compared = h('p.compared', { role: 'status', testid: 'compare-result' });
-  const field = h('textarea', { id: 'compare', rows: 3, spellcheck: 'false', autocomplete: 'off', testid: 'compare', oninput: drawComparison });
+  const figures = h('dl.figures');
+  const rootHash = h('code');
+  const words = h('ol.words#log-words', { label: 'The root in 32 words' });
+  const text = h('pre.checkpoint#checkpoint', { tabindex: 0, label: 'Checkpoint' });
+  const compared = h('p.compared#compare-result', { role: 'status' });
+  const field = h('textarea#compare', { rows: 3, spellcheck: 'false', autocomplete: 'off', oninput: drawComparison });
   const printed = h('p.only-print');
   const section = (title, ...children) => h('section', h('h2', title), children);
   const root32 = section('Root of the log', printed, words, h('p', rootHash));
   root32.className = 'sheet';
-  root.replaceChildren(h('div.page.trust', { testid: 'trust' },
+  root.replaceChildren(h('div.page.trust#trust',
     h('header', h('h1', icon('seal'), 'Trust'),
       h('p', 'Everything here is sealed in one log that only grows. Its root is a fingerprint of all of it: whoever kept an older checkpoint can prove that nothing was changed or removed since.')),
     verdict, failed,
@@ -39,9 +39,9 @@ export function trustView(root, { status, verification }) {
     section(h('label', { for: 'compare' }, 'Compare'), h('p.hint', 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
     section('Checkpoint', h('p.hint', 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
       h('div.buttons',
-        h('button', { testid: 'copy-checkpoint', onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
-        h('a.button', { href: '/api/checkpoint', download: 'checkpoint.txt', testid: 'download-checkpoint' }, icon('download'), 'Download'),
-        h('button', { testid: 'print-checkpoint', onclick: () => print() }, icon('print'), 'Print the words')),
+        h('button#copy-checkpoint', { onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
+        h('a.button#download-checkpoint', { href: '/api/checkpoint', download: 'checkpoint.txt' }, icon('download'), 'Download'),
+        h('button#print-checkpoint', { onclick: () => print() }, icon('print'), 'Print the words')),
       h('p', 'Whether the vault still holds all that it covers: ', h('code', 'compactvault verify --against checkpoint.txt')))));
   let size = -1;
 
@@ -91,12 +91,12 @@ export function trustView(root, { status, verification }) {
 /** @param {import('../state.js').Verifying} verification */
 function verifySection(verification) {
   const running = () => verification.value?.state === 'running';
-  const button = h('button.solid', { testid: 'verify-now', onclick: () => (running() ? verification.stop() : verification.start()) });
+  const button = h('button.solid#verify-now', { onclick: () => (running() ? verification.stop() : verification.start()) });
   const bar = h('div.sealed');
-  const progress = h('div.bar', { role: 'progressbar', label: 'Verified', 'aria-valuemin': 0, 'aria-valuemax': 100, testid: 'verify-progress' }, bar);
-  const words = h('p.meta.number', { testid: 'verify-words' });
+  const progress = h('div.bar', { role: 'progressbar', label: 'Verified', 'aria-valuemin': 0, 'aria-valuemax': 100 }, bar);
+  const words = h('p.meta.number#verify-words');
   const failed = problem();
-  const findings = h('ul.findings', { testid: 'verify-findings' });
+  const findings = h('ul.findings#verify-findings');
   return {
     elements: [progress, words, h('div.buttons', button), failed, findings],
     draw() {

@@ -8,14 +8,14 @@ import { h, icon, show, soon } from '../lib/html.js';
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
 export function uploadsView(root, { session, addFiles, vaultName }) {
   const gone = new AbortController();
-  const rows = new UploadRows(session);
-  const summary = h('p.account', { testid: 'uploads-summary' });
+  const rows = new UploadRows(session, 'uploads');
+  const summary = h('p.account');
   const progress = bar();
   const buttons = accountButtons(session, 'uploads', vaultName);
-  const close = h('button', { testid: 'uploads-close', onclick: () => session.clear() }, 'Close this account');
+  const close = h('button#uploads-close', { onclick: () => session.clear() }, 'Close this account');
   const add = h('button', { onclick: addFiles }, icon('upload'), 'Add files');
   const unfinished = h('div');
-  root.replaceChildren(h('div.page.uploads-page', { testid: 'uploads' },
+  root.replaceChildren(h('div.page.uploads-page#uploads',
     h('header', h('h1', icon('upload'), 'Uploads'), unfinished),
     h('div.upload-body', summary, progress.element, h('div.buttons', add, buttons.element, close)),
     rows.tabs, rows.list));
@@ -41,7 +41,7 @@ export function uploadsView(root, { session, addFiles, vaultName }) {
     if (others.length === 0) return;
     const size = others.reduce((sum, upload) => sum + (upload.received_bytes ?? 0), 0);
     const names = others.slice(0, 3).map(({ filename }) => filename && visibleName(filename)).filter(Boolean).join(', ');
-    unfinished.append(h('p', { testid: 'unfinished' },
+    unfinished.append(h('p#unfinished',
       `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names && `: ${names}`}). To continue, drop the same folder again. Parts already there are not sent twice.`));
   }
 

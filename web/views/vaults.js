@@ -31,13 +31,13 @@ function row(vault) {
   const facts = usable ? `${bytes(vault.size_bytes)} · ${day(vault.modified_unix_ms)}` : STATES[vault.state];
   const inside = [fullNameNode(vault.name), h('span.meta', facts)];
   return h('li', usable
-    ? h('button', { testid: 'vault', 'data-name': vault.name, onclick: () => choose(vault.name) }, inside)
-    : h('div.unusable', { testid: 'vault-unusable' }, inside));
+    ? h('button', { 'data-name': vault.name, onclick: () => choose(vault.name) }, inside)
+    : h('div.unusable', inside));
 }
 
 /** @param {Awaited<ReturnType<typeof api.vaults>>} there */
 function draw({ chosen, vaults }) {
-  if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/', testid: 'chosen-vault' }, chosen)));
+  if (chosen) list.before(h('p', 'Open: ', h('a', { href: '/' }, chosen)));
   list.replaceChildren(...(vaults.length > 0 ? vaults.map(row) : [h('li.hint', 'No vault here yet. Name the first one.')]));
   if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
 }
