@@ -171,7 +171,7 @@ describe('a real tree, in and out again', () => {
     await archive.entry(names[0]).click();
     for (const name of names.slice(1)) await archive.entry(name).click({ modifiers: ['Control'] });
     await archive.actionBar.getByText(/3 selected/).waitFor();
-    const { name, file } = await download(opened.page, () => archive.actionBar.getByTestId('download-zip').click(), downloads);
+    const { name, file } = await download(opened.page, () => archive.actionBar.getByTestId('download-selection').click(), downloads);
     assert.equal(name, 'selected_assets.zip');
     const expected = new Map(names.map((asset) => [asset, source.get(`media/${asset}`)]));
     compareZip(file, /** @type {any} */ (expected));

@@ -207,7 +207,7 @@ describe('finding', () => {
     await page.keyboard.press('Shift+End');
     await archive.entry(`note ${NOTES}.txt`).click({ modifiers: ['Control'] });
     await archive.actionBar.getByText(`${NOTES - 2} selected ·`).waitFor();
-    const { file } = await download(page, () => archive.actionBar.getByTestId('download-zip').click(), downloads);
+    const { file } = await download(page, () => archive.actionBar.getByTestId('download-selection').click(), downloads);
     assert.equal(readZip(file).length, NOTES - 2);
     assert.ok(readFileSync(file).length > NOTES);
   });

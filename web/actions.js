@@ -1,11 +1,11 @@
 // What a person can do, once: label, keys, whether it can be done now and why not. Buttons, keys and the list of
 // shortcuts are all made from this table, so they cannot tell different stories.
 
-import { isTyping } from './lib/html.js';
+import { isTyping, set } from './lib/html.js';
 
 /**
- * @typedef {{id: string, label: string, keys?: string[], group?: string, enabled?: () => boolean, why?: () => string,
- *   icon?: string, run: () => void, whileTyping?: boolean}} Action keys: "Ctrl+A", "Alt+Enter", "?", "F6"; Ctrl is Cmd on a Mac
+ * @typedef {{id: string, label: string, run: () => void, keys?: string[], group?: string, enabled?: () => boolean, why?: () => string,
+ *   icon?: string, whileTyping?: boolean}} Action keys: "Ctrl+A", "Alt+Enter", "?", "F6"; Ctrl is Cmd on a Mac
  */
 
 const isMac = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform);
@@ -16,9 +16,9 @@ export class Actions {
   /** While true (the viewer is open), keys go elsewhere. */
   suspended = () => false;
 
-  /** @param {Action[]} actions */
+  /** @param {[id: string, label: string, run: () => void, more: Partial<Action>][]} actions */
   add(...actions) {
-    for (const action of actions) this.table.set(action.id, action);
+    for (const [id, label, run, more] of actions) this.table.set(id, { id, label, run, ...more });
   }
 
   listen() {
@@ -49,9 +49,7 @@ export class Actions {
   /** Makes a button of the page do an action; name and tooltip come from the table. @param {HTMLElement} button @param {string} id */
   bind(button, id) {
     const { label, keys } = this.table.get(id);
-    button.title = `${label}${keys ? ` (${shownKey(keys[0])})` : ''}`;
-    if (!button.textContent.trim()) button.setAttribute('aria-label', label);
-    button.addEventListener('click', () => this.run(id));
+    set(button, { title: `${label}${keys ? ` (${shownKey(keys[0])})` : ''}`, label: button.textContent.trim() ? null : label, onclick: () => this.run(id) });
   }
 }
 

@@ -2,16 +2,14 @@
 
 import { Actions } from './actions.js';
 import { api } from './api.js';
-import { actionBar } from './components/action_bar.js';
-import { dropZone } from './components/drop_zone.js';
 import { attachMenu } from './components/menu.js';
 import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
-import { bytes, count, visibleName } from './lib/format.js';
-import { byId, drawIcons, h, isTyping, show } from './lib/html.js';
+import { PERMANENT, bytes, count, visibleName } from './lib/format.js';
+import { byId, drawIcons, h, isTyping, set, show } from './lib/html.js';
 import { Router, isPage, parse, placeKey, placeOf, samePlace } from './router.js';
 import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
 import { fromChooser, pasted } from './upload/collect.js';
@@ -20,7 +18,7 @@ import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { PlaceView } from './views/place_view.js';
 import { Selected } from './views/selected.js';
-import { drawer, keepAwake, nextRegion, statusBar, troubleBar } from './views/shell.js';
+import { actionBar, drawer, dropZone, keepAwake, nextRegion, statusBar, troubleBar } from './views/shell.js';
 
 /** What the action bar covers of the listing. */
 const ACTION_BAR_PX = 64;
@@ -34,10 +32,10 @@ const actions = new Actions();
 const session = new UploadSession();
 const intake = new Intake({ session, places });
 const live = new Live({ mayRest: () => session.found === 0 || session.finished });
-const tree = new Tree({ box: byId('tree-box'), element: byId('tree'), places });
+const tree = new Tree(places);
 const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const selected = new Selected(view);
-const panel = new UploadPanel(byId('upload-panel'), { session, intake, projects: () => (places.projects ?? []).map((project) => project.name), vaultName });
+const panel = new UploadPanel({ session, intake, places, status });
 const placesDrawer = drawer();
 const details = detailsPanel({ router, view, selected });
 viewerOverlay({ router, view });
@@ -47,23 +45,14 @@ const search = searchBox({ router, home: () => view.listing.focus() });
 const THEME_WORDS = { system: ['As the system', 'system'], light: ['Light', 'sun'], dark: ['Dark', 'moon'] };
 /** Pages few visits see are loaded when they are asked for. */
 const PAGES = {
-  trust: { title: 'Trust', load: () => import('./views/trust_view.js').then((module) => module.trustView) },
-  uploads: { title: 'Uploads', load: () => import('./views/uploads_view.js').then((module) => module.uploadsView) },
+  trust: { title: 'Trust', load: () => import('./views/trust_view.js') },
+  uploads: { title: 'Uploads', load: () => import('./views/uploads_view.js') },
 };
 
 let packing = '';
 /** Of the page that is shown. @type {(() => void) | null} */
 let takeDown = null;
 let spokenCount = 0;
-
-function vaultName() {
-  return status.value?.vault.name ?? '';
-}
-
-/** @param {string} otherwise */
-function shortVaultName(otherwise) {
-  return vaultName().replace(/\.vault$/, '') || otherwise;
-}
 
 function addFiles() {
   byId('choose-files').click();
@@ -82,59 +71,68 @@ function listed() {
 
 actions.suspended = () => document.querySelector('dialog[open]') !== null;
 actions.add(
-  { id: 'palette', label: 'Go to or do anything', keys: ['Ctrl+K'], whileTyping: true, run: async () => (await import('./components/palette.js')).openPalette(byId('palette'), { actions, places, router }) },
-  { id: 'search', label: 'Search', keys: ['/', 'Ctrl+F'], run: search.focus, enabled: listed },
-  { id: 'add-files', label: 'Add files', keys: ['Ctrl+O'], icon: 'upload', run: addFiles },
-  { id: 'add-folder', label: 'Add folder', icon: 'folder-up', run: addFolder },
-  { id: 'new-project', label: 'New project', icon: 'add', run: () => nameNew('home') },
-  { id: 'new-collection', label: 'New collection', keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || inTree(), why: () => 'Open a project first', run: () => nameNew(inTree() ? tree.focused : placeKey(router.current)) },
-  { id: 'up', label: 'One level up', keys: ['Alt+ArrowUp'], run: goUp },
-  { id: 'details', label: 'Details', keys: ['Alt+Enter'], icon: 'info', enabled: listed, run: () => details.toggle() },
-  { id: 'select-all', label: 'Select all', group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed(), run: () => { view.selection.selectAll(); view.listing.selectionChanged(); } },
-  { id: 'clear-selection', label: 'Clear selection', group: 'Selection', keys: ['Escape'], enabled: selecting, run: () => { view.selection.clear(); view.listing.selectionChanged(); view.listing.focus(); } },
-  { id: 'download-selection', label: 'Download ZIP', group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => selecting() && packing === '', run: downloadSelection },
-  { id: 'copy-links', label: 'Copy links', group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => selecting() && listed() && getSelection().isCollapsed, run: copyLinks },
-  { id: 'download-place', label: 'Download all of this place as ZIP', icon: 'zip', enabled: () => view.zipAddress !== null, run: () => download(view.zipAddress) },
-  { id: 'as-grid', label: 'Show as grid', icon: 'grid', enabled: listed, run: () => view.layout('grid') },
-  { id: 'as-list', label: 'Show as list', icon: 'list', enabled: listed, run: () => view.layout('list') },
-  { id: 'home', label: 'All projects', icon: 'project', run: () => router.go('home') },
-  { id: 'uploads', label: 'Uploads', icon: 'upload', run: () => router.go('uploads') },
-  { id: 'trust', label: 'Trust', icon: 'seal', run: () => router.go('trust') },
-  { id: 'verify', label: 'Verify every byte now', icon: 'seal', enabled: () => verification.value?.state !== 'running', why: () => 'It is running', run: () => { router.go('trust'); verification.start(); } },
-  ...THEMES.map((theme) => ({ id: `theme-${theme}`, label: `Colours: ${THEME_WORDS[theme][0].toLowerCase()}`, icon: THEME_WORDS[theme][1], run: () => setTheme(theme) })),
-  { id: 'next-region', label: 'Next region', keys: ['F6'], whileTyping: true, run: () => nextRegion(1) },
-  { id: 'previous-region', label: 'Previous region', keys: ['Shift+F6'], whileTyping: true, run: () => nextRegion(-1) },
-  { id: 'shortcuts', label: 'Keys', keys: ['?'], icon: 'keyboard', run: async () => (await import('./components/shortcuts.js')).showShortcuts(byId('shortcuts'), actions) },
-  { id: 'sign-out', label: 'Sign out', icon: 'sign-out', run: signOut },
+  ['palette', 'Go to or do anything', async () => (await import('./components/palette.js')).openPalette({ actions, places, router }), { keys: ['Ctrl+K'], whileTyping: true }],
+  ['search', 'Search', search.focus, { keys: ['/', 'Ctrl+F'], enabled: listed }],
+  ['add-files', 'Add files', addFiles, { keys: ['Ctrl+O'], icon: 'upload' }],
+  ['add-folder', 'Add folder', addFolder, { icon: 'folder-up' }],
+  ['new-project', 'New project', () => nameNew('home'), { icon: 'add' }],
+  ['new-collection', 'New collection', () => nameNew(inTree() ? tree.focused : placeKey(router.current)),
+    { keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || inTree(), why: () => 'Open a project first' }],
+  ['up', 'One level up', goUp, { keys: ['Alt+ArrowUp'] }],
+  ['toggle-details', 'Details', () => details.toggle(), { keys: ['Alt+Enter'], icon: 'info', enabled: listed }],
+  ['select-all', 'Select all', () => view.listing.selectAll(), { group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed() }],
+  ['clear-selection', 'Clear selection', clearSelection, { group: 'Selection', keys: ['Escape'], enabled: selecting }],
+  ['download-selection', 'Download ZIP', downloadSelection, { group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => selecting() && packing === '' }],
+  ['copy-links', 'Copy links', copyLinks, { group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => selecting() && listed() && getSelection().isCollapsed }],
+  ['download-place', 'Download all of this place as ZIP', () => download(view.zipAddress), { icon: 'zip', enabled: () => view.zipAddress !== null }],
+  ['as-grid', 'Show as grid', () => view.layout('grid'), { icon: 'grid', enabled: listed }],
+  ['as-list', 'Show as list', () => view.layout('list'), { icon: 'list', enabled: listed }],
+  ['home', 'All projects', () => router.go('home'), { icon: 'project' }],
+  ['uploads', 'Uploads', () => router.go('uploads'), { icon: 'upload' }],
+  ['trust', 'Trust', () => router.go('trust'), { icon: 'seal' }],
+  ['verify', 'Verify every byte now', verify, { icon: 'seal', enabled: () => verification.value?.state !== 'running', why: () => 'It is running' }],
+  ...THEMES.map((theme) => [`theme-${theme}`, `Colours: ${THEME_WORDS[theme][0].toLowerCase()}`, () => setTheme(theme), { icon: THEME_WORDS[theme][1] }]),
+  ['next-region', 'Next region', () => nextRegion(1), { keys: ['F6'], whileTyping: true }],
+  ['previous-region', 'Previous region', () => nextRegion(-1), { keys: ['Shift+F6'], whileTyping: true }],
+  ['shortcuts', 'Keys', async () => (await import('./components/shortcuts.js')).showShortcuts(actions), { keys: ['?'], icon: 'keyboard' }],
+  ['sign-out', 'Sign out', signOut, { icon: 'sign-out' }],
 );
 actions.listen();
-for (const [button, id] of [['new-project', 'new-project'], ['toggle-details', 'details'], ['download-place', 'download-place']]) actions.bind(byId(button), id);
-const drawActionBar = actionBar(byId('action-bar'), { actions });
+for (const id of ['new-project', 'toggle-details', 'download-place', 'as-grid', 'as-list']) actions.bind(byId(id), id);
+const drawActionBar = actionBar(actions);
 
-/** @param {Record<string, any>} how */
+/** @param {Record<string, any>} [how] */
 const collectionHere = (how) => view.place && actions.item('new-collection', { label: 'New collection here', icon: 'collection', ...how });
-attachMenu(byId('new-menu'), () => [
-  actions.item('new-project', { icon: 'project' }), collectionHere({}),
-].filter(Boolean));
-attachMenu(byId('add-menu'), () => [
+attachMenu('new-menu', () => [actions.item('new-project', { icon: 'project' }), collectionHere()]);
+attachMenu('add-menu', () => [
   actions.item('add-files'), actions.item('add-folder'),
-  'line', { hint: 'Archived for good: nothing here can be changed or removed.' },
+  'line', { hint: PERMANENT },
 ]);
-attachMenu(byId('more-menu'), () => [
+attachMenu('more-menu', () => [
   ...THEMES.map((theme) => actions.item(`theme-${theme}`, { label: THEME_WORDS[theme][0], id: `theme-${theme}`, checked: currentTheme() === theme })),
   'line',
   actions.item('new-project'), collectionHere({ keys: null }),
   view.zipAddress && actions.item('download-place', { label: 'Download all of this as ZIP' }),
   'line',
   actions.item('uploads', { id: 'menu-uploads' }), actions.item('trust'), actions.item('shortcuts'), actions.item('sign-out', { id: 'sign-out' }),
-].filter(Boolean));
+]);
 
 function selecting() {
   return !view.selection.empty;
 }
 
+function clearSelection() {
+  view.listing.clearSelection();
+  view.listing.focus();
+}
+
+function verify() {
+  router.go('trust');
+  verification.start();
+}
+
 function inTree() {
-  return document.activeElement === byId('tree');
+  return document.activeElement === tree.element;
 }
 
 /** @param {string} key of the place to name something new in */
@@ -172,14 +170,9 @@ async function downloadSelection() {
   }
   packing = 'Preparing the ZIP';
   drawSelection();
-  try {
-    download((await api.ticket(selected.rule())).url);
-  } catch (error) {
-    view.failed(error);
-  } finally {
-    packing = '';
-    drawSelection();
-  }
+  await api.ticket(selected.rule()).then(({ url }) => download(url), (error) => view.failed(error));
+  packing = '';
+  drawSelection();
 }
 
 async function copyLinks() {
@@ -229,8 +222,8 @@ document.addEventListener('click', (event) => {
 /** @param {import('./router.js').Route} route @param {Record<string, any>} memory @param {boolean} fresh nothing of a listing is shown yet */
 function showRoute(route, memory, fresh) {
   const page = PAGES[route.kind];
-  show(byId('listing-view'), !page);
-  show(byId('page-view'), Boolean(page));
+  show('listing-view', !page);
+  show('page-view', Boolean(page));
   panel.hiddenByPage = route.kind === 'uploads';
   panel.draw();
   takeDown?.();
@@ -244,14 +237,14 @@ function showRoute(route, memory, fresh) {
   openPage(page);
   document.title = `${page.title} · CompactVault`;
   tree.show('', []);
-  show(byId('action-bar'), false);
+  show('action-bar', false);
   details.draw();
 }
 
 /** @param {PAGES[keyof PAGES]} page */
 async function openPage(page) {
-  const make = await page.load();
-  if (PAGES[router.current.kind] === page) takeDown ??= make(byId('page-view'), { status, verification, session, addFiles, vaultName });
+  const { open } = await page.load();
+  if (PAGES[router.current.kind] === page) takeDown ??= open(byId('page-view'), { status, verification, session, addFiles });
 }
 
 router.on('change', ({ route, previous, memory }) => {
@@ -265,17 +258,19 @@ router.on('change', ({ route, previous, memory }) => {
 view.on('place', () => {
   const name = visibleName(view.name);
   search.draw(router.current, router.memory, name);
-  byId('listing').setAttribute('aria-label', name);
-  document.title = `${name} · ${shortVaultName('CompactVault')}`;
+  set('listing', { label: name });
+  document.title = `${name} · ${status.name || 'CompactVault'}`;
   tree.show(placeKey(router.current), view.path.map((step) => placeKey(placeOf(step))));
 });
 
 // ---- Adding
 
 for (const id of ['choose-files', 'choose-folder']) {
-  byId(id).addEventListener('change', ({ target: input }) => {
-    if (input.files.length > 0) intake.choose(addTarget(), fromChooser(input.files));
-    input.value = '';
+  set(id, {
+    onchange({ target: input }) {
+      if (input.files.length > 0) intake.choose(addTarget(), fromChooser(input.files));
+      input.value = '';
+    },
   });
 }
 
@@ -287,10 +282,10 @@ function addTarget() {
 function placeAt(element) {
   const key = element.closest?.('[data-place]')?.dataset.place;
   const { kind, id } = parse(`/${key}`);
-  const place = kind === 'project' ? places.project(id) : kind === 'collection' ? places.collection(id) : null;
+  const place = places.get({ kind, id });
   if (place) return { key, name: place.name, target: { kind, id, projectId: place.project_id } };
   if (view.place && listed() && key !== 'home') return { key: placeKey(router.current), name: view.name, target: view.target };
-  return { key: 'home', name: shortVaultName('this vault'), target: { kind: 'home' } };
+  return { key: 'home', name: status.name || 'this vault', target: { kind: 'home' } };
 }
 document.addEventListener('paste', (event) => {
   if (!event.clipboardData?.files.length || isTyping(event.target) || actions.suspended()) return;

@@ -67,6 +67,11 @@ export class Places extends Emitter {
     return this.projects?.find((project) => project.id === id);
   }
 
+  /** A project or a collection, where it is known. @param {{kind: string, id?: number}} what @returns {any} */
+  get({ kind, id = 0 }) {
+    return kind === 'project' ? this.project(id) : kind === 'collection' ? this.collection(id) : null;
+  }
+
   /** @param {number} projectId @param {number | null} parentId @returns {Collection[]} */
   children(projectId, parentId) {
     return this.branches.get(projectId)?.children.get(parentId ?? 0) ?? [];
@@ -138,10 +143,13 @@ export function branchOf(list) {
 export class VaultStatus extends Emitter {
   /** @type {import('./api.js').Status | null} */
   value = null;
+  /** Of the vault, without its ending. */
+  name = '';
   refreshSoon = throttled(2000, () => this.load().catch(() => {}));
 
   async load() {
     this.value = await api.status();
+    this.name = this.value.vault.name.replace(/\.vault$/, '');
     this.emit('change');
   }
 }

@@ -115,7 +115,7 @@ export function makeListRow(row, thumbs) {
   const title = h('span.title');
   const where = h('span.where.one-line');
   const versions = h('span.versions');
-  const [name, type, size, added, modified] = ['name', 'type', 'size', 'added', 'modified'].map((column, i) => h(`div.cell.one-line.c-${column}`, { role: 'gridcell', 'aria-colindex': i + 1 }));
+  const [name, type, size, added, modified] = ['name', 'type', 'size', 'added', 'modified'].map((column, i) => h(`div.cell.one-line.c-${column}`, { role: 'gridcell', colindex: i + 1 }));
   name.append(h('span.glyph', glyph, image, checkMark()), title, versions, where);
   row.replaceChildren(name, type, size, added, modified);
 
@@ -149,7 +149,7 @@ function common(element, title, glyph, versions, { entry, index, active, selecte
   for (const [name, on] of Object.entries({ active, selected, fresh, 'folder-row': folder, 'asset-row': asset, pending: !entry })) element.classList.toggle(name, Boolean(on));
   set(element, {
     id: `entry-${index}`, tabindex: -1, 'data-index': index, 'data-id': (folder ?? asset)?.id, 'data-place': folder && keyOfPlace(folder),
-    'aria-selected': entry && selected, 'aria-busy': entry ? null : true,
+    selected: entry && selected, busy: entry ? null : true,
     title: entry && visibleName(words.name),
   });
   if (differs(title, words.name)) title.replaceChildren(words.name ? nameNode(words.name) : '');

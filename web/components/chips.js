@@ -35,7 +35,7 @@ export function drawChips(root, { page, types, wider, choose }) {
   /** @param {number} n */
   const number = (n) => h('span.count', count(n));
   /** @param {string} type @param {string} label @param {number} n @param {boolean} on @param {string[]} next */
-  const chip = (type, label, n, on, next) => h(`button#chip-${type}`, { 'aria-pressed': on, onclick: () => choose(next) }, label, ' ', number(n));
+  const chip = (type, label, n, on, next) => h(`button#chip-${type}`, { pressed: on, onclick: () => choose(next) }, label, ' ', number(n));
   redraw(root,
     (all > 0 || types.length > 0) && chip('all', 'All', all, types.length === 0, []),
     TYPES.filter((type) => counts[type] > 0 || types.includes(type)).map((type) => {

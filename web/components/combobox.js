@@ -11,7 +11,7 @@ export class Combobox {
   constructor(field, list) {
     this.field = field;
     this.list = list;
-    set(field, { role: 'combobox', autocomplete: 'off', spellcheck: 'false', 'aria-autocomplete': 'list', 'aria-controls': list.id, 'aria-expanded': false });
+    set(field, { role: 'combobox', autocomplete: 'off', spellcheck: 'false', 'aria-autocomplete': 'list', 'aria-controls': list.id, expanded: false });
     // A click on an option must not take the focus first.
     set(list, { role: 'listbox', onmousedown: (event) => event.target !== list && event.preventDefault() });
   }
@@ -20,18 +20,18 @@ export class Combobox {
   changed() {
     this.options = [...this.list.querySelectorAll('[role="option"]')];
     this.active = -1;
-    set(this.field, { 'aria-expanded': this.options.length > 0, 'aria-activedescendant': null });
-    for (const option of this.options) set(option, { 'aria-selected': false });
+    set(this.field, { expanded: this.options.length > 0, activedescendant: null });
+    for (const option of this.options) set(option, { selected: false });
   }
 
   /** @param {number} to around the ends */
   mark(to) {
     const { options, field, active } = this;
     if (options.length === 0) return;
-    if (active >= 0) set(options[active], { 'aria-selected': false });
+    if (active >= 0) set(options[active], { selected: false });
     this.active = (to + options.length) % options.length;
     const marked = options[this.active];
-    set(marked, { 'aria-selected': true }).scrollIntoView({ block: 'nearest' });
-    set(field, { 'aria-activedescendant': marked.id });
+    set(marked, { selected: true }).scrollIntoView({ block: 'nearest' });
+    set(field, { activedescendant: marked.id });
   }
 }

@@ -144,7 +144,7 @@ export class Details extends Emitter {
     /** @param {string | null} text */
     const hash = (text) => text && h('span.hash', text);
     parts.place.replaceChildren(h('p.where', h('a#details-path', { href: `/c/${collection_id}` },
-      icon('collection'), h('bdi', { dir: 'auto' }, visibleName(path.slice(0, Math.max(0, path.lastIndexOf('/'))))))));
+      icon('collection'), h('bdi', visibleName(path.slice(0, Math.max(0, path.lastIndexOf('/'))))))));
     parts.proved.append(...facts([['CRC-32', hash(crc32)], ['Chunks', count(chunks)], ['Leaf', hash(leaf_hash)], ['Encoding', encoding]].filter(([, value]) => value)).children);
     if (content && !parts.asset.thumbnail) parts.preview.replaceChildren(h('pre', content.slice(0, TEXT_SHOWN)));
     if (ids.length < 2) return;
@@ -161,7 +161,7 @@ export class Details extends Emitter {
     const rest = total - 1 - shown.length;
     return shown.length === 0 ? [] : [section(`The same content in ${plural(total - 1, 'other place')}`,
       h('ul.places-list#same-content', shown.map(({ id, path, created_at_unix_ms: at, newest }) => h('li',
-        this.link(id, { title: visibleName(path) }, h('bdi', { dir: 'auto' }, visibleName(path))),
+        this.link(id, { title: visibleName(path) }, h('bdi', visibleName(path))),
         h('span.meta', ` ${day(at)}${newest ? '' : ', an older version'}`)))),
       rest > 0 && h('p.meta', `and ${count(rest)} more`))];
   }

@@ -34,7 +34,7 @@ export class Listing extends Emitter {
   /** A rubber band is being drawn. */
   banding = false;
   thumbs = new Thumbs();
-  header = h('div.list-header', { role: 'row', 'aria-rowindex': '1' });
+  header = h('div.list-header', { role: 'row', rowindex: '1' });
   // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
   box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });
   /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
@@ -51,7 +51,7 @@ export class Listing extends Emitter {
     this.selection = selection;
 
     root.append(this.header, this.box);
-    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', 'aria-colindex': i + 1, 'data-sort': key },
+    this.header.append(...COLUMNS.map(([key, label], i) => h(`div.cell.one-line.c-${key}`, { role: 'columnheader', colindex: i + 1, 'data-sort': key },
       h('button.plain', { tabindex: -1, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     this.scroller = new Scroller(this.box, {
       row: (index, recycled) => this.drawRow(index, recycled),
@@ -63,7 +63,7 @@ export class Listing extends Emitter {
       keep: () => Math.floor(this.active / this.columns),
     });
     new ResizeObserver(() => this.measure()).observe(this.box);
-    source.addEventListener('arrive', () => this.refresh());
+    source.on('arrive', () => this.refresh());
     listingKeys(this);
     rubberBand(this);
     listingPointers(this);
@@ -108,7 +108,7 @@ export class Listing extends Emitter {
     if (columns !== before) scroller.forget();
     const rows = Math.ceil(source.length / columns);
     const moved = pitch !== scroller.pitch || columns !== before;
-    set(root, { 'aria-rowcount': source.known ? rows + Number(isList) : -1, 'aria-colcount': isList ? COLUMNS.length : columns });
+    set(root, { rowcount: source.known ? rows + Number(isList) : -1, colcount: isList ? COLUMNS.length : columns });
     scroller.resize({ rows, pitch });
     if (moved) this.restore(anchor);
   }
@@ -178,11 +178,11 @@ export class Listing extends Emitter {
       if (!isList) element.replaceChildren(...parts.map((part) => part.element));
       this.parts.set(element, parts);
     }
-    set(element, { 'aria-rowindex': row + (isList ? 2 : 1) });
+    set(element, { rowindex: row + (isList ? 2 : 1) });
     parts.forEach((part, column) => {
       const index = row * columns + column;
       const inside = index < source.length;
-      if (!isList) set(part.element, { hidden: !inside, 'aria-colindex': column + 1 });
+      if (!isList) set(part.element, { hidden: !inside, colindex: column + 1 });
       if (!inside) {
         part.release();
         return;
@@ -211,7 +211,7 @@ export class Listing extends Emitter {
   }
 
   describeActive() {
-    set(this.root, { 'aria-activedescendant': this.source.length > 0 ? `entry-${this.active}` : null });
+    set(this.root, { activedescendant: this.source.length > 0 ? `entry-${this.active}` : null });
   }
 
   /** @param {number} index */
@@ -222,6 +222,11 @@ export class Listing extends Emitter {
   selectionChanged() {
     this.scroller.redraw();
     this.emit('selection');
+  }
+
+  selectAll() {
+    this.selection.selectAll();
+    this.selectionChanged();
   }
 
   clearSelection() {

@@ -87,10 +87,7 @@ export function listingKeys(listing) {
       'Ctrl+Space': select,
       'Shift+Space': range,
       'Ctrl+Shift+Space': range,
-      'Ctrl+A'() {
-        listing.selection.selectAll();
-        listing.selectionChanged();
-      },
+      'Ctrl+A': () => listing.selectAll(),
       ...(!listing.selection.empty && { Escape: () => listing.clearSelection() }),
     };
     if (to !== undefined) {

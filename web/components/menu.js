@@ -1,17 +1,18 @@
 // A small menu at a button: native popover, arrow keys, closes by itself. Items are made anew each time it opens.
 
-import { h, icon, set } from '../lib/html.js';
+import { byId, h, icon, set } from '../lib/html.js';
 import { shownKey } from '../actions.js';
 import { clamp } from '../lib/virtual_window.js';
 
 /**
  * @typedef {{label: string, icon?: string, keys?: string[], run: () => void, id?: string, checked?: boolean}} Item
- * @param {HTMLButtonElement} button @param {() => (Item | 'line' | {hint: string})[]} items
+ * @param {string} id of the button @param {() => (Item | 'line' | {hint: string} | null | undefined)[]} items what there is nothing of is left out
  */
-export function attachMenu(button, items) {
+export function attachMenu(id, items) {
+  const button = byId(id);
   const menu = h('div.menu', { popover: 'auto', role: 'menu', onkeydown: onKey, ontoggle: onToggle });
   (button.closest('header') ?? document.body).append(menu);
-  set(button, { 'aria-haspopup': 'menu', 'aria-expanded': false, onclick: open });
+  set(button, { 'aria-haspopup': 'menu', expanded: false, onclick: open });
 
   /** @param {any} item */
   function draw(item) {
@@ -31,7 +32,7 @@ export function attachMenu(button, items) {
       menu.hidePopover();
       return;
     }
-    menu.replaceChildren(...items().map(draw));
+    menu.replaceChildren(...items().filter(Boolean).map(draw));
     menu.showPopover();
     const at = button.getBoundingClientRect();
     menu.style.left = `${clamp(at.left, 8, innerWidth - menu.offsetWidth - 8)}px`;
@@ -41,7 +42,7 @@ export function attachMenu(button, items) {
 
   /** @param {any} event */
   function onToggle({ newState }) {
-    set(button, { 'aria-expanded': newState === 'open' });
+    set(button, { expanded: newState === 'open' });
     if (newState === 'closed' && menu.contains(document.activeElement)) button.focus();
   }
 

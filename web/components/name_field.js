@@ -19,7 +19,7 @@ export function nameField({ label, create, cancel }) {
       const name = input.value.trim();
       hint.textContent = name ? `${PERMANENT} Press Enter to create ${quoted(name)}.` : PERMANENT;
       failed.textContent = '';
-      set(input, { 'aria-invalid': null });
+      set(input, { invalid: null });
     },
     onblur: () => working || cancel?.(),
   });
@@ -40,16 +40,16 @@ export function nameField({ label, create, cancel }) {
     const name = input.value.trim();
     if (!name || working) return;
     working = true;
-    set(input, { 'aria-busy': true });
+    set(input, { busy: true });
     try {
       await create(name);
     } catch (error) {
       failed.textContent = error.message;
-      set(input, { 'aria-invalid': true });
+      set(input, { invalid: true });
       input.focus();
     }
     working = false;
-    set(input, { 'aria-busy': null });
+    set(input, { busy: null });
   }
 
   return { element: h('div.name-field', input, hint, failed), input };

@@ -5,7 +5,7 @@ import { api } from '../api.js';
 import { shownKey } from '../actions.js';
 import { eachLimited } from '../lib/queue.js';
 import { findHits, fold } from '../lib/hits.js';
-import { h, icon, openDialog, textField } from '../lib/html.js';
+import { byId, h, icon, openDialog, textField } from '../lib/html.js';
 import { splitName, visibleName } from '../lib/format.js';
 import { iconOf } from './cells.js';
 import { Combobox } from './combobox.js';
@@ -19,10 +19,10 @@ const BRANCHES_MOST = 200;
 /** @typedef {{key: string, glyph: string, name: string, more: string, keys?: string, why?: string, run: () => void}} Entry */
 
 /**
- * @param {HTMLDialogElement} dialog
  * @param {{actions: import('../actions.js').Actions, places: import('../state.js').Places, router: import('../router.js').Router}} parts
  */
-export function openPalette(dialog, { actions, places, router }) {
+export function openPalette({ actions, places, router }) {
+  const dialog = byId('palette');
   /** What is marked. */
   let active = '';
   /** @type {Entry[]} */

@@ -157,7 +157,7 @@ export function searchBox({ router, home }) {
       if (q === '' ? !/^[?:]$/.test(field.value) : document.activeElement !== field) field.value = q;
       const here = kind === 'project' || kind === 'collection';
       show(scope, here || (kind === 'home' && q !== '' && memory.from !== undefined));
-      for (const button of scope.children) set(button, { 'aria-pressed': (button.dataset.scope === 'here') === here });
+      for (const button of scope.children) set(button, { pressed: (button.dataset.scope === 'here') === here });
       field.placeholder = here ? `Search in ${name}` : 'Search this vault';
       set(field, { label: field.placeholder });
     },

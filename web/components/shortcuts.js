@@ -1,7 +1,7 @@
 // The list of keys, made from the table of actions and the listing's own keys.
 
 import { shownKey } from '../actions.js';
-import { h, iconButton, openDialog, textField } from '../lib/html.js';
+import { byId, h, iconButton, openDialog, textField } from '../lib/html.js';
 
 /** Keys that belong to a widget and not to the page. */
 const WIDGET_KEYS = [
@@ -11,8 +11,9 @@ const WIDGET_KEYS = [
   ['Places', [['→ ←', 'Open, close'], ['*', 'Open all beside it'], ['Enter', 'Go there']]],
 ];
 
-/** @param {HTMLDialogElement} dialog @param {import('../actions.js').Actions} actions */
-export function showShortcuts(dialog, actions) {
+/** @param {import('../actions.js').Actions} actions */
+export function showShortcuts(actions) {
+  const dialog = byId('shortcuts');
   const acting = [...actions.table.values()].filter(({ keys }) => keys?.length);
   const groups = Map.groupBy(acting, ({ group = 'Page' }) => group);
   const sections = [...[...groups].map(([title, list]) => [title, list.map(({ keys, label }) => [shownKey(keys[0]), label])]), ...WIDGET_KEYS];

@@ -2,7 +2,7 @@
 
 import { Emitter } from '../lib/emitter.js';
 import { count as grouped, visibleName } from '../lib/format.js';
-import { differs, h, icon, pieceNodes, remPx, set } from '../lib/html.js';
+import { byId, differs, h, icon, pieceNodes, remPx, set } from '../lib/html.js';
 import { treeRows, typeAhead } from '../lib/tree_model.js';
 import { clamp, reveal, visibleRows } from '../lib/virtual_window.js';
 import { nameField } from './name_field.js';
@@ -29,17 +29,18 @@ export class Tree extends Emitter {
   /** What has a height that counts. */
   sizes = new ResizeObserver(() => this.draw());
 
-  /** @param {{box: HTMLElement, element: HTMLElement, places: import('../state.js').Places}} parts */
-  constructor({ box, element, places }) {
+  box = byId('tree-box');
+  element = byId('tree');
+
+  /** @param {import('../state.js').Places} places */
+  constructor(places) {
     super();
-    this.box = box;
-    this.element = element;
     this.places = places;
     const draw = () => this.draw();
-    places.addEventListener('change', draw);
-    box.addEventListener('scroll', draw, { passive: true });
-    this.sizes.observe(box);
-    set(element, { onfocus: draw, onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event) });
+    places.on('change', draw);
+    set(this.box, { onscroll: draw });
+    this.sizes.observe(this.box);
+    set(this.element, { onfocus: draw, onkeydown: (event) => this.onKey(event), onclick: (event) => this.onClick(event) });
     this.draw();
   }
 
@@ -107,7 +108,7 @@ export class Tree extends Emitter {
       this.drawn.delete(key);
     }
     this.element.style.height = `${rows.length * pitch + gap}px`;
-    set(this.element, { 'aria-activedescendant': idOf(this.focused) });
+    set(this.element, { activedescendant: idOf(this.focused) });
     if (naming && gapAfter >= 0) {
       Object.assign(naming.field.element.style, { top: `${(gapAfter + 1) * pitch + 6}px`, left: `${6 + Math.min(rows[gapAfter].level, DEPTH_DRAWN_MOST) * 14}px` });
     }
@@ -128,8 +129,8 @@ export class Tree extends Emitter {
     const current = key === this.current;
     element.className = ['place', current && 'current', key === this.focused && 'focused', failed && 'failed', key === this.hovered && 'drop'].filter(Boolean).join(' ');
     set(element, {
-      'aria-level': level, 'aria-setsize': setSize, 'aria-posinset': position, 'aria-selected': current, 'aria-current': current ? 'page' : null,
-      'aria-expanded': expandable ? expanded : null, 'aria-busy': busy,
+      'aria-level': level, 'aria-setsize': setSize, 'aria-posinset': position, selected: current, current: current ? 'page' : null,
+      expanded: expandable ? expanded : null, busy: busy,
     });
     if (!differs(element, name, count, expandable, busy, failed)) return;
     element.title = visibleName(name);
@@ -138,7 +139,7 @@ export class Tree extends Emitter {
     element.replaceChildren(
       h('span.twist', busy ? h('span.spinner') : expandable && icon('chevron')),
       h('span.glyph', icon(kind === 'home' ? 'seal' : kind)),
-      h('bdi.label.one-line', { dir: 'auto' }, pieceNodes(name)),
+      h('bdi.label.one-line', pieceNodes(name)),
       h('span.count', failed ? 'Retry' : count > 0 && [hidden(', '), grouped(count), hidden(count === 1 ? ' asset' : ' assets')]),
       // For the pointer; the keyboard has Alt+N, and a tree item must not hold other controls.
       kind === 'home' ? '' : h('button.plain.plus', { tabindex: -1, 'aria-hidden': true, title: 'New collection here' }, icon('add')));

@@ -1,8 +1,8 @@
 // The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
 // closes the account. It stays until the person closes it.
 
-import { bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
-import { h, iconButton, nameNode, problem, set, setText, show, soon, textField } from '../lib/html.js';
+import { PERMANENT, bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
+import { byId, h, iconButton, nameNode, problem, set, setText, show, soon, textField } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
 import { UploadRows, accountButtons, accountOf, bar } from './upload_parts.js';
@@ -23,18 +23,20 @@ export class UploadPanel {
   summary = h('p.strong#upload-summary');
   figures = h('p.meta');
 
-  /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, projects: () => string[], vaultName: () => string}} parts */
-  constructor(root, { session, intake, projects, vaultName }) {
-    Object.assign(this, { root, session, intake, projects });
+  root = byId('upload-panel');
+
+  /** @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, places: import('../state.js').Places, status: import('../state.js').VaultStatus}} parts */
+  constructor({ session, intake, places, status }) {
+    Object.assign(this, { session, intake, places });
     this.rows = new UploadRows(session, 'upload');
     this.fold = iconButton('minus', '', () => this.setSmall(!this.small));
     this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', id: 'upload-close' });
     this.legend = h('div.bar-legend', this.states, this.left);
-    this.buttons = accountButtons(session, 'upload', vaultName);
+    this.buttons = accountButtons(session, 'upload', status);
     this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
-    root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);
-    session.addEventListener('change', soon(() => this.draw(), DRAW_MS));
-    intake.addEventListener('change', () => this.draw());
+    this.root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);
+    session.on('change', soon(() => this.draw(), DRAW_MS));
+    intake.on('change', () => this.draw());
     setInterval(() => this.drawFigures(), FIGURES_MS);
     this.begin();
     this.setSmall(false);
@@ -49,7 +51,7 @@ export class UploadPanel {
   /** @param {boolean} small */
   setSmall(small) {
     this.small = small;
-    set(this.fold, { tip: small ? 'Show the files' : 'Hide the files', 'aria-expanded': !small });
+    set(this.fold, { tip: small ? 'Show the files' : 'Hide the files', expanded: !small });
     this.draw();
   }
 
@@ -117,7 +119,7 @@ export class UploadPanel {
       setText(already, n > 0 ? `${plural(n, 'file is', 'files are')} already here and will not be sent. ${count(left)} new, ${bytes(size - known.bytes)}.` : '');
       setText(button, left > 0 || files === 0 ? `Archive ${plural(left, 'file')}` : 'Done');
     };
-    known.addEventListener('found', drawKnown);
+    known.on('found', drawKnown);
     drawKnown();
     const cancel = () => this.intake.answer?.(null);
     const form = h('form', {
@@ -130,10 +132,10 @@ export class UploadPanel {
       },
       onkeydown: ({ key }) => key === 'Escape' && cancel(),
     },
-    field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', this.projects().map((value) => h('option', { value }))),
+    field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', (this.places.projects ?? []).map(({ name: value }) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
     failed,
-    h('p.permanence', 'Archived for good: nothing here can be changed or removed. Names are permanent.'),
+    h('p.permanence', `${PERMANENT} Names are permanent.`),
     h('div.buttons', h('button#drop-cancel', { onclick: cancel }, 'Cancel'), button));
     this.say(question.project === null ? '' : 'Where should this go?', h('p.strong#drop-found', `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
     if (question.project === null) this.title.append('Add to ', h('bdi', visibleName(question.place)));

@@ -46,7 +46,7 @@ export class UploadRows {
     const tabs = [['all', 'All', items.length], ['going', 'In progress', going], ['failed', 'Failed', counts.failed]];
     if (differs(this.tabs, tabs, filter)) {
       redraw(this.tabs, tabs.map(([key, label, n]) => h(`button.plain#${this.name}-tab-${key}`, {
-        'aria-pressed': key === filter,
+        pressed: key === filter,
         onclick: () => {
           this.filter = String(key);
           this.scroller.jump(0);
@@ -105,8 +105,8 @@ export function accountOf({ found, counts: { sealed, already, failed } }) {
   return `Found ${count(found)} = sealed ${count(sealed)} + already here ${count(already)} + failed ${count(failed)}.`;
 }
 
-/** @param {import('../upload/session.js').UploadSession} session @param {string} name begins the test names @param {() => string} vaultName */
-export function accountButtons(session, name, vaultName) {
+/** @param {import('../upload/session.js').UploadSession} session @param {string} name their ids begin with it @param {import('../state.js').VaultStatus} status */
+export function accountButtons(session, name, status) {
   const pause = h(`button#${name}-pause`, { onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
   const cancel = h(`button#${name}-cancel`, { title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
   const retry = h(`button#${name}-retry`, { onclick: () => session.retry() });
@@ -114,7 +114,7 @@ export function accountButtons(session, name, vaultName) {
 
   async function save() {
     receipt.disabled = true;
-    await receiptOf(session, vaultName()).then(saveAs).catch((error) => toast(error.message));
+    await receiptOf(session, status.value?.vault.name ?? '').then(saveAs).catch((error) => toast(error.message));
     receipt.disabled = false;
   }
 

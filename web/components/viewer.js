@@ -90,7 +90,7 @@ export class Viewer extends Emitter {
     this.strip = viewerStrip(thumbs, (by) => by !== 0 && this.step(by));
     /** @param {string} glyph @param {string} label @param {string} key @param {() => void} act @param {Record<string, any>} [more] */
     const button = (glyph, label, key, act, more) => iconButton(glyph, label, act, { title: `${label} (${key})`, ...more });
-    this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { 'aria-pressed': false });
+    this.infoButton = button('info', 'Facts', 'I', () => this.toggleInfo(), { pressed: false });
     this.back = button('chevron-left', 'Previous', '←', () => this.step(-1), { class: 'viewer-step back' });
     this.forward = button('chevron', 'Next', '→', () => this.step(1), { class: 'viewer-step on', id: 'viewer-next' });
     dialog.append(
@@ -258,7 +258,7 @@ export class Viewer extends Emitter {
     this.mode = mode;
     this.looking = new AbortController();
     const { signal } = this.looking;
-    for (const each of this.modeButtons.children) set(each, { 'aria-pressed': each.dataset.mode === mode });
+    for (const each of this.modeButtons.children) set(each, { pressed: each.dataset.mode === mode });
     content.dataset.mode = mode;
     /** @param {string} text */
     const note = (text) => {
@@ -346,7 +346,7 @@ export class Viewer extends Emitter {
 
   toggleInfo() {
     show(this.info, this.info.hidden);
-    set(this.infoButton, { 'aria-pressed': !this.info.hidden });
+    set(this.infoButton, { pressed: !this.info.hidden });
     this.drawInfo();
   }
 

@@ -15,7 +15,7 @@ export function viewerStrip(thumbs, step) {
     const glyph = icon('binary');
     const image = h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
     // Not stops of Tab: the arrow keys lead to the same.
-    return { glyph, image, button: h('button.plain', { tabindex: -1, 'aria-current': i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
+    return { glyph, image, button: h('button.plain', { tabindex: -1, current: i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
   });
   const element = h('div.viewer-strip', { role: 'group', label: 'Before and after' }, cells.map(({ button }) => button));
 

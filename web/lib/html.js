@@ -4,16 +4,18 @@ import { splitName, visibleName, visiblePieces } from './format.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Names that stand for one or two attributes each. @type {Record<string, string[]>} */
+/** Names that stand for one or two attributes each: a tip is a label too, and states go without their `aria-`. @type {Record<string, string[]>} */
 const SHORT = { label: ['aria-label'], tip: ['title', 'aria-label'] };
+for (const state of 'pressed expanded selected current busy invalid rowindex colindex rowcount colcount activedescendant'.split(' ')) SHORT[state] = [`aria-${state}`];
 
 /**
  * Gives an element what it is to have: keys that begin with `on` become listeners; everything else is an attribute, which
  * null, undefined and false take away. States (`aria-…`) are words: true and false are written.
  * What an element has already is not written again.
- * @param {any} element @param {Record<string, any>} props
+ * @param {any} target an element, or its id @param {Record<string, any>} props
  */
-export function set(element, props) {
+export function set(target, props) {
+  const element = found(target);
   for (const [key, value] of Object.entries(props)) {
     if (key.startsWith('on')) {
       element.addEventListener(key.slice(2), value);
@@ -88,12 +90,12 @@ export function setIcon(svg, name) {
  */
 export function nameNode(name) {
   const { stem, extension } = splitName(name);
-  return h('bdi.name', { dir: 'auto' }, h('span.stem', pieceNodes(stem)), extension && h('span.extension', pieceNodes(extension)));
+  return h('bdi.name', h('span.stem', pieceNodes(stem)), extension && h('span.extension', pieceNodes(extension)));
 }
 
 /** The whole name, free to wrap. @param {string} name */
 export function fullNameNode(name) {
-  return h('bdi.full-name', { dir: 'auto' }, pieceNodes(name));
+  return h('bdi.full-name', pieceNodes(name));
 }
 
 /** What cannot be seen, as codes. @param {string} text */
@@ -104,6 +106,11 @@ export function pieceNodes(text) {
 /** A name in quotes for a sentence. @param {string} name */
 export function quoted(name) {
   return `“${visibleName(name)}”`;
+}
+
+/** @param {Element | string} target an element, or its id @returns {any} */
+function found(target) {
+  return typeof target === 'string' ? byId(target) : target;
 }
 
 /** @param {string} id @returns {any} */
@@ -118,13 +125,14 @@ export function remPx(rem) {
   return Math.round(rem * parseFloat(getComputedStyle(document.documentElement).fontSize));
 }
 
-/** @param {Element} element @param {boolean} shown */
-export function show(element, shown) {
-  /** @type {HTMLElement} */ (element).hidden = !shown;
+/** @param {Element | string} target an element, or its id @param {boolean} shown */
+export function show(target, shown) {
+  found(target).hidden = !shown;
 }
 
-/** Writes only what differs: a text node written again is announced again and laid out again. @param {Element} element @param {string} text */
-export function setText(element, text) {
+/** Writes only what differs: a text node written again is announced again and laid out again. @param {Element | string} target an element, or its id @param {string} text */
+export function setText(target, text) {
+  const element = found(target);
   if (element.textContent !== text) element.textContent = text;
 }
 

@@ -101,8 +101,7 @@ export class Intake extends Emitter {
 
   /** @param {Target} target */
   nameOf(target) {
-    const { places } = this;
-    return (target.kind === 'collection' ? places.collection(target.id) : places.project(target.id))?.name ?? 'this vault';
+    return this.places.get(target)?.name ?? 'this vault';
   }
 
   /** Looks for what is there already, in the places that are. @param {Target} target @param {Collected} collected @param {KnownFiles} known */

@@ -88,10 +88,10 @@ export async function open(stage) {
   /** @param {string} tip @param {string} face @param {string} id @param {() => boolean} change gives what it is now */
   function switchButton(tip, face, id, pressed, change) {
     const act = () => {
-      set(button, { 'aria-pressed': change() });
+      set(button, { pressed: change() });
       draw();
     };
-    const button = h('button.plain', { tip, id, 'aria-pressed': pressed, onclick: act }, face);
+    const button = h('button.plain', { tip, id, pressed: pressed, onclick: act }, face);
     tools.append(button);
     return act;
   }

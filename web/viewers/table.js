@@ -17,7 +17,7 @@ export async function open(stage) {
   if (signal.aborted) return;
   if (sample.rows.length === 0 && !header) throw new Error('There are no rows in this file.');
   const columns = columnsOf(header, sample.rows, width);
-  const view = h('div.table.scrolls#table-content', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, 'aria-colcount': columns.length + 1 });
+  const view = h('div.table.scrolls#table-content', { tabindex: 0, role: 'table', label: `Table of ${visibleName(asset.filename)}`, colcount: columns.length + 1 });
   view.style.setProperty('--cells', columns.map((column) => `calc(${column.width}ch + 1.5rem)`).join(' '));
   const cells = (role, cell) => columns.map(({ numeric }, i) => {
     const [text, title] = cell(i);
@@ -44,7 +44,7 @@ export async function open(stage) {
       // How many rows there are may only be known at the end of a long file: until then there is one more window.
       most = Math.max(most, total ?? offset + items.length + (items.length === limit ? limit : 0));
       note(`${total === null ? 'more than ' : ''}${plural(total ?? most, 'row')} · ${plural(width, 'column')} · parted by ${DELIMITERS[delimiter] ?? `“${delimiter}”`}`);
-      set(view, { 'aria-rowcount': total === null ? -1 : total + 1 });
+      set(view, { rowcount: total === null ? -1 : total + 1 });
       return { items, total: total ?? most };
     },
     row(element, index, row) {

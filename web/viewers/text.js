@@ -90,7 +90,7 @@ export async function open(stage) {
 
   // ---- Wrapping
 
-  const wrapButton = h('button.plain#text-wrap', { 'aria-pressed': false, onclick: () => wrap(!wrapped) }, 'Wrap');
+  const wrapButton = h('button.plain#text-wrap', { pressed: false, onclick: () => wrap(!wrapped) }, 'Wrap');
   /** @param {boolean} on */
   function wrap(on) {
     const { total_lines: lines } = last;
@@ -99,7 +99,7 @@ export async function open(stage) {
       return;
     }
     habits.set('wrap', on ? 'yes' : 'no');
-    set(wrapButton, { 'aria-pressed': on });
+    set(wrapButton, { pressed: on });
     const top = topLine();
     wrapped?.end();
     wrapped = null;

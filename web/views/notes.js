@@ -1,10 +1,9 @@
 // What stands in a listing that has nothing to show: an empty vault, an empty place, no match, an error.
 
 import { nameField } from '../components/name_field.js';
-import { count, typeWord, visibleName } from '../lib/format.js';
+import { PERMANENT, count, typeWord, visibleName } from '../lib/format.js';
 import { h, icon, quoted } from '../lib/html.js';
 
-const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
 
 /**
  * @param {{kind: string, path: any[], addFiles: () => void, addFolder: () => void, create: (name: string) => Promise<void>}} what

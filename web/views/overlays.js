@@ -1,7 +1,7 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
 import { addressOf } from '../api.js';
-import { byId, show } from '../lib/html.js';
+import { byId, set, show } from '../lib/html.js';
 import { bytes, dayAndTime, plural } from '../lib/format.js';
 import { Details } from '../components/details.js';
 import { isPage } from '../router.js';
@@ -25,7 +25,7 @@ export function detailsPanel({ router, view, selected }) {
   let open = matchMedia(WIDE).matches && habits.get('details', 'open') === 'open';
 
   /** @param {boolean} next */
-  function set(next) {
+  function turn(next) {
     open = next;
     if (beside.matches) habits.set('details', next ? 'open' : 'closed');
     const asset = source.get(listing.active)?.asset;
@@ -49,7 +49,7 @@ export function detailsPanel({ router, view, selected }) {
     const shown = (open || id > 0) && !isPage(current);
     open ||= shown && id > 0;
     show(root, shown);
-    byId('toggle-details').setAttribute('aria-pressed', String(shown));
+    set('toggle-details', { pressed: shown });
     if (!shown) return;
     const { n, size } = selected;
     if (n > 1) {
@@ -88,9 +88,9 @@ export function detailsPanel({ router, view, selected }) {
   view.on('selection arrived place', draw);
   selected.on('change', draw);
   router.on('change', draw);
-  panel.on('close', () => set(false));
+  panel.on('close', () => turn(false));
   panel.on('view', ({ id }) => router.push({ viewing: id }, { ...router.memory, viewIndex: listing.active }));
-  return { toggle: () => set(root.hidden), draw };
+  return { toggle: () => turn(root.hidden), draw };
 }
 
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */

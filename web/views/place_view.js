@@ -67,15 +67,13 @@ export class PlaceView extends Emitter {
     this.source.on('arrive', () => this.arrived());
     this.source.on('fail', (error) => this.failed(error));
     this.places.on('change', () => this.placesChanged());
-    set(byId('sort'), { onchange: ({ target }) => router.push({ sort: target.value }) });
-    set(byId('sort-order'), {
+    set('sort', { onchange: ({ target }) => router.push({ sort: target.value }) });
+    set('sort-order', {
       onclick() {
         const { sort } = router.current;
         router.push({ sort: sort.startsWith('-') ? sort.slice(1) : `-${sort}` });
       },
     });
-    set(byId('as-grid'), { tip: 'Grid', onclick: () => this.layout('grid') });
-    set(byId('as-list'), { tip: 'List', onclick: () => this.layout('list') });
     const range = byId('tile-size');
     range.value = TILE_SIZES.indexOf(habits.get('tile', 'm'));
     set(range, {
@@ -98,11 +96,11 @@ export class PlaceView extends Emitter {
     const layout = as || (habits.get('as', 'grid') === 'list' ? 'list' : 'grid');
     const descending = sort.startsWith('-');
     this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), sort });
-    for (const each of ['grid', 'list']) set(byId(`as-${each}`), { 'aria-pressed': layout === each });
-    show(byId('tile-size'), layout === 'grid');
-    show(byId('sort-rank'), q !== '');
+    for (const each of ['grid', 'list']) set(byId(`as-${each}`), { pressed: layout === each });
+    show('tile-size', layout === 'grid');
+    show('sort-rank', q !== '');
     byId('sort').value = sort.replace('-', '');
-    set(byId('sort-order'), { tip: descending ? 'Descending' : 'Ascending', 'data-order': descending ? 'desc' : 'asc' });
+    set('sort-order', { tip: descending ? 'Descending' : 'Ascending', 'data-order': descending ? 'desc' : 'asc' });
   }
 
   /** @param {import('../router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
@@ -117,7 +115,7 @@ export class PlaceView extends Emitter {
     this.typed = '';
     this.ready = false;
     this.waiting(true);
-    show(byId('listing-note'), false);
+    show('listing-note', false);
     this.live.reset();
     this.selection.clear();
     this.emit('selection');
@@ -153,9 +151,9 @@ export class PlaceView extends Emitter {
   /** Says at once to assistive technology, and to eyes after a moment, that what is drawn does not answer the address yet. @param {boolean} yes */
   waiting(yes) {
     clearTimeout(this.busyTimer);
-    show(byId('listing-busy'), false);
-    if (yes) this.busyTimer = setTimeout(() => show(byId('listing-busy'), true), BUSY_MS);
-    set(byId('listing'), { 'aria-busy': yes });
+    show('listing-busy', false);
+    if (yes) this.busyTimer = setTimeout(() => show('listing-busy', true), BUSY_MS);
+    set('listing', { busy: yes });
   }
 
   /** @param {import('../router.js').Route} route */
@@ -278,7 +276,7 @@ export class PlaceView extends Emitter {
     const filtered = q !== '' || types.length > 0;
     const look = !empty ? '' : filtered ? `none ${format(this.route)} ${this.wider?.total ?? 0}` : `empty ${kind} ${id}`;
     if (!empty) this.note(look);
-    else if (look === byId('listing-note').dataset.kind) show(byId('listing-note'), true);
+    else if (look === byId('listing-note').dataset.kind) show('listing-note', true);
     else if (filtered) this.note(look, noMatchNote({ query: q, types, place: this.name, wider: this.wider, clear: () => this.router.push({ q: '', types: [] }) }));
     else this.note(look, emptyNote({ kind, path: this.path, ...this.add, create: (name) => this.create(name) }));
   }
@@ -301,7 +299,7 @@ export class PlaceView extends Emitter {
   failed(error) {
     this.waiting(false);
     const whole = this.source.length === 0 || !this.ready;
-    if (whole && this.name === '') setText(byId('place-title'), 'Not listed');
+    if (whole && this.name === '') setText('place-title', 'Not listed');
     this.note('error', errorNote({ error, whole, retry: () => this.again() }), whole);
   }
 
@@ -328,12 +326,12 @@ export class PlaceView extends Emitter {
     const home = { name: 'All projects', key: 'home' };
     const steps = this.route.kind === 'home' ? [home] : this.path.map((step) => ({ name: step.name, key: placeKey(placeOf(step)) }));
     const shown = foldMiddle(steps);
-    setText(byId('place-title'), visibleName(this.name));
+    setText('place-title', visibleName(this.name));
     byId('path').replaceChildren(...shown.flatMap(({ name, title = name, key }, i) => [
       ...(i > 0 ? [icon('chevron')] : []),
-      h('a', { href: key === 'home' ? '/' : `/${key}`, 'data-place': key, 'aria-current': i === shown.length - 1 ? 'page' : null, title: visibleName(title) }, visibleName(name)),
+      h('a', { href: key === 'home' ? '/' : `/${key}`, 'data-place': key, current: i === shown.length - 1 ? 'page' : null, title: visibleName(title) }, visibleName(name)),
     ]));
-    show(byId('download-place'), this.zipAddress !== null);
+    show('download-place', this.zipAddress !== null);
   }
 
   get zipAddress() {
@@ -376,7 +374,7 @@ export class PlaceView extends Emitter {
     const { kind, id } = this.route;
     const there = this.ready || !listsAssets(this.route);
     if (!there) return;
-    this.place = (kind === 'project' ? places.project(id) : kind === 'collection' ? places.collection(id) : null) ?? this.place;
+    this.place = places.get(this.route) ?? this.place;
     if (kind === 'collection' && !this.place) return;
     const folders = this.foldersShown();
     const before = source.folders;

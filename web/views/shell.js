@@ -1,10 +1,12 @@
-// The frame around the views: vault name, status bar, the bar for trouble, the drawer of places, keys between regions.
+// The frame around the views: vault name, status bar, the bar for trouble, the bar of the selection, the drawer of places, keys
+// between regions, and files dragged over all of it.
 
 import { connection } from '../api.js';
-import { bytes, plural, visibleName } from '../lib/format.js';
+import { bytes, count, plural, visibleName } from '../lib/format.js';
 import { byId, h, icon, set, setText, show } from '../lib/html.js';
 import { verdictOf } from '../lib/verdict.js';
 import { isPage, parse } from '../router.js';
+import { takeNow } from '../upload/collect.js';
 
 const LIVE_WORDS = { connecting: 'connecting', live: 'live', down: 'not connected', resting: 'resting' };
 
@@ -12,27 +14,26 @@ const LIVE_WORDS = { connecting: 'connecting', live: 'live', down: 'not connecte
 export function statusBar({ status, live, session, verification }) {
   function drawStatus() {
     const { vault, log, logical_bytes: logical, file_bytes: file } = status.value;
-    setText(byId('vault-name'), visibleName(vault.name.replace(/\.vault$/, '')));
-    setText(byId('status-entries'), plural(log.size, 'entry', 'entries'));
+    setText('vault-name', visibleName(status.name));
+    setText('status-entries', plural(log.size, 'entry', 'entries'));
     drawVerified();
-    setText(byId('status-sizes'), `${bytes(logical)} archived, ${bytes(file)} on disk`);
-    byId('brand').title = `${visibleName(vault.name)}: all projects`;
-    byId('status-trust').title = 'Trust: what this vault vouches for';
+    setText('status-sizes', `${bytes(logical)} archived, ${bytes(file)} on disk`);
+    set('brand', { title: `${visibleName(vault.name)}: all projects` });
+    set('status-trust', { title: 'Trust: what this vault vouches for' });
   }
   function drawVerified() {
     const { state, short } = verdictOf(status.value, verification.value, Date.now());
-    byId('status-trust').dataset.state = state;
-    setText(byId('status-verified'), short);
+    set('status-trust', { 'data-state': state });
+    setText('status-verified', short);
   }
   function drawLive() {
-    const element = byId('status-live');
-    element.dataset.state = live.state;
-    setText(element, LIVE_WORDS[live.state]);
+    set('status-live', { 'data-state': live.state });
+    setText('status-live', LIVE_WORDS[live.state]);
   }
   function drawUploads() {
     const { found, finished, ended } = session;
-    show(byId('status-uploads'), found > 0);
-    setText(byId('status-uploads'), finished ? 'Uploads ended' : `Archiving ${plural(found - ended, 'file')}`);
+    show('status-uploads', found > 0);
+    setText('status-uploads', finished ? 'Uploads ended' : `Archiving ${plural(found - ended, 'file')}`);
   }
   verification.on('change', drawVerified);
   status.on('change', drawStatus);
@@ -115,14 +116,14 @@ export function drawer() {
   function put(open) {
     const was = isOpen();
     nav.classList.toggle('open', open);
-    show(byId('places-scrim'), open);
-    set(opener, { 'aria-expanded': open });
+    show('places-scrim', open);
+    set(opener, { expanded: open });
     byId('main').inert = open && narrow.matches;
     if (open && narrow.matches) byId('tree').focus({ preventScroll: true });
     else if (was && nav.contains(document.activeElement)) opener.focus();
   }
   set(opener, { tip: 'Places', onclick: () => put(!isOpen()) });
-  set(byId('places-scrim'), { onclick: close });
+  set('places-scrim', { onclick: close });
   set(narrow, { onchange: close });
   set(nav, { onkeydown: ({ key, defaultPrevented }) => key === 'Escape' && narrow.matches && !defaultPrevented && close() });
   return { close, open: () => narrow.matches && put(true) };
@@ -144,4 +145,76 @@ export function nextRegion(by) {
   const at = usable.findIndex(([id]) => byId(id).contains(document.activeElement));
   const [id, stop] = usable[(at + by + usable.length) % usable.length];
   (stop ? byId(id).querySelector(stop) : byId(id))?.focus();
+}
+
+/**
+ * What can be done with what is selected; there only while something is.
+ * @param {import('../actions.js').Actions} actions
+ * @returns {(what: {n: number, total: number, size: number | null, busy: string}) => void} draws it; size is null where it is not known
+ */
+export function actionBar(actions) {
+  const root = byId('action-bar');
+  const label = h('span.count');
+  /** @param {string} id of the action @param {...any} inside */
+  const button = (id, ...inside) => {
+    const made = h(`button.plain#${id}`, inside);
+    actions.bind(made, id);
+    return made;
+  };
+  const zip = button('download-selection', icon('zip'), h('span', 'Download ZIP'));
+  const all = button('select-all', 'Select all');
+  root.append(label, zip, button('copy-links', icon('copy'), h('span', 'Links')), all, button('clear-selection', icon('close')));
+  return ({ n, total, size, busy }) => {
+    show(root, n > 0);
+    if (n === 0) return;
+    setText(label, busy || `${count(n)} selected${size === null ? '' : ` · ${bytes(size)}`}`);
+    root.dataset.count = String(n);
+    show(all, n < total);
+    zip.disabled = busy !== '';
+  };
+}
+
+/**
+ * Files dragged over the page: says where they would go, and hands over what is dropped. Everything but files is left alone.
+ * @param {{placeAt: (element: Element) => {key: string, name: string, target: any} | null, hover: (key: string | null) => void,
+ *   drop: (target: any, taken: ReturnType<typeof takeNow>) => void}} what placeAt: the place under the pointer, or the one shown
+ */
+export function dropZone({ placeAt, hover, drop }) {
+  let depth = 0;
+
+  /** @param {(event: any) => void} act */
+  const withFiles = (act) => (event) => {
+    if (!event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    act(event);
+  };
+
+  function end() {
+    depth = 0;
+    show('drop-overlay', false);
+    hover(null);
+  }
+
+  set(window, {
+    ondragenter: withFiles(() => {
+      depth += 1;
+      show('drop-overlay', true);
+    }),
+    ondragleave: withFiles(() => {
+      depth -= 1;
+      if (depth <= 0) end();
+    }),
+    ondragover: withFiles(({ dataTransfer, target }) => {
+      dataTransfer.dropEffect = 'copy';
+      const place = placeAt(target);
+      setText('drop-target', visibleName(place?.name ?? ''));
+      hover(target.closest?.('.place') ? place?.key ?? null : null);
+    }),
+    ondrop: withFiles(({ dataTransfer, target }) => {
+      const place = placeAt(target);
+      const taken = takeNow(dataTransfer);
+      end();
+      if (place) drop(place.target, taken);
+    }),
+  });
 }

@@ -13,7 +13,7 @@ const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
  * @param {HTMLElement} root @param {{status: import('../state.js').VaultStatus, verification: import('../state.js').Verifying}} parts
  * @returns {() => void} to take it down
  */
-export function trustView(root, { status, verification }) {
+export function open(root, { status, verification }) {
   const gone = new AbortController();
   const verdictText = h('span');
   const verdict = h('div#trust-verdict', icon('seal'), verdictText);

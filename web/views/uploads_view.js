@@ -5,13 +5,13 @@ import { UploadRows, accountButtons, accountOf, bar } from '../components/upload
 import { bytes, count, plural, visibleName } from '../lib/format.js';
 import { h, icon, show, soon } from '../lib/html.js';
 
-/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, vaultName: () => string}} parts @returns {() => void} to take it down */
-export function uploadsView(root, { session, addFiles, vaultName }) {
+/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus}} parts @returns {() => void} to take it down */
+export function open(root, { session, addFiles, status }) {
   const gone = new AbortController();
   const rows = new UploadRows(session, 'uploads');
   const summary = h('p.account');
   const progress = bar();
-  const buttons = accountButtons(session, 'uploads', vaultName);
+  const buttons = accountButtons(session, 'uploads', status);
   const close = h('button#uploads-close', { onclick: () => session.clear() }, 'Close this account');
   const add = h('button', { onclick: addFiles }, icon('upload'), 'Add files');
   const unfinished = h('div');
