@@ -135,7 +135,7 @@ export class UploadPanel {
     field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', (this.places.projects ?? []).map(({ name: value }) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
     failed,
-    h('p.permanence', `${PERMANENT} Names are permanent.`),
+    h('p.hint', `${PERMANENT} Names are permanent.`),
     h('div.buttons', h('button#drop-cancel', { onclick: cancel }, 'Cancel'), button));
     this.say(question.project === null ? '' : 'Where should this go?', h('p.strong#drop-found', `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
     if (question.project === null) this.title.append('Add to ', h('bdi', visibleName(question.place)));
