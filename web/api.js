@@ -141,7 +141,7 @@ export const api = {
   /** @param {string} db */
   selectVault: (db) => post('/api/select_db', { db }),
   /** @param {AbortSignal} [signal] @returns {Promise<Status>} */
-  status: (signal) => get('/api/status', signal),
+  status: () => get('/api/status'),
   /** @returns {Promise<string>} */
   checkpoint: () => request('/api/checkpoint', { read: asText }),
 
@@ -209,7 +209,7 @@ export const api = {
   /** @returns {Promise<{uploads: Upload[]}>} */
   uploads: () => get('/api/uploads'),
   /** @param {Record<string, any>} fields @param {AbortSignal} [signal] @returns {Promise<Upload & {message: string}>} */
-  completeUpload: (fields, signal) => post('/api/upload/complete', fields, signal),
+  completeUpload: (fields) => post('/api/upload/complete', fields),
   /**
    * One part of an upload.
    * @param {string} uploadId @param {number} index @param {Blob} body @param {Sending} [how]

@@ -1,8 +1,7 @@
 // How one entry of a listing is drawn, as a tile and as a row. Elements are recycled: each `fill` writes everything that may
 // differ.
 
-import { bytes, count, day, plural, splitName, typeWord, visibleName } from '../lib/format.js';
-import { differs, h, icon, nameNode, set, setIcon, setText } from '../lib/html.js';
+import { bytes, count, day, differs, dotted, h, icon, nameNode, plural, set, setIcon, setText, splitName, typeWord, visibleName } from '../lib/html.js';
 import { keyOfPlace, kindOfPlace } from '../lib/tree_model.js';
 import { pictureOf } from './thumbs.js';
 
@@ -72,7 +71,7 @@ export function makeTile(thumbs) {
     if (folder !== folderShown) drawInside(folder);
     thumb.dataset.kind = words.kind;
     setText(badge, asset ? badgeOf(asset) : '');
-    setText(meta, folder ? folderFacts(folder) : [asset && bytes(asset.size_original), words.where].filter(Boolean).join(' · '));
+    setText(meta, folder ? folderFacts(folder) : dotted(asset && bytes(asset.size_original), words.where));
     meta.title = words.where;
     thumbs.request(image, asset ? pictureOf(asset, thumbs.px) : '');
   }

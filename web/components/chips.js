@@ -1,8 +1,7 @@
 // Type filters with their counts for the current search. Several may be on; those with nothing hide unless they are on. What
 // the query says of types is pressed too, and leaves the query when a chip is chosen, so that the two never disagree.
 
-import { TYPES, bytes, count, plural, typeWord } from '../lib/format.js';
-import { differs, h, icon, redraw, show } from '../lib/html.js';
+import { TYPES, bytes, count, differs, h, icon, plural, redraw, show, typeWord } from '../lib/html.js';
 
 /**
  * The types that a query asks for by their own names, and the query without those terms.

@@ -3,8 +3,7 @@
 import { addressOf, api } from '../api.js';
 import { Emitter } from '../lib/emitter.js';
 import { factRows } from '../lib/facts.js';
-import { bytes, count, dayAndTime, day, groupedHash, plural, typeWord, visibleName } from '../lib/format.js';
-import { fullNameNode, h, icon, iconButton } from '../lib/html.js';
+import { bytes, count, day, dayAndTime, fullNameNode, groupedHash, h, icon, iconButton, plural, typeWord, visibleName } from '../lib/html.js';
 import { copy } from './messages.js';
 import { iconOf, kindOf } from './cells.js';
 import { pictureOf } from './thumbs.js';

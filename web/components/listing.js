@@ -55,7 +55,11 @@ export class Listing extends Emitter {
       h('button.plain', { tabindex: -1, onclick: () => this.emit('sort', { key }) }, h('span', label), icon('sort-up')))));
     this.scroller = new Scroller(this.box, {
       row: (index, recycled) => this.drawRow(index, recycled),
-      drawn: (first, last, fast) => this.onDrawn(first, last, fast),
+      want: (first, last) => this.want(first, last),
+      drawn: (first, last, fast) => {
+        this.thumbs.hold(fast);
+        this.emit('drawn');
+      },
       resting: () => {
         this.thumbs.hold(false);
         this.emit('scrolled');
@@ -155,16 +159,11 @@ export class Listing extends Emitter {
     this.scroller.jump(Math.floor(index / this.columns) * this.scroller.pitch + Math.min(px, this.scroller.pitch - 1));
   }
 
-  /** @param {number} first @param {number} last @param {boolean} fast */
-  onDrawn(first, last, fast) {
-    this.thumbs.hold(fast);
-    clearTimeout(this.wantTimer);
-    const rows = Math.ceil(this.scroller.viewport / this.scroller.pitch);
-    const ask = () => this.source.want(Math.max(0, first - rows) * this.columns, (Math.max(last, rows) + rows) * this.columns);
-    // What flies past is not asked for; where it comes to rest is.
-    if (fast) this.wantTimer = setTimeout(ask, 80);
-    else ask();
-    this.emit('drawn');
+  /** @param {number} first @param {number} last rows */
+  want(first, last) {
+    const { columns, scroller } = this;
+    const rows = Math.ceil(scroller.viewport / scroller.pitch);
+    this.source.want(Math.max(0, first - rows) * columns, (Math.max(last, rows) + rows) * columns);
   }
 
   /** @param {number} row @param {HTMLElement | null} recycled */

@@ -5,8 +5,7 @@ import { api } from '../api.js';
 import { shownKey } from '../actions.js';
 import { eachLimited } from '../lib/queue.js';
 import { findHits, fold } from '../lib/hits.js';
-import { byId, h, icon, openDialog, textField } from '../lib/html.js';
-import { splitName, visibleName } from '../lib/format.js';
+import { byId, h, icon, openDialog, splitName, textField, visibleName } from '../lib/html.js';
 import { iconOf } from './cells.js';
 import { Combobox } from './combobox.js';
 

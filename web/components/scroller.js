@@ -2,15 +2,17 @@
 // is the caller's business. Reads one number per scroll event and writes one transform.
 
 import { ScrollTracker, makeScale, reveal, visibleRows } from '../lib/virtual_window.js';
-import { h } from '../lib/html.js';
+import { h, set } from '../lib/html.js';
 
 const SETTLE_MS = 120;
+/** What flies past is not asked for; where it comes to rest is. */
+const FAST_REST_MS = 80;
 /** Rows kept for later use. */
 const SPARE_MOST = 60;
 
 /**
- * @typedef {{row: (index: number, recycled: HTMLElement | null) => HTMLElement, drawn?: (first: number, last: number, fast: boolean) => void,
- *   resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; keep names a row that stays drawn
+ * @typedef {{row: (index: number, recycled: HTMLElement | null) => HTMLElement, want?: (first: number, last: number) => void,
+ *   drawn?: (first: number, last: number, fast: boolean) => void, resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; want asks for rows; keep names a row that stays drawn
  */
 export class Scroller {
   layer = h('div.layer', { role: 'presentation' });
@@ -36,8 +38,7 @@ export class Scroller {
     this.hooks = hooks;
     this.spacer = h('div.spacer', { role: 'presentation' }, this.layer);
     box.append(this.spacer);
-    box.addEventListener('scroll', () => this.onScroll(), { passive: true });
-    box.addEventListener('scrollend', () => this.settle());
+    set(box, { onscroll: () => this.onScroll(), onscrollend: () => this.settle() });
   }
 
   /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */
@@ -139,6 +140,9 @@ export class Scroller {
     for (let index = first; index <= last; index += 1) this.place(index, origin);
     if (wanted(keep)) this.place(keep, origin);
     this.layer.style.transform = `translateY(${origin - this.tracker.delta}px)`;
+    clearTimeout(this.wantTimer);
+    if (fast) this.wantTimer = setTimeout(() => hooks.want?.(first, last), FAST_REST_MS);
+    else hooks.want?.(first, last);
     hooks.drawn?.(first, last, fast);
   }
 
@@ -157,6 +161,11 @@ export class Scroller {
   }
 
   /** The rows on screen are to be drawn again, in place. */
+  /** Asks for nothing more. */
+  end() {
+    clearTimeout(this.wantTimer);
+  }
+
   redraw() {
     for (const [index, element] of this.elements) this.hooks.row(index, element);
     this.draw();

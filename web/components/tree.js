@@ -1,8 +1,7 @@
 // The tree of places: projects and their collections, loaded as they are opened. Focus alone opens no place, Enter does.
 
 import { Emitter } from '../lib/emitter.js';
-import { count as grouped, visibleName } from '../lib/format.js';
-import { byId, differs, h, icon, pieceNodes, remPx, set } from '../lib/html.js';
+import { byId, count as grouped, differs, h, icon, pieceNodes, remPx, set, visibleName } from '../lib/html.js';
 import { treeRows, typeAhead } from '../lib/tree_model.js';
 import { clamp, reveal, visibleRows } from '../lib/virtual_window.js';
 import { nameField } from './name_field.js';

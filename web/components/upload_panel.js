@@ -1,8 +1,7 @@
 // The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
 // closes the account. It stays until the person closes it.
 
-import { PERMANENT, bytes, count, plural, timeLeft, visibleName } from '../lib/format.js';
-import { byId, h, iconButton, nameNode, problem, set, setText, show, soon, textField } from '../lib/html.js';
+import { PERMANENT, byId, bytes, count, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
 import { UploadRows, accountButtons, accountOf, bar } from './upload_parts.js';

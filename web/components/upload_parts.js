@@ -1,8 +1,7 @@
 // What the panel and the page of uploads show alike: the files as rows, however many there are, with a filter; the bar; what
 // can be done with a running or ended upload; the account.
 
-import { bytes, count } from '../lib/format.js';
-import { differs, h, icon, nameNode, redraw, set, setIcon, setText, show } from '../lib/html.js';
+import { bytes, count, differs, dotted, h, icon, nameNode, redraw, set, setIcon, setText, show } from '../lib/html.js';
 import { receiptOf, saveAs } from '../upload/receipt.js';
 import { toast } from './messages.js';
 import { Scroller } from './scroller.js';
@@ -76,7 +75,7 @@ export class UploadRows {
     setIcon(mark.firstElementChild, glyph);
     if (differs(title, name)) title.replaceChildren(nameNode(name));
     title.title = name;
-    setText(why, failed ? item.error : [bytes(item.size), item.where].filter(Boolean).join(' · '));
+    setText(why, failed ? item.error : dotted(bytes(item.size), item.where));
     why.title = failed ? item.error : '';
     setText(says, state === 'receiving' && item.size > 0 ? `${word} ${Math.floor((item.sent / item.size) * 100)} %` : word);
     retry.hidden = !failed;

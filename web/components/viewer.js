@@ -3,11 +3,10 @@
 
 import { addressOf, api } from '../api.js';
 import { keyOf } from '../actions.js';
-import { bytes, count, dayAndTime, plural, typeWord, visibleName } from '../lib/format.js';
 import { endsEarly } from '../lib/endings.js';
-import { factRows } from '../lib/facts.js';
+import { factLine, factRows } from '../lib/facts.js';
 import { Emitter } from '../lib/emitter.js';
-import { fullNameNode, h, icon, iconButton, isTyping, nameNode, set, show } from '../lib/html.js';
+import { bytes, count, dayAndTime, dotted, fullNameNode, h, icon, iconButton, isTyping, nameNode, plural, set, show, typeWord, visibleName } from '../lib/html.js';
 import { MODE_WORDS, modesOf } from '../lib/modes.js';
 import { sleep } from '../lib/queue.js';
 import { iconOf, kindOf } from './cells.js';
@@ -262,7 +261,7 @@ export class Viewer extends Emitter {
     content.dataset.mode = mode;
     /** @param {string} text */
     const note = (text) => {
-      this.noted.textContent = [typeWord(asset.type), bytes(asset.size_original), text].filter(Boolean).join(' · ');
+      this.noted.textContent = dotted(typeWord(asset.type), bytes(asset.size_original), text);
     };
     note('');
     if (why) this.notice(why);
@@ -278,10 +277,12 @@ export class Viewer extends Emitter {
       box: content, tools: this.tools, asset, signal, note,
       notice: (text) => !signal.aborted && this.notice(text),
       fail: (reason, error) => !signal.aborted && this.failed(reason, error, signal),
+      notKnown: (what) => stage.fail(`${what}: this browser does not know its kind, or the file is cut short or damaged inside.`),
       sayIfCut: (text) => endsEarly(asset.media_type, asset.size_original, async (first, last) => new Uint8Array(await api.range(asset.id, first, last, signal)))
         .then((early) => early && stage.notice(text), () => {}),
       details,
       facts: () => facts().then((answer) => answer.facts, () => ({})),
+      noteFacts: (otherwise = () => '') => stage.facts().then((known) => !signal.aborted && note(factLine(known) || otherwise())),
     };
     try {
       await styled;

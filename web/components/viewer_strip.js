@@ -1,7 +1,6 @@
 // What lies on both sides of the asset shown, to be turned to at once.
 
-import { visibleName } from '../lib/format.js';
-import { h, icon, set, setIcon, show } from '../lib/html.js';
+import { h, icon, set, setIcon, show, visibleName } from '../lib/html.js';
 import { iconOf } from './cells.js';
 import { pictureOf } from './thumbs.js';
 

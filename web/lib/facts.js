@@ -1,6 +1,6 @@
 // Facts about a content as the server read them, put into words. Pure. What is not known here is shown as it came.
 
-import { clock, count } from './format.js';
+import { clock, count, dotted } from './format.js';
 
 /** @typedef {Record<string, string | number>} Facts */
 
@@ -47,7 +47,7 @@ export function factRows(facts) {
 /** The few that stand in one line under what is shown. @param {Facts} facts */
 export function factLine(facts) {
   const { iso, pages, triangles } = facts;
-  return [dimensions(facts), ...['camera', 'exposure', 'aperture'].map((key) => say(facts, key)), iso !== undefined && `ISO ${iso}`,
+  return dotted(dimensions(facts), ...['camera', 'exposure', 'aperture'].map((key) => say(facts, key)), iso !== undefined && `ISO ${iso}`,
     ...['duration', 'codec', 'sample_rate'].map((key) => say(facts, key)), pages !== undefined && `${text(pages)} ${pages === 1 ? 'page' : 'pages'}`,
-    triangles !== undefined && `${text(triangles)} triangles`].filter(Boolean).join(' · ');
+    triangles !== undefined && `${text(triangles)} triangles`);
 }

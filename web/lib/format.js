@@ -1,6 +1,11 @@
 // How numbers, sizes, times and file names are put into words. Pure: no DOM, no clock of its own.
 
 const grouped = new Intl.NumberFormat('en');
+/** What is there of these, side by side. @param {...any} parts */
+export function dotted(...parts) {
+  return parts.filter(Boolean).join(' · ');
+}
+
 /** What whoever adds or names something has to know. */
 export const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

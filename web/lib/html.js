@@ -1,6 +1,9 @@
-// Makes elements. There is no way here to turn a string into markup: text is text, whoever wrote it.
+// Makes elements, and gives what is said in them (format.js). There is no way here to turn a string into markup: text is text,
+// whoever wrote it.
 
 import { splitName, visibleName, visiblePieces } from './format.js';
+
+export * from './format.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -9,16 +12,17 @@ const SHORT = { label: ['aria-label'], tip: ['title', 'aria-label'] };
 for (const state of 'pressed expanded selected current busy invalid rowindex colindex rowcount colcount activedescendant'.split(' ')) SHORT[state] = [`aria-${state}`];
 
 /**
- * Gives an element what it is to have: keys that begin with `on` become listeners; everything else is an attribute, which
+ * Gives an element what it is to have: keys that begin with `on` become listeners, for as long as a `signal` says; everything else is an attribute, which
  * null, undefined and false take away. States (`aria-…`) are words: true and false are written.
  * What an element has already is not written again.
  * @param {any} target an element, or its id @param {Record<string, any>} props
  */
 export function set(target, props) {
   const element = found(target);
-  for (const [key, value] of Object.entries(props)) {
+  const { signal, ...others } = props;
+  for (const [key, value] of Object.entries(others)) {
     if (key.startsWith('on')) {
-      element.addEventListener(key.slice(2), value);
+      element.addEventListener(key.slice(2), value, { signal });
       continue;
     }
     for (const name of SHORT[key] ?? [key]) {
@@ -115,9 +119,7 @@ function found(target) {
 
 /** @param {string} id @returns {any} */
 export function byId(id) {
-  const element = document.getElementById(id);
-  if (!element) throw new Error(`index.html has no #${id}`);
-  return element;
+  return document.getElementById(id);
 }
 
 /** Pixels that a length in the reader's font size takes. @param {number} rem */

@@ -1,9 +1,8 @@
 // The bytes themselves, of any file of any size: offset, hex and characters, read by ranges of what is looked at.
 
 import { api } from '../api.js';
-import { plural, visibleName } from '../lib/format.js';
 import { ROW_BYTES, asciiText, hexText, offsetDigits, offsetText, readOffset } from '../lib/hex.js';
-import { h, textField } from '../lib/html.js';
+import { h, plural, textField, visibleName } from '../lib/html.js';
 import { showRows } from './shared.js';
 
 /** @param {import('../components/viewer.js').Stage} stage */

@@ -1,8 +1,7 @@
 // Markdown as the server took it apart: a tree of known tags, made into elements one by one. Alone, or beside its source.
 
 import { api } from '../api.js';
-import { visibleName } from '../lib/format.js';
-import { h, set } from '../lib/html.js';
+import { h, set, visibleName } from '../lib/html.js';
 import { takeFocus } from './shared.js';
 import { open as openText } from './text.js';
 

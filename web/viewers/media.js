@@ -2,8 +2,7 @@
 // beside it.
 
 import { addressOf, api } from '../api.js';
-import { factLine } from '../lib/facts.js';
-import { h, icon, fullNameNode } from '../lib/html.js';
+import { dotted, fullNameNode, h, icon, set } from '../lib/html.js';
 import { decodeSubtitles, subtitlesFor, toVtt } from '../lib/subtitles.js';
 import { clamp } from '../lib/virtual_window.js';
 import { keysOf, settled } from './shared.js';
@@ -13,16 +12,17 @@ const SUBTITLES_MAX = 8;
 
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open(stage) {
-  const { box, asset, facts, note, fail, signal, sayIfCut } = stage;
+  const { box, asset, fail, notKnown, noteFacts, signal, sayIfCut } = stage;
   const isVideo = asset.media_type.startsWith('video/') || (asset.type === 'video' && !asset.media_type.startsWith('audio/'));
   const [tag, word] = isVideo ? ['video', 'video'] : ['audio', 'sound'];
-  const player = h(`${tag}#viewer-${tag}`, { src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata' });
-  player.addEventListener('error', () => fail(player.currentTime > 0
-    ? `This ${word} breaks off at ${Math.round(player.currentTime)} s: it is cut short or damaged inside.`
-    : `This ${word} could not be played: this browser does not know its kind, or the file is cut short or damaged inside.`), { signal });
+  const player = h(`${tag}#viewer-${tag}`, { src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata', signal, onerror: broken });
+  function broken() {
+    if (player.currentTime > 0) fail(`This ${word} breaks off at ${Math.round(player.currentTime)} s: it is cut short or damaged inside.`);
+    else notKnown(`This ${word} could not be played`);
+  }
   box.append(isVideo ? player : soundCard(stage, player));
   if (isVideo) addSubtitles(stage, player).catch(() => {}); // A video without its subtitles is still a video.
-  facts().then((known) => !signal.aborted && note(factLine(known)));
+  noteFacts();
   await settled(player, 'loadedmetadata', signal);
   sayIfCut(`This ${word} ends early: it was cut short, and plays as far as it goes.`);
   return {
@@ -42,17 +42,22 @@ function soundCard({ asset, facts, signal }, player) {
   const wave = h('div.wave', { 'aria-hidden': true }, icon('audio', 'big'));
   const who = h('p.meta');
   facts().then(({ title, artist, album }) => {
-    who.textContent = [title, artist, album].filter(Boolean).join(' · ');
+    who.textContent = dotted(title, artist, album);
   });
   if (asset.thumbnail) {
     const picture = h('img', { alt: '', draggable: 'false', src: addressOf.thumbnail(asset.id, 1024), onload: () => wave.replaceChildren(picture, heard) });
-    player.addEventListener('timeupdate', () => {
-      heard.style.width = player.duration > 0 ? `${(player.currentTime / player.duration) * 100}%` : '0';
-    }, { signal });
+    set(player, {
+      signal,
+      ontimeupdate() {
+        heard.style.width = player.duration > 0 ? `${(player.currentTime / player.duration) * 100}%` : '0';
+      },
+    });
     // A second way to what the player's slider does, for pointers.
-    wave.addEventListener('click', (event) => {
-      const { left, width } = picture.getBoundingClientRect();
-      if (player.duration > 0 && width > 0) player.currentTime = clamp((event.clientX - left) / width, 0, 1) * player.duration;
+    set(wave, {
+      onclick({ clientX }) {
+        const { left, width } = picture.getBoundingClientRect();
+        if (player.duration > 0 && width > 0) player.currentTime = clamp((clientX - left) / width, 0, 1) * player.duration;
+      },
     });
   }
   return h('div.player', wave, h('div.who', fullNameNode(asset.filename), who), player);

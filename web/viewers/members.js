@@ -1,8 +1,7 @@
 // What an archive holds: every member with its size and date, narrowed by typing. Nothing is unpacked.
 
 import { api } from '../api.js';
-import { bytes, count, dayAndTime, plural, visibleName } from '../lib/format.js';
-import { h, icon, nameNode, textField } from '../lib/html.js';
+import { bytes, count, dayAndTime, h, icon, nameNode, plural, textField, visibleName } from '../lib/html.js';
 import { showRows } from './shared.js';
 
 const PAGE = 1000;

@@ -44,7 +44,7 @@ export class MeshRenderer {
     this.canvas = canvas;
     this.mesh = mesh;
     const options = { antialias: true, alpha: true, premultipliedAlpha: false, powerPreference: 'low-power' };
-    const gl = canvas.getContext('webgl2', options) ?? canvas.getContext('webgl', options);
+    const gl = canvas.getContext('webgl2', options);
     if (!gl) throw new Error('This browser has no WebGL here, which drawing a model needs.');
     this.gl = gl;
     this.prepare();
@@ -53,7 +53,6 @@ export class MeshRenderer {
   /** Programs and buffers; again after the graphics card lost them. */
   prepare() {
     const { gl, mesh } = this;
-    gl.getExtension('OES_element_index_uint');
     const program = gl.createProgram();
     for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
       const shader = gl.createShader(type);

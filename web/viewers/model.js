@@ -2,8 +2,7 @@
 // when something changed and never otherwise.
 
 import { api } from '../api.js';
-import { plural, visibleName } from '../lib/format.js';
-import { h, iconButton, set } from '../lib/html.js';
+import { h, iconButton, plural, set, visibleName } from '../lib/html.js';
 import { ballAround, parseMesh } from '../lib/mesh.js';
 import { clamp } from '../lib/virtual_window.js';
 import { MeshRenderer, distanceFor } from './mesh_renderer.js';
@@ -113,7 +112,7 @@ export async function open(stage) {
   });
   const observer = new ResizeObserver(draw);
   observer.observe(canvas);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw, { signal });
+  set(matchMedia('(prefers-color-scheme: dark)'), { signal, onchange: draw });
   reset();
   return {
     end() {

@@ -2,13 +2,11 @@
 // policy keeps it from fetching anything.
 
 import { addressOf } from '../api.js';
-import { factLine } from '../lib/facts.js';
-import { visibleName } from '../lib/format.js';
-import { h } from '../lib/html.js';
+import { h, visibleName } from '../lib/html.js';
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export function open({ box, asset, signal, note, fail, facts, sayIfCut }) {
-  facts().then((known) => !signal.aborted && note(factLine(known)));
+export function open({ box, asset, fail, noteFacts, sayIfCut }) {
+  noteFacts();
   if (navigator.pdfViewerEnabled === false) {
     fail('This browser shows no PDF by itself. Open or download it to read it in another program.');
     return;

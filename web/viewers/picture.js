@@ -2,9 +2,7 @@
 // stage. A thumbnail stands in until the original is there.
 
 import { addressOf } from '../api.js';
-import { factLine } from '../lib/facts.js';
-import { visibleName } from '../lib/format.js';
-import { h, iconButton } from '../lib/html.js';
+import { h, iconButton, set, visibleName } from '../lib/html.js';
 import { clamp } from '../lib/virtual_window.js';
 import { gestures, keysOf, settled } from './shared.js';
 
@@ -14,7 +12,7 @@ const ZOOM_MIN = 0.05;
 const PIXELS_FROM = 3;
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export async function open({ box, tools, asset, signal, facts, note, notice, fail, sayIfCut }) {
+export async function open({ box, tools, asset, signal, facts, noteFacts, notice, notKnown, sayIfCut }) {
   /** 0 where it is fitted. */
   let scale = 0;
   let x = 0;
@@ -88,16 +86,11 @@ export async function open({ box, tools, asset, signal, facts, note, notice, fai
   function broken() {
     const preview = addressOf.thumbnail(asset.id, 1024);
     if (!asset.thumbnail || image.src.endsWith(preview)) {
-      fail(`${kind} could not be drawn: this browser does not know its kind, or the file is cut short or damaged inside.`);
+      notKnown(`${kind} could not be drawn`);
       return;
     }
     image.src = preview;
     notice(`${kind} could not be drawn by this browser. What is shown is the server’s preview of at most 1,024 pixels; the original is one click away.`);
-  }
-
-  async function sayFacts() {
-    const line = factLine(await facts());
-    if (!signal.aborted) note(line || (image.naturalWidth ? `${image.naturalWidth} × ${image.naturalHeight}` : ''));
   }
 
   tools.append(iconButton('zoom-out', 'Zoom out (−)', () => zoomBy(0.8)), percent, iconButton('zoom-in', 'Zoom in (+)', () => zoomBy(1.25)),
@@ -105,17 +98,23 @@ export async function open({ box, tools, asset, signal, facts, note, notice, fai
   box.classList.add('picture-stage');
   if (asset.thumbnail) standIn();
   box.append(image);
-  image.addEventListener('load', () => {
-    image.classList.add('ready');
-    draw();
-  }, { signal });
-  image.addEventListener('error', broken, { signal });
-  box.addEventListener('dblclick', toggle, { signal });
-  box.addEventListener('wheel', (event) => {
-    event.preventDefault();
-    if (event.ctrlKey) zoomBy(Math.exp(-event.deltaY / 200), event);
-    else move(-event.deltaX, -event.deltaY);
-  }, { signal });
+  set(image, {
+    signal,
+    onload() {
+      image.classList.add('ready');
+      draw();
+    },
+    onerror: broken,
+  });
+  set(box, {
+    signal,
+    ondblclick: toggle,
+    onwheel(event) {
+      event.preventDefault();
+      if (event.ctrlKey) zoomBy(Math.exp(-event.deltaY / 200), event);
+      else move(-event.deltaX, -event.deltaY);
+    },
+  });
   const down = gestures(box, signal, {
     drag: (dx, dy, { buttons }) => buttons === 1 && move(dx, dy),
     pinch: zoomBy,
@@ -124,7 +123,7 @@ export async function open({ box, tools, asset, signal, facts, note, notice, fai
   });
   const observer = new ResizeObserver(draw);
   observer.observe(box);
-  sayFacts();
+  noteFacts(() => (image.naturalWidth ? `${image.naturalWidth} × ${image.naturalHeight}` : ''));
   sayIfCut(`${kind} ends early: it was cut short, and is shown as far as it goes.`);
   await settled(image, 'load', signal);
   return {

@@ -3,7 +3,7 @@
 
 import { ApiError, addressOf, api } from '../api.js';
 import { factLine } from '../lib/facts.js';
-import { h, fullNameNode, textField } from '../lib/html.js';
+import { dotted, h, fullNameNode, textField } from '../lib/html.js';
 import { habits } from '../state.js';
 
 const FONT_BYTES_MAX = 64_000_000;
@@ -13,9 +13,9 @@ const LETTERS = ['ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz', '01
 let made = 0;
 
 /** @param {import('../components/viewer.js').Stage} stage */
-export async function open({ box, tools, asset, signal, note, notice, fail, facts }) {
+export async function open({ box, tools, asset, signal, note, notice, notKnown, facts }) {
   const known = await facts();
-  note([known.family, known.style, known.glyphs && `${known.glyphs} glyphs`].filter(Boolean).join(' · ') || factLine(known));
+  note(dotted(known.family, known.style, known.glyphs && `${known.glyphs} glyphs`) || factLine(known));
   made += 1;
   const family = `asset-${made}`;
   let face;
@@ -25,7 +25,7 @@ export async function open({ box, tools, asset, signal, note, notice, fail, fact
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof ApiError) throw error;
-    const refused = () => fail('This font could not be set: this browser does not know its kind, or the file is cut short or damaged inside.');
+    const refused = () => notKnown('This font could not be set');
     if (!asset.thumbnail) refused();
     else box.append(h('img.specimen-picture', {
       alt: 'Specimen', src: addressOf.thumbnail(asset.id, 1024), onerror: refused,

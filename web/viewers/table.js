@@ -1,8 +1,7 @@
 // A CSV or TSV file as a table of any length: the server finds rows and cells, the header stays in view.
 
 import { api } from '../api.js';
-import { count, plural, visibleName } from '../lib/format.js';
-import { h, set } from '../lib/html.js';
+import { count, h, plural, set, visibleName } from '../lib/html.js';
 import { COLUMNS_MAX, columnLetters, columnsOf } from '../lib/table.js';
 import { WINDOW_SIZE } from '../lib/window_cache.js';
 import { numberField, showRows } from './shared.js';

@@ -3,10 +3,9 @@
 
 import { api } from '../api.js';
 import { keyOf } from '../actions.js';
-import { rangesIn } from '../components/hit_marks.js';
-import { count, plural, visibleName } from '../lib/format.js';
+import { paint, rangesIn } from '../components/hit_marks.js';
 import { piecesOf } from '../lib/highlight.js';
-import { h, iconButton, set, textField } from '../lib/html.js';
+import { count, dotted, h, iconButton, plural, set, textField, visibleName } from '../lib/html.js';
 import { FoundLines } from '../lib/found_lines.js';
 import { habits } from '../state.js';
 import { numberField, showRows } from './shared.js';
@@ -37,7 +36,7 @@ export async function open(stage) {
   }
   function sayWhat() {
     const { encoding, language, total_lines: lines, complete } = last;
-    note([`${complete === false ? 'more than ' : ''}${plural(lines, 'line')}`, encoding, language].filter(Boolean).join(' · '));
+    note(dotted(`${complete === false ? 'more than ' : ''}${plural(lines, 'line')}`, encoding, language));
   }
   const topLine = () => (wrapped ? wrapped.top() : rows.scroller.anchor().row);
   /** @param {number} line */
@@ -84,8 +83,8 @@ export async function open(stage) {
     mark();
   }
   function mark() {
-    if (wrapped) paint(found, (line) => wrapped.elementOf(line), wrapped.range);
-    else paint(found, (line) => rows.scroller.elements.get(line), [rows.scroller.first, rows.scroller.last]);
+    if (wrapped) paintHits(found, (line) => wrapped.elementOf(line), wrapped.range);
+    else paintHits(found, (line) => rows.scroller.elements.get(line), [rows.scroller.first, rows.scroller.last]);
   }
 
   // ---- Wrapping
@@ -134,7 +133,7 @@ export async function open(stage) {
       end();
       found.ask('', 0);
       wrapped?.end();
-      for (const name of ['text-hit', 'text-current']) globalThis.CSS?.highlights?.delete(name);
+      for (const name of ['text-hit', 'text-current']) paint(name, []);
     },
   };
 }
@@ -151,15 +150,13 @@ function drawLine(element, index, { text = '', highlight = [], cut = false } = {
  * Hits as highlights over the text nodes: no markup is made of what was searched for.
  * @param {FoundLines} found @param {(line: number) => Element | undefined} elementOf @param {number[]} range first and last line
  */
-function paint(found, elementOf, [first, last]) {
-  const { highlights } = globalThis.CSS ?? {};
-  if (!highlights) return;
-  const all = new Highlight();
-  const current = new Highlight();
+function paintHits(found, elementOf, [first, last]) {
+  const all = [];
+  const current = [];
   for (const hit of found.between(first, last)) {
     const text = elementOf(hit.line)?.querySelector('.text');
-    for (const range of text ? rangesIn(text, [[hit.start, hit.end]]) : []) (hit === found.current ? current : all).add(range);
+    if (text) (hit === found.current ? current : all).push(...rangesIn(text, [[hit.start, hit.end]]));
   }
-  highlights.set('text-hit', all);
-  highlights.set('text-current', current);
+  paint('text-hit', all);
+  paint('text-current', current);
 }

@@ -3,8 +3,7 @@
 // list is shorter than the view.
 
 import { speak } from '../components/messages.js';
-import { plural } from '../lib/format.js';
-import { byId, show } from '../lib/html.js';
+import { byId, plural, show } from '../lib/html.js';
 import { throttled } from '../lib/queue.js';
 
 const LIVE_MS = 500;

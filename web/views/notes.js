@@ -1,8 +1,7 @@
 // What stands in a listing that has nothing to show: an empty vault, an empty place, no match, an error.
 
 import { nameField } from '../components/name_field.js';
-import { PERMANENT, count, typeWord, visibleName } from '../lib/format.js';
-import { h, icon, quoted } from '../lib/html.js';
+import { PERMANENT, count, h, icon, quoted, typeWord, visibleName } from '../lib/html.js';
 
 
 /**

@@ -1,8 +1,7 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
 import { addressOf } from '../api.js';
-import { byId, set, show } from '../lib/html.js';
-import { bytes, dayAndTime, plural } from '../lib/format.js';
+import { byId, bytes, dayAndTime, plural, set, show } from '../lib/html.js';
 import { Details } from '../components/details.js';
 import { isPage } from '../router.js';
 import { habits } from '../state.js';

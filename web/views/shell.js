@@ -2,8 +2,7 @@
 // between regions, and files dragged over all of it.
 
 import { connection } from '../api.js';
-import { bytes, count, plural, visibleName } from '../lib/format.js';
-import { byId, h, icon, set, setText, show } from '../lib/html.js';
+import { byId, bytes, count, h, icon, plural, set, setText, show, visibleName } from '../lib/html.js';
 import { verdictOf } from '../lib/verdict.js';
 import { isPage, parse } from '../router.js';
 import { takeNow } from '../upload/collect.js';
@@ -176,7 +175,7 @@ export function actionBar(actions) {
 
 /**
  * Files dragged over the page: says where they would go, and hands over what is dropped. Everything but files is left alone.
- * @param {{placeAt: (element: Element) => {key: string, name: string, target: any} | null, hover: (key: string | null) => void,
+ * @param {{placeAt: (element: Element) => {key: string, name: string, target: any}, hover: (key: string | null) => void,
  *   drop: (target: any, taken: ReturnType<typeof takeNow>) => void}} what placeAt: the place under the pointer, or the one shown
  */
 export function dropZone({ placeAt, hover, drop }) {
@@ -207,14 +206,12 @@ export function dropZone({ placeAt, hover, drop }) {
     ondragover: withFiles(({ dataTransfer, target }) => {
       dataTransfer.dropEffect = 'copy';
       const place = placeAt(target);
-      setText('drop-target', visibleName(place?.name ?? ''));
-      hover(target.closest?.('.place') ? place?.key ?? null : null);
+      setText('drop-target', visibleName(place.name));
+      hover(target.closest?.('.place') ? place.key : null);
     }),
     ondrop: withFiles(({ dataTransfer, target }) => {
-      const place = placeAt(target);
-      const taken = takeNow(dataTransfer);
       end();
-      if (place) drop(place.target, taken);
+      drop(placeAt(target).target, takeNow(dataTransfer));
     }),
   });
 }

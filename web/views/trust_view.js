@@ -3,8 +3,7 @@
 
 import { api } from '../api.js';
 import { copy } from '../components/messages.js';
-import { bytes, count, dayAndTime, plural, visibleName } from '../lib/format.js';
-import { fullNameNode, h, icon, problem, redraw, set, setIcon, setText, show } from '../lib/html.js';
+import { bytes, count, dayAndTime, fullNameNode, h, icon, plural, problem, redraw, set, setIcon, setText, show, visibleName } from '../lib/html.js';
 import { comparison, pastedRoot, progressOf, verdictOf } from '../lib/verdict.js';
 
 const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };

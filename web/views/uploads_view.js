@@ -2,8 +2,7 @@
 
 import { api } from '../api.js';
 import { UploadRows, accountButtons, accountOf, bar } from '../components/upload_parts.js';
-import { bytes, count, plural, visibleName } from '../lib/format.js';
-import { h, icon, show, soon } from '../lib/html.js';
+import { bytes, count, h, icon, plural, show, soon, visibleName } from '../lib/html.js';
 
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus}} parts @returns {() => void} to take it down */
 export function open(root, { session, addFiles, status }) {

@@ -1,8 +1,7 @@
 // The page to choose or create a vault, shown before the server serves one.
 
 import { api } from '../api.js';
-import { bytes, day } from '../lib/format.js';
-import { byId, fullNameNode, h } from '../lib/html.js';
+import { byId, bytes, day, fullNameNode, h } from '../lib/html.js';
 
 const STATES = {
   newer: 'made by a newer version: update CompactVault to open it',
