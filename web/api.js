@@ -119,6 +119,11 @@ const get = (path, signal) => request(path, { signal });
 /** @param {string} path @param {any} body @param {AbortSignal} [signal] */
 const post = (path, body, signal) => request(path, { body, signal });
 
+/** A sort of the page in the API's words. @param {string} sort begins with - where it goes down */
+export function orderOf(sort) {
+  return { sort: sort.replace('-', ''), order: sort.startsWith('-') ? 'desc' : 'asc' };
+}
+
 /**
  * The address of a listing or of ranks in it: a collection lists its own, a search all below.
  * @param {Within} within @param {How} how @param {Record<string, any>} more
@@ -126,7 +131,7 @@ const post = (path, body, signal) => request(path, { body, signal });
 function listed({ kind, id }, { q = '', types = [], sort = 'name' }, more, end = '') {
   const own = kind === 'collection' && !q;
   const params = {
-    q, type: types.join(), sort: sort.replace(/^-/, ''), order: sort.startsWith('-') ? 'desc' : 'asc', [kind]: own || kind === 'home' ? '' : id, ...more,
+    q, type: types.join(), ...orderOf(sort), [kind]: own || kind === 'home' ? '' : id, ...more,
   };
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== ''));
   return `${own ? `/api/collections/${id}${end || '/assets'}` : `/api/search${end}`}?${query}`;
@@ -140,7 +145,7 @@ export const api = {
   vaults: () => get('/api/vaults'),
   /** @param {string} db */
   selectVault: (db) => post('/api/select_db', { db }),
-  /** @param {AbortSignal} [signal] @returns {Promise<Status>} */
+  /** @returns {Promise<Status>} */
   status: () => get('/api/status'),
   /** @returns {Promise<string>} */
   checkpoint: () => request('/api/checkpoint', { read: asText }),

@@ -8,7 +8,7 @@ import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
 import { UploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
-import { PERMANENT, byId, bytes, count, drawIcons, h, isTyping, set, show, visibleName } from './lib/html.js';
+import { PERMANENT, byId, bytes, count, drawIcons, h, hasFocus, isTyping, set, show, visibleName } from './lib/html.js';
 import { Router, isPage, parse, placeKey, placeOf, samePlace } from './router.js';
 import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
 import { fromChooser, pasted } from './upload/collect.js';
@@ -250,7 +250,7 @@ router.on('change', ({ route, previous, memory }) => {
   if (isPage(previous) && previous.kind === route.kind) return;
   showRoute(route, memory, isPage(previous));
   if (samePlace(previous, route)) return;
-  if (listed() && (document.activeElement === document.body || byId('main').contains(document.activeElement))) view.listing.focus();
+  if (listed() && (document.activeElement === document.body || hasFocus(byId('main')))) view.listing.focus();
   placesDrawer.close();
 });
 
@@ -294,7 +294,7 @@ document.addEventListener('paste', (event) => {
 dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
 
 intake.on('started', ({ target, projectId, first }) => {
-  panel.rows.filter = '';
+  panel.account.filter = '';
   // A drop that made its own place goes on there; one into the place shown stays.
   if (target.kind !== 'home') return;
   if (first) router.go('collection', first);

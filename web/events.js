@@ -24,6 +24,11 @@ export class Live extends Emitter {
     super();
     this.mayRest = mayRest;
     connection.on('trouble', ({ status }) => status === 0 && this.doubt());
+    this.on('hello', () => {
+      this.attempt = 0;
+      this.become('live');
+      connection.emit('answered');
+    });
     addEventListener('online', () => this.state === 'down' && this.open());
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) this.restLater();
@@ -34,11 +39,6 @@ export class Live extends Emitter {
   open() {
     this.close();
     this.source = new EventSource(addressOf.events);
-    this.source.addEventListener('hello', () => {
-      this.attempt = 0;
-      this.become('live');
-      connection.emit('answered');
-    });
     for (const type of ['hello', 'sealed', 'upload', 'verification']) {
       this.source.addEventListener(type, ({ data }) => this.emit(type, parsed(data)));
     }

@@ -66,8 +66,8 @@ export class Details extends Emitter {
   /** @param {number} id @param {ReturnType<Details['drawAsset']> | null} drawn @param {AbortSignal} signal */
   async ask(id, drawn, signal) {
     // Each answer has its own place, so none waits for another, and a late one cannot write where a newer asset stands.
-    const inside = settled(api.facts(id, signal));
-    const elsewhere = settled(api.places(id, signal));
+    const inside = api.facts(id, signal).catch(() => null);
+    const elsewhere = api.places(id, signal).catch(() => null);
     try {
       const details = await api.details(id, signal);
       if (signal.aborted) return;
@@ -164,11 +164,6 @@ export class Details extends Emitter {
         h('span.meta', ` ${day(at)}${newest ? '' : ', an older version'}`)))),
       rest > 0 && h('p.meta', `and ${count(rest)} more`))];
   }
-}
-
-/** The answer, or null. @template T @param {Promise<T>} answer */
-function settled(answer) {
-  return answer.catch(() => null);
 }
 
 /** @param {Awaited<ReturnType<typeof api.facts>>} answer */

@@ -24,7 +24,6 @@ export class Listing extends Emitter {
   layout = 'grid';
   /** @type {keyof typeof import('../lib/virtual_window.js').TILE_MIN} */
   tileSize = 'm';
-  sort = 'name';
   columns = 1;
   active = 0;
   /** The other end of a Shift selection. @type {import('../lib/selection.js').Spot | null} */
@@ -73,15 +72,15 @@ export class Listing extends Emitter {
     listingPointers(this);
   }
 
-  /** @param {{layout: 'grid' | 'list', tileSize: any, sort: string}} how */
-  arrange({ layout, tileSize, sort }) {
+  /** @param {{layout: 'grid' | 'list', tileSize: any, key: string, order: 'asc' | 'desc'}} how */
+  arrange({ layout, tileSize, key, order }) {
     const changed = layout !== this.layout || tileSize !== this.tileSize;
     const anchor = this.anchor();
-    Object.assign(this, { layout, tileSize, sort });
+    Object.assign(this, { layout, tileSize });
     this.root.dataset.layout = layout;
     this.header.hidden = layout !== 'list';
     for (const cell of this.header.children) {
-      set(cell, { 'aria-sort': sort.replace('-', '') === cell.dataset.sort ? (sort.startsWith('-') ? 'descending' : 'ascending') : null });
+      set(cell, { 'aria-sort': key === cell.dataset.sort ? `${order}ending` : null });
     }
     if (!changed) return;
     this.scroller.forget();
@@ -103,7 +102,7 @@ export class Listing extends Emitter {
       const geometry = tileGeometry({ width, size: this.tileSize, text: remPx(TILE_TEXT_REM[pointer]) });
       ({ columns, pitch } = geometry);
       this.thumbs.px = geometry.cell;
-      root.style.setProperty('--columns', String(columns));
+      root.style.setProperty('--columns', columns);
       root.style.setProperty('--picture', `${geometry.picture}px`);
       root.style.setProperty('--tile', `${pitch - 8}px`);
     }

@@ -72,7 +72,7 @@ export function listingKeys(listing) {
     return to[key];
   }
 
-  listing.root.addEventListener('keydown', (event) => {
+  const onkeydown = (event) => {
     if (event.defaultPrevented || event.altKey || event.target !== listing.root) return;
     const ctrl = event.ctrlKey || event.metaKey;
     const to = target(event.key);
@@ -105,14 +105,15 @@ export function listingKeys(listing) {
     } else if (acts[keyOf(event)]) acts[keyOf(event)]();
     else return;
     event.preventDefault();
-  });
+  };
+  set(listing.root, { onkeydown });
 }
 
 /** A jump may land where rows are still on their way. @param {Listing} listing @param {number} index @param {() => void} act */
 function whenThere(listing, index, act) {
   const { active, source } = listing;
   if (source.get(index)) act();
-  else source.addEventListener('arrive', () => listing.active === active && source.get(index) && act(), { once: true });
+  else source.on('arrive', () => listing.active === active && source.get(index) && act(), { once: true });
 }
 
 /** @param {Listing} listing */

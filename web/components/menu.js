@@ -1,6 +1,6 @@
 // A small menu at a button: native popover, arrow keys, closes by itself. Items are made anew each time it opens.
 
-import { byId, h, icon, set } from '../lib/html.js';
+import { byId, h, hasFocus, icon, set } from '../lib/html.js';
 import { shownKey } from '../actions.js';
 import { clamp } from '../lib/virtual_window.js';
 
@@ -43,7 +43,7 @@ export function attachMenu(id, items) {
   /** @param {any} event */
   function onToggle({ newState }) {
     set(button, { expanded: newState === 'open' });
-    if (newState === 'closed' && menu.contains(document.activeElement)) button.focus();
+    if (newState === 'closed' && hasFocus(menu)) button.focus();
   }
 
   /** @param {KeyboardEvent} event */

@@ -120,18 +120,22 @@ export function searchBox({ router, home }) {
       event.preventDefault();
     },
   });
-  byId('search').addEventListener('submit', (event) => {
-    event.preventDefault();
-    if (box.active >= 0) choose(box.active);
-    else {
-      search();
-      if (list.hidden) home();
-    }
+  set('search', {
+    onsubmit(event) {
+      event.preventDefault();
+      if (box.active >= 0) choose(box.active);
+      else {
+        search();
+        if (list.hidden) home();
+      }
+    },
   });
-  byId('search-help').addEventListener('click', () => {
-    field.focus();
-    if (!/(^|\s)\?$/.test(field.value)) field.value = `${field.value} ?`.trimStart();
-    drawList();
+  set('search-help', {
+    onclick() {
+      field.focus();
+      if (!/(^|\s)\?$/.test(field.value)) field.value = `${field.value} ?`.trimStart();
+      drawList();
+    },
   });
 
   // ---- Here or the whole vault

@@ -1,7 +1,7 @@
 // The tree of places: projects and their collections, loaded as they are opened. Focus alone opens no place, Enter does.
 
 import { Emitter } from '../lib/emitter.js';
-import { byId, count as grouped, differs, h, icon, pieceNodes, remPx, set, visibleName } from '../lib/html.js';
+import { byId, count as grouped, differs, h, hasFocus, icon, pieceNodes, remPx, set, visibleName } from '../lib/html.js';
 import { treeRows, typeAhead } from '../lib/tree_model.js';
 import { clamp, reveal, visibleRows } from '../lib/virtual_window.js';
 import { nameField } from './name_field.js';
@@ -124,7 +124,7 @@ export class Tree extends Emitter {
     }
     element.style.top = `${top}px`;
     element.style.setProperty('--place-row', `${pitch}px`);
-    element.style.setProperty('--depth', String(Math.min(level, DEPTH_DRAWN_MOST) - 1));
+    element.style.setProperty('--depth', Math.min(level, DEPTH_DRAWN_MOST) - 1);
     const current = key === this.current;
     element.className = ['place', current && 'current', key === this.focused && 'focused', failed && 'failed', key === this.hovered && 'drop'].filter(Boolean).join(' ');
     set(element, {
@@ -249,7 +249,7 @@ export class Tree extends Emitter {
     if (!this.naming) return;
     const { element } = this.naming.field;
     this.naming = null;
-    const hadFocus = element.contains(document.activeElement);
+    const hadFocus = hasFocus(element);
     this.sizes.unobserve(element);
     element.remove();
     if (hadFocus) this.element.focus({ preventScroll: true });

@@ -1,10 +1,10 @@
 // The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
 // closes the account. It stays until the person closes it.
 
-import { PERMANENT, byId, bytes, count, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
+import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
-import { UploadRows, accountButtons, accountOf, bar } from './upload_parts.js';
+import { UploadAccount, accountOf } from './upload_parts.js';
 
 const DRAW_MS = 200;
 const FIGURES_MS = 1000;
@@ -16,7 +16,6 @@ export class UploadPanel {
   asked = null;
   title = h('h2');
   body = h('div.upload-body');
-  bar = bar();
   states = h('span');
   left = h('span');
   summary = h('p.strong#upload-summary');
@@ -27,13 +26,12 @@ export class UploadPanel {
   /** @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, places: import('../state.js').Places, status: import('../state.js').VaultStatus}} parts */
   constructor({ session, intake, places, status }) {
     Object.assign(this, { session, intake, places });
-    this.rows = new UploadRows(session, 'upload');
+    this.account = new UploadAccount(session, 'upload', status);
     this.fold = iconButton('minus', '', () => this.setSmall(!this.small));
     this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', id: 'upload-close' });
     this.legend = h('div.bar-legend', this.states, this.left);
-    this.buttons = accountButtons(session, 'upload', status);
-    this.progress = [this.summary, this.bar.element, this.legend, this.figures, this.buttons.element];
-    this.root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.rows.tabs, this.rows.list);
+    this.progress = [this.summary, this.account.bar, this.legend, this.figures, this.account.buttons];
+    this.root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.account.tabs, this.account.list);
     session.on('change', soon(() => this.draw(), DRAW_MS));
     intake.on('change', () => this.draw());
     setInterval(() => this.drawFigures(), FIGURES_MS);
@@ -60,14 +58,14 @@ export class UploadPanel {
     else if (intake.phase.state !== 'idle') intake.become({ state: 'idle' });
     if (session.finished) {
       session.clear();
-      this.rows.filter = '';
+      this.account.filter = '';
       this.begin();
     }
     this.draw();
   }
 
   draw() {
-    const { session, rows, body } = this;
+    const { session, account, body } = this;
     const { phase } = this.intake;
     const { state } = phase;
     const busy = state !== 'idle';
@@ -77,9 +75,7 @@ export class UploadPanel {
     this.root.dataset.state = busy ? state : session.finished ? 'finished' : 'running';
     show(this.closeButton, busy ? state !== 'looking' && state !== 'preparing' : session.finished);
     show(this.fold, !busy);
-    const lists = !busy && !this.small;
-    show(rows.tabs, lists);
-    show(rows.list, lists);
+    account.draw(!busy && !this.small);
     if (state !== 'asking') this.asked = null;
     if (state === 'asking') this.drawQuestion(phase);
     else if (state === 'left') this.drawLeft(phase);
@@ -89,7 +85,6 @@ export class UploadPanel {
     else {
       if (body.firstChild !== this.summary) body.replaceChildren(...this.progress);
       this.drawProgress();
-      if (lists) rows.draw();
     }
   }
 
@@ -150,7 +145,7 @@ export class UploadPanel {
     const kept = handles.length > 0;
     this.say('Not finished',
       h('p.strong#left-summary', `${plural(files, 'file was', 'files were')} left unsent (${bytes(size)}), for ${visibleName(place)}.`),
-      h('p', `${kept ? '' : 'To continue, drop the same folder again. '}Parts already there are not sent twice.`),
+      h('p', kept ? 'Parts already there are not sent twice.' : DROP_AGAIN),
       problem(error),
       h('div.buttons',
         h('button', { onclick: () => this.intake.forget(batch) }, 'Forget it'),
@@ -159,18 +154,14 @@ export class UploadPanel {
 
   drawProgress() {
     const { session } = this;
-    const { finished, found, counts, ended } = session;
+    const { finished, found, counts } = session;
     const { already, failed, queued } = counts;
     const sealed = counts.sealed + already;
     this.title.textContent = finished ? 'Done' : session.paused ? 'Paused' : session.away ? 'Waiting for the server' : 'Archiving';
     Object.assign(this.summary.dataset, { found, sealed: counts.sealed, already, failed, finished });
     this.summary.textContent = finished ? accountOf(session) : `${count(sealed)} of ${count(found)} sealed`;
-    const endedPart = found > 0 ? ended / found : 0;
-    this.bar.set(Math.max(session.sentBytes / Math.max(1, session.totalBytes), endedPart), endedPart);
     this.states.textContent = [[sealed, 'sealed'], [queued, 'queued'], [failed, 'failed']].filter(([n]) => n).map(([n, word]) => `${count(Number(n))} ${word}`).join(' · ');
-    show(this.bar.element, !finished);
     show(this.legend, !finished);
-    this.buttons.draw();
     if (finished) this.figures.textContent = failed > 0 ? 'What failed was not archived; everything else is sealed.' : 'Everything is sealed. It can be proved from now on.';
     else if (this.figures.textContent === '' || session.away) this.drawFigures();
     this.speakProgress();
@@ -183,7 +174,7 @@ export class UploadPanel {
     rate.sample(performance.now(), session.sentBytes);
     this.left.textContent = away || paused ? '' : timeLeft(rate.secondsFor(unsentBytes));
     this.figures.textContent = paused ? `${bytes(unsentBytes)} wait to be sent. What is queued will still be sealed.`
-      : away ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
+      : away ? AWAY
         : session.unsent ? `${bytes(session.sentBytes)} of ${bytes(session.totalBytes)} sent, ${bytes(rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';
   }
 

@@ -23,7 +23,7 @@ const STATES = {
 
 const ENDED = ['sealed', 'already', 'failed'];
 
-export class UploadRows {
+export class UploadAccount {
   /** The person's choice, or '' for what fits the moment. */
   filter = '';
   /** @type {Item[]} */
@@ -31,14 +31,50 @@ export class UploadRows {
   tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
   list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files' });
 
-  /** @param {import('../upload/session.js').UploadSession} session @param {string} name what its tabs are known by begins with it */
-  constructor(session, name) {
-    Object.assign(this, { session, name });
+  sent = h('div.sent');
+  sealed = h('div.sealed');
+  /** Two tones: what was sent behind, what is sealed in front. */
+  bar = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, this.sent, this.sealed);
+
+  /** @param {import('../upload/session.js').UploadSession} session @param {string} name the ids begin with it @param {import('../state.js').VaultStatus} status */
+  constructor(session, name, status) {
+    Object.assign(this, { session, name, status });
+    this.pause = h(`button#${name}-pause`, { onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
+    this.cancel = h(`button#${name}-cancel`, { title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
+    this.retry = h(`button#${name}-retry`, { onclick: () => session.retry() });
+    this.receipt = h(`button#${name}-receipt`, { title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: () => this.save() }, icon('download'), 'Save receipt');
+    this.buttons = h('div.buttons', this.pause, this.cancel, this.retry, this.receipt);
     this.scroller = new Scroller(this.list, { row: (index, recycled) => this.row(index, recycled) });
-    new ResizeObserver(() => this.draw()).observe(this.list);
+    new ResizeObserver(() => this.drawFiles()).observe(this.list);
   }
 
-  draw() {
+  async save() {
+    const { receipt, session, status } = this;
+    receipt.disabled = true;
+    await receiptOf(session, status.value?.vault.name ?? '').then(saveAs).catch((error) => toast(error.message));
+    receipt.disabled = false;
+  }
+
+  /** @param {boolean} withFiles */
+  draw(withFiles) {
+    const { session, bar, pause, cancel, retry, receipt } = this;
+    const { counts: { sealed, already, failed }, found, ended, finished, unsent, paused, sentBytes, totalBytes } = session;
+    const share = ended / Math.max(1, found);
+    this.sent.style.transform = `scaleX(${Math.min(1, Math.max(share, sentBytes / Math.max(1, totalBytes)))})`;
+    this.sealed.style.transform = `scaleX(${share})`;
+    set(bar, { 'aria-valuenow': Math.round(share * 100) });
+    show(bar, found > 0 && !finished);
+    for (const button of [pause, cancel]) show(button, unsent && !finished);
+    show(retry, failed > 0);
+    show(receipt, finished && sealed + already > 0);
+    setIcon(pause.firstElementChild, paused ? 'play' : 'pause');
+    pause.lastElementChild.textContent = paused ? 'Resume' : 'Pause';
+    retry.textContent = `Retry ${count(failed)}`;
+    for (const part of [this.tabs, this.list]) show(part, withFiles);
+    if (withFiles) this.drawFiles();
+  }
+
+  drawFiles() {
     const { counts, items, finished } = this.session;
     const going = counts.waiting + counts.hashing + counts.receiving + counts.queued;
     const filter = this.filter || (finished ? (counts.failed > 0 ? 'failed' : 'all') : 'going');
@@ -49,7 +85,7 @@ export class UploadRows {
         onclick: () => {
           this.filter = String(key);
           this.scroller.jump(0);
-          this.draw();
+          this.drawFiles();
         },
       }, `${label} ${count(Number(n))}`)));
     }
@@ -83,51 +119,7 @@ export class UploadRows {
   }
 }
 
-/** Two tones: what was sent behind, what is sealed in front. */
-export function bar() {
-  const sent = h('div.sent');
-  const sealed = h('div.sealed');
-  const element = h('div.bar', { role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, label: 'Sealed' }, sent, sealed);
-  return {
-    element,
-    /** @param {number} sentPart @param {number} sealedPart */
-    set(sentPart, sealedPart) {
-      sent.style.transform = `scaleX(${Math.min(1, sentPart)})`;
-      sealed.style.transform = `scaleX(${Math.min(1, sealedPart)})`;
-      set(element, { 'aria-valuenow': Math.round(sealedPart * 100) });
-    },
-  };
-}
-
 /** The closed account. @param {import('../upload/session.js').UploadSession} session */
 export function accountOf({ found, counts: { sealed, already, failed } }) {
   return `Found ${count(found)} = sealed ${count(sealed)} + already here ${count(already)} + failed ${count(failed)}.`;
-}
-
-/** @param {import('../upload/session.js').UploadSession} session @param {string} name their ids begin with it @param {import('../state.js').VaultStatus} status */
-export function accountButtons(session, name, status) {
-  const pause = h(`button#${name}-pause`, { onclick: () => (session.paused ? session.resume() : session.pause()) }, icon('pause'), h('span'));
-  const cancel = h(`button#${name}-cancel`, { title: 'What was not sent is given up; what is queued will still be sealed.', onclick: () => session.cancel() }, 'Cancel the rest');
-  const retry = h(`button#${name}-retry`, { onclick: () => session.retry() });
-  const receipt = h(`button#${name}-receipt`, { title: 'Asset, SHA-256 and place in the log of each file, and the checkpoint', onclick: save }, icon('download'), 'Save receipt');
-
-  async function save() {
-    receipt.disabled = true;
-    await receiptOf(session, status.value?.vault.name ?? '').then(saveAs).catch((error) => toast(error.message));
-    receipt.disabled = false;
-  }
-
-  return {
-    element: h('div.buttons', pause, cancel, retry, receipt),
-    draw() {
-      const { counts: { sealed, already, failed }, finished, unsent, paused } = session;
-      show(pause, unsent && !finished);
-      show(cancel, unsent && !finished);
-      show(retry, failed > 0);
-      show(receipt, finished && sealed + already > 0);
-      setIcon(pause.firstElementChild, paused ? 'play' : 'pause');
-      pause.lastElementChild.textContent = paused ? 'Resume' : 'Pause';
-      retry.textContent = `Retry ${count(failed)}`;
-    },
-  };
 }

@@ -6,7 +6,7 @@ import { keyOf } from '../actions.js';
 import { endsEarly } from '../lib/endings.js';
 import { factLine, factRows } from '../lib/facts.js';
 import { Emitter } from '../lib/emitter.js';
-import { bytes, count, dayAndTime, dotted, fullNameNode, h, icon, iconButton, isTyping, nameNode, plural, set, show, typeWord, visibleName } from '../lib/html.js';
+import { bytes, count, dayAndTime, dotted, fullNameNode, h, hasFocus, icon, iconButton, isTyping, nameNode, plural, set, show, typeWord, visibleName } from '../lib/html.js';
 import { MODE_WORDS, modesOf } from '../lib/modes.js';
 import { sleep } from '../lib/queue.js';
 import { iconOf, kindOf } from './cells.js';
@@ -137,7 +137,7 @@ export class Viewer extends Emitter {
     this.shown.end?.();
     this.shown = {};
     // Keys go on working when what had the focus is taken away.
-    if (this.content.contains(document.activeElement) || this.tools.contains(document.activeElement)) this.dialog.focus();
+    if (hasFocus(this.content) || hasFocus(this.tools)) this.dialog.focus();
     for (const part of [this.content, this.tools, this.notices]) part.replaceChildren();
     this.content.className = 'viewer-content';
     this.dialog.removeAttribute('data-state');

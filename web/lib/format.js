@@ -6,6 +6,10 @@ export function dotted(...parts) {
   return parts.filter(Boolean).join(' · ');
 }
 
+/** The server does not answer while something is being sent. */
+export const AWAY = 'Waiting for the server. What was sent is safe; the rest continues by itself.';
+/** How what a visit left unsent is sent. */
+export const DROP_AGAIN = 'To continue, drop the same folder again. Parts already there are not sent twice.';
 /** What whoever adds or names something has to know. */
 export const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

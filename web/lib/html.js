@@ -151,7 +151,7 @@ export function differs(element, ...from) {
 
 /** Other children; where one of them had the focus, the one in its place has it. @param {HTMLElement} root @param {...any} children */
 export function redraw(root, ...children) {
-  const id = root.contains(document.activeElement) && document.activeElement?.id;
+  const id = hasFocus(root) && document.activeElement?.id;
   root.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (id) document.getElementById(id)?.focus();
 }
@@ -167,6 +167,11 @@ export function soon(work, ms) {
     if (!due) void (ms ? setTimeout(run, ms) : requestAnimationFrame(run));
     due = true;
   };
+}
+
+/** Is the focus in it? @param {Element} element */
+export function hasFocus(element) {
+  return element.contains(document.activeElement);
 }
 
 /** Opens a dialog that a click beside it closes. @param {HTMLDialogElement} dialog */

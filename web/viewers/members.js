@@ -1,7 +1,7 @@
 // What an archive holds: every member with its size and date, narrowed by typing. Nothing is unpacked.
 
 import { api } from '../api.js';
-import { bytes, count, dayAndTime, h, icon, nameNode, plural, textField, visibleName } from '../lib/html.js';
+import { bytes, count, dayAndTime, h, icon, nameNode, plural, set, textField, visibleName } from '../lib/html.js';
 import { showRows } from './shared.js';
 
 const PAGE = 1000;
@@ -59,8 +59,7 @@ function drawMember(element, index, { path, kind, size, modified_unix_ms: modifi
   const name = path.replace(/\/$/, '');
   const cut = name.lastIndexOf('/') + 1;
   const folder = (text) => h('bdi', visibleName(text));
-  element.setAttribute('aria-rowindex', String(index + 2));
-  element.title = visibleName(path);
+  set(element, { rowindex: index + 2, title: visibleName(path) });
   element.replaceChildren(
     h('span.member', { role: 'cell' }, icon(ICONS[kind] ?? 'binary'), cut > 0 && h('span.folder', folder(name.slice(0, cut))), nameNode(name.slice(cut)),
       target !== undefined && h('span.folder', '→ ', folder(target))),

@@ -58,7 +58,7 @@ export async function open(stage) {
       // The page's own colour of text, as three numbers, for lines that can be seen in both themes.
       const [r, g, b] = getComputedStyle(canvas).color.match(/[\d.]+/g).map((value) => value / 255);
       renderer.draw(camera, { wire, line: [r, g, b, 1] });
-      canvas.dataset.drawn = String(drawn += 1);
+      canvas.dataset.drawn = drawn += 1;
     });
   }
   function reset() {

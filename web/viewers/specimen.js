@@ -41,7 +41,7 @@ export async function open({ box, tools, asset, signal, note, notice, notKnown, 
   const words = h('p.own#specimen-own');
   const lines = h('div.lines');
   const view = h('div.specimen.scrolls#specimen-content', { tabindex: 0, role: 'document', label: 'Specimen' },
-    h('p.set.aa', 'Aa'), h('div', h('h3', known.family ? String(known.family) : fullNameNode(asset.filename)), known.style && h('p.meta', String(known.style))),
+    h('p.set.aa', 'Aa'), h('div', h('h3', known.family || fullNameNode(asset.filename)), known.style && h('p.meta', known.style)),
     words, lines, h('div.set.letters', LETTERS.map((line) => h('p', line))));
   view.style.setProperty('--face', family);
   function draw() {
@@ -50,7 +50,7 @@ export async function open({ box, tools, asset, signal, note, notice, notKnown, 
     words.textContent = own.value;
     words.style.fontSize = rem(size.value);
     lines.replaceChildren(...SIZES.map((px) => {
-      const line = h('p.set', h('span.px', String(px)), own.value || PANGRAM);
+      const line = h('p.set', h('span.px', px), own.value || PANGRAM);
       line.style.fontSize = rem(px);
       return line;
     }));

@@ -47,7 +47,7 @@ export async function open(stage) {
       return { items, total: total ?? most };
     },
     row(element, index, row) {
-      element.setAttribute('aria-rowindex', String(index + 2));
+      set(element, { rowindex: index + 2 });
       element.classList.toggle('odd', index % 2 === 1);
       element.replaceChildren(h('span.number', { role: 'rowheader' }, count(index + 1)),
         ...cells('cell', (i) => [row?.[i] ?? '', row?.[i]?.length > 40 ? row[i] : undefined]));

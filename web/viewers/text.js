@@ -140,8 +140,8 @@ export async function open(stage) {
 
 /** @param {HTMLElement} element @param {number} index @param {import('../api.js').Line} [line] */
 function drawLine(element, index, { text = '', highlight = [], cut = false } = {}) {
-  element.dataset.line = String(index + 1);
-  element.replaceChildren(h('span.number', { 'aria-hidden': true }, String(index + 1)),
+  element.dataset.line = index + 1;
+  element.replaceChildren(h('span.number', { 'aria-hidden': true }, index + 1),
     h('span.text', piecesOf(text, highlight).map((piece) => (piece.kind ? h(`span.t-${piece.kind}`, piece.text) : piece.text)),
       cut && h('span.cut', { title: 'This line is longer than is shown here; the bytes have all of it' }, '… cut')));
 }

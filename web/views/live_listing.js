@@ -3,7 +3,7 @@
 // list is shorter than the view.
 
 import { speak } from '../components/messages.js';
-import { byId, plural, show } from '../lib/html.js';
+import { byId, plural, set, show } from '../lib/html.js';
 import { throttled } from '../lib/queue.js';
 
 const LIVE_MS = 500;
@@ -21,11 +21,13 @@ export class LiveListing {
   constructor(view, isOwn) {
     this.view = view;
     this.isOwn = isOwn;
-    this.pill.addEventListener('click', () => {
-      this.asked = true;
-      this.stale = true;
-      this.refresh();
-      view.listing.focus();
+    set(this.pill, {
+      onclick: () => {
+        this.asked = true;
+        this.stale = true;
+        this.refresh();
+        view.listing.focus();
+      },
     });
   }
 

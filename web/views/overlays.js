@@ -1,7 +1,7 @@
 // What opens over or beside the listing: the details panel and the viewer, both kept in the address.
 
 import { addressOf } from '../api.js';
-import { byId, bytes, dayAndTime, plural, set, show } from '../lib/html.js';
+import { byId, bytes, dayAndTime, hasFocus, plural, set, show } from '../lib/html.js';
 import { Details } from '../components/details.js';
 import { isPage } from '../router.js';
 import { habits } from '../state.js';
@@ -31,7 +31,7 @@ export function detailsPanel({ router, view, selected }) {
     if (next && asset && !view.selection.empty) follow(asset);
     if (!next) {
       panel.key = '';
-      if (root.contains(document.activeElement)) listing.focus();
+      if (hasFocus(root)) listing.focus();
       follow();
     }
     draw();
@@ -60,17 +60,19 @@ export function detailsPanel({ router, view, selected }) {
       const { page } = source;
       panel.showPlace(view.name || 'Not here', view.summary(), [
         ...(page ? [['Assets', plural(page.total, 'asset')], ['Size', bytes(page.bytes)]] : []),
-        ...(place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', String(place.id)]] : []),
+        ...(place ? [['Created', dayAndTime(place.created_at_unix_ms)], ['Entry', place.id]] : []),
       ], view.zipAddress);
     }
   }
 
   // Beside the listing the panel may stay; over it, it would cover what the person came for.
-  beside.addEventListener('change', ({ matches }) => {
-    if (matches || !open) return;
-    open = false;
-    follow();
-    draw();
+  set(beside, {
+    onchange({ matches }) {
+      if (matches || !open) return;
+      open = false;
+      follow();
+      draw();
+    },
   });
   listing.on('active', ({ index }) => {
     const entry = source.get(index);

@@ -1,7 +1,7 @@
 // A place and what is in it: path, toolbar, chips, listing, notes. Reads the address and asks the
 // source.
 
-import { addressOf, api } from '../api.js';
+import { addressOf, api, orderOf } from '../api.js';
 import { drawChips, drawRead, writtenTypes } from '../components/chips.js';
 import { markHits } from '../components/hit_marks.js';
 import { Listing } from '../components/listing.js';
@@ -69,8 +69,8 @@ export class PlaceView extends Emitter {
     set('sort', { onchange: ({ target }) => router.push({ sort: target.value }) });
     set('sort-order', {
       onclick() {
-        const { sort } = router.current;
-        router.push({ sort: sort.startsWith('-') ? sort.slice(1) : `-${sort}` });
+        const { sort, order } = orderOf(router.current.sort);
+        router.push({ sort: order === 'desc' ? sort : `-${sort}` });
       },
     });
     const range = byId('tile-size');
@@ -93,13 +93,13 @@ export class PlaceView extends Emitter {
   arrange() {
     const { as, sort, q } = this.route;
     const layout = as || (habits.get('as', 'grid') === 'list' ? 'list' : 'grid');
-    const descending = sort.startsWith('-');
-    this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), sort });
+    const { sort: key, order } = orderOf(sort);
+    this.listing.arrange({ layout, tileSize: habits.get('tile', 'm'), key, order });
     for (const each of ['grid', 'list']) set(byId(`as-${each}`), { pressed: layout === each });
     show('tile-size', layout === 'grid');
     show('sort-rank', q !== '');
-    byId('sort').value = sort.replace('-', '');
-    set('sort-order', { tip: descending ? 'Descending' : 'Ascending', 'data-order': descending ? 'desc' : 'asc' });
+    byId('sort').value = key;
+    set('sort-order', { tip: order === 'desc' ? 'Descending' : 'Ascending', 'data-order': order });
   }
 
   /** @param {import('../router.js').Route} route @param {Record<string, any>} memory @param {boolean} first */
@@ -229,10 +229,10 @@ export class PlaceView extends Emitter {
     const { words, filters } = wordsOf(q);
     // Filters ask for what only assets have.
     const shown = filters ? [] : list.filter((folder) => words.every((word) => fold(folder.name).includes(word)));
-    const key = sort.replace('-', '');
+    const { sort: key, order } = orderOf(sort);
     if (key === 'added') shown.sort((a, b) => a.created_at_unix_ms - b.created_at_unix_ms);
     if (key === 'size') shown.sort((a, b) => a.assets - b.assets);
-    return sort.startsWith('-') ? shown.reverse() : shown;
+    return order === 'desc' ? shown.reverse() : shown;
   }
 
   arrived() {

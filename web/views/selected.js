@@ -1,6 +1,6 @@
 // What a selection amounts to: how many at once, how many bytes as soon as the server has added them up, and the rule for it.
 
-import { api } from '../api.js';
+import { api, orderOf } from '../api.js';
 import { Emitter } from '../lib/emitter.js';
 import { throttled } from '../lib/queue.js';
 
@@ -38,7 +38,7 @@ export class Selected extends Emitter {
     const place = kind === 'home' ? { all: true } : kind === 'project' ? { project: id, deep: true } : { collection: id };
     return {
       place, ...(q && { q }), ...(types.length > 0 && { types }), deep: kind !== 'collection' || q !== '',
-      sort: sort.replace('-', ''), order: sort.startsWith('-') ? 'desc' : 'asc', ...this.view.selection.rule(),
+      ...orderOf(sort), ...this.view.selection.rule(),
     };
   }
 

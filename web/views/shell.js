@@ -2,7 +2,7 @@
 // between regions, and files dragged over all of it.
 
 import { connection } from '../api.js';
-import { byId, bytes, count, h, icon, plural, set, setText, show, visibleName } from '../lib/html.js';
+import { AWAY, byId, bytes, count, h, hasFocus, icon, plural, set, setText, show, visibleName } from '../lib/html.js';
 import { verdictOf } from '../lib/verdict.js';
 import { isPage, parse } from '../router.js';
 import { takeNow } from '../upload/collect.js';
@@ -51,7 +51,7 @@ export function troubleBar({ session, back }) {
   const words = {
     '': () => [],
     away: () => [icon('offline'), h('span', session.unsent
-      ? 'Waiting for the server. What was sent is safe; the rest continues by itself.'
+      ? AWAY
       : 'The server does not answer. This page goes on by itself when it does.')],
     // With uploads under way, leaving this page would end them: sign in beside it.
     'signed-out': () => [icon('warning'), h('span', 'You are signed out.'),
@@ -100,7 +100,7 @@ export function keepAwake(session) {
     asking = lock === null;
   }
   session.on('change', draw);
-  document.addEventListener('visibilitychange', draw);
+  set(document, { onvisibilitychange: draw });
 }
 
 /** The tree as a drawer where there is no room beside the listing. */
@@ -119,7 +119,7 @@ export function drawer() {
     set(opener, { expanded: open });
     byId('main').inert = open && narrow.matches;
     if (open && narrow.matches) byId('tree').focus({ preventScroll: true });
-    else if (was && nav.contains(document.activeElement)) opener.focus();
+    else if (was && hasFocus(nav)) opener.focus();
   }
   set(opener, { tip: 'Places', onclick: () => put(!isOpen()) });
   set('places-scrim', { onclick: close });
@@ -141,7 +141,7 @@ export function nextRegion(by) {
     ['status', '#status-trust'],
   ];
   const usable = stops.filter(([id]) => byId(id).checkVisibility({ visibilityProperty: true }));
-  const at = usable.findIndex(([id]) => byId(id).contains(document.activeElement));
+  const at = usable.findIndex(([id]) => hasFocus(byId(id)));
   const [id, stop] = usable[(at + by + usable.length) % usable.length];
   (stop ? byId(id).querySelector(stop) : byId(id))?.focus();
 }
@@ -167,7 +167,7 @@ export function actionBar(actions) {
     show(root, n > 0);
     if (n === 0) return;
     setText(label, busy || `${count(n)} selected${size === null ? '' : ` · ${bytes(size)}`}`);
-    root.dataset.count = String(n);
+    root.dataset.count = n;
     show(all, n < total);
     zip.disabled = busy !== '';
   };

@@ -1,36 +1,29 @@
 // The page of uploads: the account of this page's uploads in full, and what the server still holds unfinished.
 
 import { api } from '../api.js';
-import { UploadRows, accountButtons, accountOf, bar } from '../components/upload_parts.js';
-import { bytes, count, h, icon, plural, show, soon, visibleName } from '../lib/html.js';
+import { UploadAccount, accountOf } from '../components/upload_parts.js';
+import { DROP_AGAIN, bytes, count, h, icon, plural, show, soon, visibleName } from '../lib/html.js';
 
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus}} parts @returns {() => void} to take it down */
 export function open(root, { session, addFiles, status }) {
   const gone = new AbortController();
-  const rows = new UploadRows(session, 'uploads');
+  const account = new UploadAccount(session, 'uploads', status);
   const summary = h('p.account');
-  const progress = bar();
-  const buttons = accountButtons(session, 'uploads', status);
   const close = h('button#uploads-close', { onclick: () => session.clear() }, 'Close this account');
   const add = h('button', { onclick: addFiles }, icon('upload'), 'Add files');
   const unfinished = h('div');
   root.replaceChildren(h('div.page.uploads-page#uploads',
     h('header', h('h1', icon('upload'), 'Uploads'), unfinished),
-    h('div.upload-body', summary, progress.element, h('div.buttons', add, buttons.element, close)),
-    rows.tabs, rows.list));
+    h('div.upload-body', summary, account.bar, h('div.buttons', add, account.buttons, close)),
+    account.tabs, account.list));
 
   function draw() {
     if (gone.signal.aborted) return;
-    const { counts: { sealed, already, queued, failed }, found, finished, ended, sentBytes, totalBytes } = session;
-    for (const element of [rows.tabs, rows.list]) show(element, found > 0);
-    show(progress.element, found > 0 && !finished);
-    buttons.draw();
+    const { counts: { sealed, already, queued, failed }, found, finished } = session;
+    account.draw(found > 0);
     show(close, finished);
     summary.textContent = found === 0 ? 'Nothing was added from this page yet.' : finished ? accountOf(session)
       : `${count(sealed + already)} of ${count(found)} sealed, ${count(queued)} queued, ${count(failed)} failed`;
-    const share = ended / Math.max(1, found);
-    progress.set(Math.max(share, sentBytes / Math.max(1, totalBytes)), share);
-    if (found > 0) rows.draw();
   }
 
   async function drawUnfinished() {
@@ -41,7 +34,7 @@ export function open(root, { session, addFiles, status }) {
     const size = others.reduce((sum, upload) => sum + (upload.received_bytes ?? 0), 0);
     const names = others.slice(0, 3).map(({ filename }) => filename && visibleName(filename)).filter(Boolean).join(', ');
     unfinished.append(h('p#unfinished',
-      `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names && `: ${names}`}). To continue, drop the same folder again. Parts already there are not sent twice.`));
+      `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names && `: ${names}`}). ${DROP_AGAIN}`));
   }
 
   session.on('change', soon(draw, 200), { signal: gone.signal });

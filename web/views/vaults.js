@@ -1,7 +1,7 @@
 // The page to choose or create a vault, shown before the server serves one.
 
 import { api } from '../api.js';
-import { byId, bytes, day, fullNameNode, h } from '../lib/html.js';
+import { byId, bytes, day, fullNameNode, h, set } from '../lib/html.js';
 
 const STATES = {
   newer: 'made by a newer version: update CompactVault to open it',
@@ -41,11 +41,13 @@ function draw({ chosen, vaults }) {
   if (!vaults.some((vault) => vault.state === 'ok')) field.value = 'archive';
 }
 
-byId('create').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const name = field.value.trim().replace(/\.vault$/, '');
-  if (name) choose(`${name}.vault`);
-  else field.focus();
+set('create', {
+  onsubmit(event) {
+    event.preventDefault();
+    const name = field.value.trim().replace(/\.vault$/, '');
+    if (name) choose(`${name}.vault`);
+    else field.focus();
+  },
 });
 
 api.vaults().then(draw).catch(failed);
