@@ -40,7 +40,7 @@ export class Live extends Emitter {
     this.close();
     this.source = new EventSource(addressOf.events);
     for (const type of ['hello', 'sealed', 'upload', 'verification']) {
-      this.source.addEventListener(type, ({ data }) => this.emit(type, parsed(data)));
+      this.source.addEventListener(type, ({ data }) => this.emit(type, JSON.parse(data)));
     }
     this.source.onerror = () => this.broke();
   }
@@ -88,14 +88,5 @@ export class Live extends Emitter {
     const changed = state !== this.state;
     this.state = state;
     if (changed) this.emit('state');
-  }
-}
-
-/** @param {string} data */
-function parsed(data) {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return {};
   }
 }

@@ -123,11 +123,7 @@ export class Router extends Emitter {
 
   /** A new entry in the history. @param {Partial<Route>} change @param {Record<string, any>} [memory] */
   push(change, memory = {}) {
-    this.flush();
-    const next = changed(this.current, change);
-    if (format(next) === format(this.current)) return;
-    history.pushState(memory, '', format(next));
-    this.moved(next, memory, false);
+    this.enter('pushState', change, () => memory);
   }
 
   /** Another place; how things are listed is taken along, what was searched and opened is not. @param {PlaceKind} kind @param {number} [id] */
@@ -143,12 +139,17 @@ export class Router extends Emitter {
 
   /** The same entry, with another address. @param {Partial<Route>} change */
   replace(change) {
+    // Other rows: where the person was among the old ones means nothing here.
+    this.enter('replaceState', change, (next) => (sameListing(next, this.current) ? this.memory : {}));
+  }
+
+  /** @param {'pushState' | 'replaceState'} how @param {Partial<Route>} change @param {(next: Route) => Record<string, any>} memoryOf */
+  enter(how, change, memoryOf) {
     const next = changed(this.current, change);
     if (format(next) === format(this.current)) return;
     this.flush();
-    // Other rows: where the person was among the old ones means nothing here.
-    const memory = sameListing(next, this.current) ? this.memory : {};
-    history.replaceState(memory, '', format(next));
+    const memory = memoryOf(next);
+    history[how](memory, '', format(next));
     this.moved(next, memory, false);
   }
 

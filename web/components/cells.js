@@ -3,7 +3,7 @@
 
 import { bytes, count, day, differs, dotted, h, icon, nameNode, plural, set, setIcon, setText, splitName, typeWord, visibleName } from '../lib/html.js';
 import { keyOfPlace, kindOfPlace } from '../lib/tree_model.js';
-import { pictureOf } from './thumbs.js';
+import { pictureElement } from './thumbs.js';
 
 /** Formats of a kind of their own among what is binary for the server. @type {Record<string, string[]>} */
 const BINARY_KINDS = {
@@ -73,7 +73,7 @@ export function makeTile(thumbs) {
     setText(badge, asset ? badgeOf(asset) : '');
     setText(meta, folder ? folderFacts(folder) : dotted(asset && bytes(asset.size_original), words.where));
     meta.title = words.where;
-    thumbs.request(image, asset ? pictureOf(asset, thumbs.px) : '');
+    thumbs.draw(image, asset, thumbs.px);
   }
 
   /** Pictures from inside a folder, on it. @param {any} folder */
@@ -85,7 +85,7 @@ export function makeTile(thumbs) {
     thumbs.inside(folder, () => folderShown === folder && element.checkVisibility(), (assets) => {
       mosaic.hidden = assets.length === 0;
       mosaic.dataset.count = assets.length;
-      assets.forEach((asset, i) => thumbs.request(mosaic.children[i], pictureOf(asset, thumbs.px / 2)));
+      assets.forEach((asset, i) => thumbs.draw(mosaic.children[i], asset, thumbs.px / 2));
     });
   }
 
@@ -97,10 +97,6 @@ export function makeTile(thumbs) {
       drawInside(null);
     },
   };
-}
-
-function pictureElement() {
-  return h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
 }
 
 function checkMark() {
@@ -124,7 +120,7 @@ export function makeListRow(row, thumbs) {
     const words = common(row, title, glyph, versions, drawn);
     row.dataset.kind = words.kind;
     // At this size only pictures tell more than their kind's sign does.
-    thumbs.request(image, asset?.type === 'image' ? pictureOf(asset, 24) : '');
+    thumbs.draw(image, asset?.type === 'image' && asset, 24);
     setText(where, words.where);
     where.title = words.where;
     setText(type, folder ? (kindOfPlace(folder) === 'project' ? 'Project' : 'Collection') : asset ? typeWord(asset.type) : '');

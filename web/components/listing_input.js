@@ -18,8 +18,7 @@ function spotNear(listing, index) {
 /** @param {Listing} listing @param {number} index */
 function selectOnly(listing, index) {
   const spot = listing.source.spot(index);
-  if (spot) listing.selection.only(spot);
-  else listing.selection.clear();
+  listing.selection.only(spot);
   listing.pivot = spot;
   listing.selectionChanged();
 }
@@ -87,8 +86,6 @@ export function listingKeys(listing) {
       'Ctrl+Space': select,
       'Shift+Space': range,
       'Ctrl+Shift+Space': range,
-      'Ctrl+A': () => listing.selectAll(),
-      ...(!listing.selection.empty && { Escape: () => listing.clearSelection() }),
     };
     if (to !== undefined) {
       buffer = '';

@@ -2,7 +2,7 @@
 // server that is busy making others is asked again later; what has no picture stays as it is drawn without one.
 
 import { addressOf, api } from '../api.js';
-import { soon } from '../lib/html.js';
+import { h, soon } from '../lib/html.js';
 import { keyOfPlace, kindOfPlace } from '../lib/tree_model.js';
 
 const AT_ONCE = 3;
@@ -23,6 +23,11 @@ export function pictureOf(asset, px) {
   if (asset.size_original === 0) return '';
   if (asset.thumbnail) return addressOf.thumbnail(asset.id, px * (globalThis.devicePixelRatio || 1) > 256 ? 512 : 256);
   return asset.media_type.startsWith('image/') && asset.size_original <= ORIGINAL_BYTES_MAX ? addressOf.bytes(asset.id) : '';
+}
+
+/** Where a thumbnail goes. */
+export function pictureElement() {
+  return h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
 }
 
 export class Thumbs {
@@ -64,6 +69,11 @@ export class Thumbs {
     this.observer.observe(image);
     this.waiting.set(image, address);
     this.soon();
+  }
+
+  /** The picture of an asset, so many pixels wide; of none, none. @param {HTMLImageElement} image @param {any} asset @param {number} px */
+  draw(image, asset, px) {
+    this.request(image, asset ? pictureOf(asset, px) : '');
   }
 
   /** @param {HTMLImageElement} image */

@@ -2,7 +2,7 @@
 
 import { h, icon, set, setIcon, show, visibleName } from '../lib/html.js';
 import { iconOf } from './cells.js';
-import { pictureOf } from './thumbs.js';
+import { pictureElement } from './thumbs.js';
 
 /** On each side. */
 const NEAR = 3;
@@ -12,7 +12,7 @@ const PICTURE_PX = 48;
 export function viewerStrip(thumbs, step) {
   const cells = Array.from({ length: 2 * NEAR + 1 }, (_, i) => {
     const glyph = icon('binary');
-    const image = h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
+    const image = pictureElement();
     // Not stops of Tab: the arrow keys lead to the same.
     return { glyph, image, button: h('button.plain', { tabindex: -1, current: i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
   });
@@ -28,7 +28,7 @@ export function viewerStrip(thumbs, step) {
       set(button, { label: name, title: name });
       button.style.visibility = asset ? '' : 'hidden';
       if (asset) setIcon(glyph, iconOf(asset));
-      thumbs.request(image, asset ? pictureOf(asset, PICTURE_PX) : '');
+      thumbs.draw(image, asset, PICTURE_PX);
     });
   }
 

@@ -15,11 +15,12 @@ export function parseMesh(buffer) {
   if (buffer.byteLength < 8 || view.getUint32(0, true) !== MAGIC) throw new Error('The answer is no mesh.');
   const jsonBytes = view.getUint32(4, true);
   const start = 8 + jsonBytes;
-  if (jsonBytes % 4 !== 0 || start > buffer.byteLength) throw new Error('The mesh was cut off on its way here.');
+  const cut = new Error('The mesh was cut off on its way here.');
+  if (jsonBytes % 4 !== 0 || start > buffer.byteLength) throw cut;
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, jsonBytes)));
   const { vertices, triangles } = head;
   const floats = vertices * 3;
-  if (start + floats * 8 + triangles * 12 !== buffer.byteLength) throw new Error('The mesh was cut off on its way here.');
+  if (start + floats * 8 + triangles * 12 !== buffer.byteLength) throw cut;
   const positions = new Float32Array(buffer, start, floats);
   const normals = new Float32Array(buffer, start + floats * 4, floats);
   const indices = new Uint32Array(buffer, start + floats * 8, triangles * 3);

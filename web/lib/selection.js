@@ -27,7 +27,7 @@ export class Selection {
   /** Just this one. Kept by id, so it survives whatever is sealed before it. @param {Spot} spot */
   only(spot) {
     this.clear();
-    this.exceptions.set(spot.id, { index: spot.index, on: true });
+    if (spot) this.exceptions.set(spot.id, { index: spot.index, on: true });
   }
 
   /** @param {Spot} spot */

@@ -94,7 +94,7 @@ export class Source extends Emitter {
   }
 
   /** What is known of an asset from the rows at hand. @param {number} id @returns {Asset | null} */
-  known(id) {
+  find(id) {
     for (const items of this.cache.windows.values()) {
       const found = items.find((asset) => asset.id === id);
       if (found) return found;

@@ -1,6 +1,6 @@
 // Workers that hash files, one at a time each; who asks gets a promise. Where no worker can be had, the page does it itself.
 
-import { digest } from '../lib/digest.js';
+import { digest } from '../lib/sha256.js';
 import { Gate } from '../lib/queue.js';
 
 const WORKERS = 2;

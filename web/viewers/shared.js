@@ -116,8 +116,8 @@ export function numberField(props, most, goTo) {
 /** A picture or a player is there, failed, or is not wanted any more. @param {HTMLElement} element @param {string} loaded the event @param {AbortSignal} signal */
 export function settled(element, loaded, signal) {
   const { promise, resolve } = Promise.withResolvers();
-  for (const type of [loaded, 'error']) element.addEventListener(type, resolve, { once: true });
-  signal.addEventListener('abort', resolve, { once: true });
+  set(element, { [`on${loaded}`]: resolve, onerror: resolve });
+  set(signal, { onabort: resolve });
   return promise;
 }
 

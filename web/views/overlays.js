@@ -54,7 +54,7 @@ export function detailsPanel({ router, view, selected }) {
     if (n > 1) {
       panel.showSelection(n, size === null ? '' : bytes(size));
     } else if (id > 0) {
-      panel.showAsset(source.known(id), id);
+      panel.showAsset(source.find(id), id);
     } else {
       const { place } = view;
       const { page } = source;
@@ -145,7 +145,7 @@ export function viewerOverlay({ router, view }) {
       return;
     }
     index = [router.memory.viewIndex, index].find((at) => source.get(at)?.asset?.id === id) ?? -1;
-    tell(source.known(id));
+    tell(source.find(id));
     if (index < 0) seek(id);
     else preload(index);
   }

@@ -55,10 +55,7 @@ export class PlaceView extends Emitter {
       this.live.rested();
     });
     listing.on('drawn', () => this.hitWords.length > 0 && this.markSoon());
-    listing.on('active', (detail) => {
-      this.typed = '';
-      this.emit('active', detail);
-    });
+    listing.on('active', () => { this.typed = ''; });
     listing.on('selection', () => this.emit('selection'));
     listing.on('open', ({ index }) => this.openEntry(index));
     listing.on('sort', ({ key }) => router.push({ sort: router.current.sort === key ? `-${key}` : key }));

@@ -1,6 +1,6 @@
 // Hashes files off the main thread, one after the other. Takes a file, answers {sha256} or {error}.
 
-import { digest } from '../lib/digest.js';
+import { digest } from '../lib/sha256.js';
 
 self.onmessage = async ({ data: file }) => {
   try {
