@@ -179,7 +179,7 @@ export const api = {
   /** @param {number} id @param {number} line @param {number} lines @param {AbortSignal} [signal] @returns {Promise<TextWindow>} */
   text: (id, line, lines, signal) => get(`/api/assets/${id}/text?line=${line}&lines=${lines}`, signal),
   /** @param {number} id @param {string} query @param {number} line @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[], next_line: number | null}>} */
-  textSearch: (id, query, line, signal) => get(`/api/assets/${id}/text/search?${new URLSearchParams({ query, line: String(line), limit: '1000' })}`, signal),
+  textSearch: (id, query, line, signal) => get(`/api/assets/${id}/text/search?${new URLSearchParams({ query, line, limit: 1000 })}`, signal),
   /** @param {number} id @param {number} row @param {number} rows @param {AbortSignal} [signal] @returns {Promise<TableWindow>} */
   table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
   /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
@@ -220,7 +220,7 @@ export const api = {
    * @param {string} uploadId @param {number} index @param {Blob} body @param {Sending} [how]
    */
   sendPart: (uploadId, index, body, how) => send(
-    `/api/upload/chunk?${new URLSearchParams({ upload_id: uploadId, chunk_index: String(index) })}`, body, how),
+    `/api/upload/chunk?${new URLSearchParams({ upload_id: uploadId, chunk_index: index })}`, body, how),
   /**
    * A whole file, to an address made by `addressOf.file`.
    * @param {string} address @param {Blob} body @param {Sending} [how] @returns {Promise<Upload & {message: string}>}

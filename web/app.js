@@ -49,8 +49,8 @@ const PAGES = {
 };
 
 let packing = '';
-/** Of the page that is shown. @type {(() => void) | null} */
-let takeDown = null;
+/** Ends the page that is shown. */
+let leaving = new AbortController();
 let spokenCount = 0;
 
 function addFiles() {
@@ -225,8 +225,8 @@ function showRoute(route, memory, fresh) {
   show('page-view', Boolean(page));
   panel.hiddenByPage = route.kind === 'uploads';
   panel.draw();
-  takeDown?.();
-  takeDown = null;
+  leaving.abort();
+  leaving = new AbortController();
   byId('page-view').replaceChildren();
   search.draw(route, memory, visibleName(view.name));
   if (!page) {
@@ -242,8 +242,9 @@ function showRoute(route, memory, fresh) {
 
 /** @param {PAGES[keyof PAGES]} page */
 async function openPage(page) {
+  const { signal } = leaving;
   const { open } = await page.load();
-  if (PAGES[router.current.kind] === page) takeDown ??= open(byId('page-view'), { status, verification, session, addFiles });
+  if (!signal.aborted) open(byId('page-view'), { status, verification, session, addFiles, signal });
 }
 
 router.on('change', ({ route, previous, memory }) => {

@@ -27,7 +27,6 @@ export class Places extends Emitter {
   async loadProjects() {
     this.projects = await api.projects();
     this.emit('change');
-    return this.projects;
   }
 
   /** @param {number} projectId @param {boolean} [fresh] @returns {Promise<Branch>} */

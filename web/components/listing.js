@@ -7,7 +7,7 @@ import { h, icon, remPx, set } from '../lib/html.js';
 import { Scroller } from './scroller.js';
 import { Thumbs } from './thumbs.js';
 import { makeListRow, makeTile } from './cells.js';
-import { listingKeys, listingPointers } from './listing_input.js';
+import { listingInput } from './listing_input.js';
 import { rubberBand } from './rubber_band.js';
 
 /** @type {[key: string, label: string][]} columns of the list, by sort key */
@@ -17,7 +17,7 @@ const LIST_ROW_REM = { fine: 2, coarse: 2.75 };
 const TILE_TEXT_REM = { fine: 2.125, coarse: 2.375 };
 
 /**
- * Fires `open` {index}, `active` {index, byPointer}, `selection`, `sort` {key}, `drawn`, `scrolled` at rest.
+ * Fires `open` {index}, `active` {index}, `selection`, `sort` {key}, `drawn`, `scrolled` at rest.
  */
 export class Listing extends Emitter {
   /** @type {'grid' | 'list'} */
@@ -67,9 +67,8 @@ export class Listing extends Emitter {
     });
     new ResizeObserver(() => this.measure()).observe(this.box);
     source.on('arrive', () => this.refresh());
-    listingKeys(this);
     rubberBand(this);
-    listingPointers(this);
+    listingInput(this);
   }
 
   /** @param {{layout: 'grid' | 'list', tileSize: any, key: string, order: 'asc' | 'desc'}} how */
@@ -198,14 +197,14 @@ export class Listing extends Emitter {
     return element;
   }
 
-  /** @param {number} index @param {{reveal?: boolean, byPointer?: boolean, quiet?: boolean}} [how] */
-  activate(index, { reveal = true, byPointer = false, quiet = false } = {}) {
+  /** @param {number} index @param {{reveal?: boolean, quiet?: boolean}} [how] */
+  activate(index, { reveal = true, quiet = false } = {}) {
     if (this.source.length === 0) return;
     this.active = clamp(index, 0, this.source.length - 1);
     if (reveal) this.scroller.reveal(Math.floor(this.active / this.columns));
     this.scroller.redraw();
     this.describeActive();
-    if (!quiet) this.emit('active', { index: this.active, byPointer });
+    if (!quiet) this.emit('active', { index: this.active });
   }
 
   describeActive() {

@@ -8,56 +8,71 @@ import { clamp } from '../lib/virtual_window.js';
 const HOLD_MS = 500;
 const BUFFER_MS = 800;
 
-/** @typedef {import('./listing.js').Listing} Listing */
-
-/** The asset spot at or after an index, towards the assets: folders cannot be selected. @param {Listing} listing @param {number} index */
-function spotNear(listing, index) {
-  return listing.source.spot(Math.max(index, listing.source.folders.length));
-}
-
-/** @param {Listing} listing @param {number} index */
-function selectOnly(listing, index) {
-  const spot = listing.source.spot(index);
-  listing.selection.only(spot);
-  listing.pivot = spot;
-  listing.selectionChanged();
-}
-
-/** @param {Listing} listing @param {number} index */
-function toggle(listing, index) {
-  const spot = listing.source.spot(index);
-  if (!spot) return;
-  listing.selection.toggle(spot);
-  listing.pivot = spot;
-  listing.selectionChanged();
-}
-
-/** The other end of a range, fixed before the active entry moves away from it. @param {Listing} listing */
-function fixPivot(listing) {
-  listing.pivot ??= spotNear(listing, listing.active);
-}
-
-/** @param {Listing} listing @param {number} index @param {boolean} add */
-function extend(listing, index, add) {
-  const to = spotNear(listing, index);
-  if (!to) return;
-  fixPivot(listing);
-  listing.pivot ??= to;
-  listing.selection.range(listing.pivot, to, add);
-  listing.selectionChanged();
-}
-
-/** @param {Listing} listing */
-export function listingKeys(listing) {
+/** @param {import('./listing.js').Listing} listing */
+export function listingInput(listing) {
+  const { root, box, source, selection, scroller } = listing;
   let buffer = '';
   let bufferAt = 0;
+  let touch = false;
+  let heldIndex = -1;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let holdTimer;
+
+  const withCtrl = ({ ctrlKey, metaKey }) => ctrlKey || metaKey;
+  const indexAt = ({ target }) => Number(target.closest?.('[data-index]')?.dataset.index ?? -1);
+  const stopHolding = () => clearTimeout(holdTimer);
+  // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
+  const keepFocus = () => listing.focus();
+
+  /** The asset spot at or after an index, towards the assets: folders cannot be selected. @param {number} index */
+  function spotNear(index) {
+    return source.spot(Math.max(index, source.folders.length));
+  }
+
+  /** @param {number} index */
+  function selectOnly(index) {
+    listing.pivot = source.spot(index);
+    selection.only(listing.pivot);
+    listing.selectionChanged();
+  }
+
+  /** @param {number} index */
+  function toggle(index) {
+    const spot = source.spot(index);
+    if (!spot) return;
+    selection.toggle(spot);
+    listing.pivot = spot;
+    listing.selectionChanged();
+  }
+
+  /** The other end of a range, fixed before the active entry moves away from it. */
+  function fixPivot() {
+    listing.pivot ??= spotNear(listing.active);
+  }
+
+  /** @param {number} index @param {boolean} add */
+  function extend(index, add) {
+    const to = spotNear(index);
+    if (!to) return;
+    fixPivot();
+    listing.pivot ??= to;
+    selection.range(listing.pivot, to, add);
+    listing.selectionChanged();
+  }
+
+  /** A jump may land where rows are still on their way. @param {number} index @param {() => void} act */
+  function whenThere(index, act) {
+    const { active } = listing;
+    if (source.get(index)) act();
+    else source.on('arrive', () => listing.active === active && source.get(index) && act(), { once: true });
+  }
 
   /** @param {string} key @returns {number | undefined} where it leads, if anywhere */
   function target(key) {
-    const { active, columns, source: { length }, scroller, layout } = listing;
+    const { active, columns, layout } = listing;
+    const { length } = source;
     const page = Math.max(1, Math.floor(scroller.viewport / scroller.pitch) - 1) * columns;
     const inLastRow = Math.floor(active / columns) === Math.floor((length - 1) / columns);
-    const beside = document.dir === 'rtl' ? -1 : 1;
     /** @type {Record<string, number>} */
     const to = {
       ArrowDown: inLastRow ? active : active + columns,
@@ -66,63 +81,46 @@ export function listingKeys(listing) {
       PageUp: active - page,
       Home: 0,
       End: length - 1,
-      ...(layout === 'grid' && { ArrowRight: active + beside, ArrowLeft: active - beside }),
+      ...(layout === 'grid' && { ArrowRight: active + 1, ArrowLeft: active - 1 }),
     };
     return to[key];
   }
 
-  const onkeydown = (event) => {
-    if (event.defaultPrevented || event.altKey || event.target !== listing.root) return;
-    const ctrl = event.ctrlKey || event.metaKey;
-    const to = target(event.key);
-    // When it was pressed, however late it is handled.
-    const typing = buffer !== '' && event.timeStamp - bufferAt < BUFFER_MS;
-    const select = () => toggle(listing, listing.active);
-    const range = () => extend(listing, listing.active, ctrl);
-    /** @type {Record<string, () => void>} */
-    const acts = {
-      Enter: () => listing.open(listing.active),
-      Space: select,
-      'Ctrl+Space': select,
-      'Shift+Space': range,
-      'Ctrl+Shift+Space': range,
-    };
-    if (to !== undefined) {
-      buffer = '';
-      const index = clamp(to, 0, listing.source.length - 1);
-      if (event.shiftKey) fixPivot(listing);
-      listing.activate(index);
-      if (event.shiftKey) whenThere(listing, Math.max(index, listing.source.folders.length), () => extend(listing, index, ctrl));
-      else if (!ctrl) whenThere(listing, index, () => selectOnly(listing, index));
-    } else if (event.key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(event.key))) {
-      // In the middle of a name a space is part of it; elsewhere it selects.
-      buffer = typing ? buffer + event.key : event.key;
-      bufferAt = event.timeStamp;
-      listing.emit('typed', { prefix: buffer });
-    } else if (acts[keyOf(event)]) acts[keyOf(event)]();
-    else return;
-    event.preventDefault();
-  };
-  set(listing.root, { onkeydown });
-}
-
-/** A jump may land where rows are still on their way. @param {Listing} listing @param {number} index @param {() => void} act */
-function whenThere(listing, index, act) {
-  const { active, source } = listing;
-  if (source.get(index)) act();
-  else source.on('arrive', () => listing.active === active && source.get(index) && act(), { once: true });
-}
-
-/** @param {Listing} listing */
-export function listingPointers(listing) {
-  const { root, box } = listing;
-  let touch = false;
-  let heldIndex = -1;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let holdTimer;
-
-  const indexAt = ({ target }) => Number(target.closest?.('[data-index]')?.dataset.index ?? -1);
-  const stopHolding = () => clearTimeout(holdTimer);
+  set(root, {
+    onkeydown(event) {
+      const { altKey, shiftKey, key, timeStamp } = event;
+      if (event.defaultPrevented || altKey || event.target !== root) return;
+      const ctrl = withCtrl(event);
+      const to = target(key);
+      // When it was pressed, however late it is handled.
+      const typing = buffer !== '' && timeStamp - bufferAt < BUFFER_MS;
+      const select = () => toggle(listing.active);
+      const range = () => extend(listing.active, ctrl);
+      /** @type {Record<string, () => void>} */
+      const acts = {
+        Enter: () => listing.open(listing.active),
+        Space: select,
+        'Ctrl+Space': select,
+        'Shift+Space': range,
+        'Ctrl+Shift+Space': range,
+      };
+      if (to !== undefined) {
+        buffer = '';
+        const index = clamp(to, 0, source.length - 1);
+        if (shiftKey) fixPivot();
+        listing.activate(index);
+        if (shiftKey) whenThere(Math.max(index, source.folders.length), () => extend(index, ctrl));
+        else if (!ctrl) whenThere(index, () => selectOnly(index));
+      } else if (key.length === 1 && !ctrl && (typing || /[\p{L}\p{N}]/u.test(key))) {
+        // In the middle of a name a space is part of it; elsewhere it selects.
+        buffer = typing ? buffer + key : key;
+        bufferAt = timeStamp;
+        listing.emit('typed', { prefix: buffer });
+      } else if (acts[keyOf(event)]) acts[keyOf(event)]();
+      else return;
+      event.preventDefault();
+    },
+  });
 
   set(box, {
     onpointerdown(event) {
@@ -134,41 +132,39 @@ export function listingPointers(listing) {
       holdTimer = setTimeout(() => {
         heldIndex = index;
         listing.activate(index, { reveal: false });
-        toggle(listing, index);
+        toggle(index);
       }, HOLD_MS);
     },
     onpointerup: stopHolding,
     onpointercancel: stopHolding,
     onpointermove: ({ movementX, movementY }) => Math.hypot(movementX, movementY) < 4 || stopHolding(),
     oncontextmenu: (event) => touch && event.preventDefault(),
-    // Cells can take the focus, so that a scroller full of them is one that keys reach; the grid keeps it.
-    onfocusin: () => root.focus({ preventScroll: true }),
+    onfocusin: keepFocus,
     onmousedown(event) {
-      root.focus({ preventScroll: true });
+      keepFocus();
       if (event.shiftKey) event.preventDefault();
     },
     onclick(event) {
-      const { shiftKey, target } = event;
+      const { shiftKey } = event;
       const index = indexAt(event);
-      const ctrl = event.ctrlKey || event.metaKey;
-      const { selection } = listing;
+      const ctrl = withCtrl(event);
       if (index < 0) {
         if (!ctrl && !shiftKey && !selection.empty) listing.clearSelection();
       } else if (touch) {
         if (heldIndex === index) return;
-        if (selection.empty || !listing.source.spot(index)) listing.open(index);
-        else toggle(listing, index);
+        if (selection.empty || !source.spot(index)) listing.open(index);
+        else toggle(index);
       } else {
-        if (shiftKey) fixPivot(listing);
-        listing.activate(index, { reveal: false, byPointer: true });
-        if (shiftKey) extend(listing, index, ctrl);
-        else if (ctrl || target.closest('.check')) toggle(listing, index);
-        else selectOnly(listing, index);
+        if (shiftKey) fixPivot();
+        listing.activate(index, { reveal: false });
+        if (shiftKey) extend(index, ctrl);
+        else if (ctrl || event.target.closest('.check')) toggle(index);
+        else selectOnly(index);
       }
     },
     ondblclick(event) {
       const index = indexAt(event);
-      if (index >= 0 && !touch && !event.ctrlKey && !event.metaKey && !event.shiftKey) listing.open(index);
+      if (index >= 0 && !touch && !withCtrl(event) && !event.shiftKey) listing.open(index);
     },
   });
 }

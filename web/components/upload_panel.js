@@ -1,7 +1,7 @@
 // The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
 // closes the account. It stays until the person closes it.
 
-import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
+import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, entries, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
 import { UploadAccount, accountOf } from './upload_parts.js';
@@ -55,7 +55,7 @@ export class UploadPanel {
   close() {
     const { intake, session } = this;
     if (intake.phase.state === 'asking') intake.answer?.(null);
-    else if (intake.phase.state !== 'idle') intake.become({ state: 'idle' });
+    else if (intake.phase.state !== 'idle') intake.become('idle');
     if (session.finished) {
       session.clear();
       this.account.filter = '';
@@ -191,7 +191,7 @@ export class UploadPanel {
 /** @param {import('../upload/collect.js').Found[]} unreadable */
 function unreadableList(unreadable) {
   const rest = unreadable.length - UNREADABLE_SHOWN;
-  return unreadable.length === 0 ? '' : h('details', h('summary', `${plural(unreadable.length, 'entry', 'entries')} could not be read`),
+  return unreadable.length === 0 ? '' : h('details', h('summary', `${entries(unreadable.length)} could not be read`),
     h('ul', unreadable.slice(0, UNREADABLE_SHOWN).map(({ name, folders, error }) => h('li', nameNode([...folders, name].join('/')), h('span.meta', error))),
       rest > 0 && h('li.meta', `and ${count(rest)} more`)));
 }

@@ -1,10 +1,4 @@
-// How numbers, sizes, times and file names are put into words. Pure: no DOM, no clock of its own.
-
-const grouped = new Intl.NumberFormat('en');
-/** What is there of these, side by side. @param {...any} parts */
-export function dotted(...parts) {
-  return parts.filter(Boolean).join(' · ');
-}
+// How numbers, sizes, times and file names are put into words, and what is said in more than one place. Pure: no DOM, no clock of its own.
 
 /** The server does not answer while something is being sent. */
 export const AWAY = 'Waiting for the server. What was sent is safe; the rest continues by itself.';
@@ -12,6 +6,8 @@ export const AWAY = 'Waiting for the server. What was sent is safe; the rest con
 export const DROP_AGAIN = 'To continue, drop the same folder again. Parts already there are not sent twice.';
 /** What whoever adds or names something has to know. */
 export const PERMANENT = 'Archived for good: nothing here can be changed or removed.';
+
+const grouped = new Intl.NumberFormat('en');
 const SIZE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
 /** @param {number} n */
@@ -22,6 +18,16 @@ export function count(n) {
 /** "1 file", "1,204 files". @param {number} n @param {string} one @param {string} [many] */
 export function plural(n, one, many = `${one}s`) {
   return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+/** Of the log. @param {number} n */
+export function entries(n) {
+  return plural(n, 'entry', 'entries');
+}
+
+/** What is there of these, side by side. @param {...any} parts */
+export function dotted(...parts) {
+  return parts.filter(Boolean).join(' · ');
 }
 
 /** Decimal units, at most three digits that matter: 512 B, 2.1 kB, 38.4 MB, 412 GB. @param {number} n */

@@ -1,6 +1,6 @@
 // Whether the vault was found as it was sealed, how long ago, and in which words to say so. Pure.
 
-import { bytes, count, day, plural, timeLeft } from './format.js';
+import { bytes, count, day, entries, plural, timeLeft } from './format.js';
 
 const DAY_MS = 86_400_000;
 /** Verified within this many days is well; longer ago is worth a warning. */
@@ -35,9 +35,6 @@ export function verdictOf(status, run, now) {
     long: `${old ? 'Last verified' : 'Everything was as sealed,'} ${when}: ${entries(last.log_size)}, every byte read, ${day(last.unix_ms)}.${more > 0 ? ` ${entries(more)} sealed since.` : ''}`,
   };
 }
-
-/** @param {number} n */
-const entries = (n) => plural(n, 'entry', 'entries');
 
 /** @param {import('../api.js').Verification} run @param {number} now */
 export function progressOf(run, now) {

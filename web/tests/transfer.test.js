@@ -60,8 +60,10 @@ function itemOf(size, facts = {}) {
   return { found: { file }, name: file.name, size, prefix: 'x/y&z/', collectionId: 7, uploadId: 'mine', begun: false, state: 'waiting', sent: 0, ...facts };
 }
 
+const { signal } = new AbortController();
 /** @type {any} */
 const tools = {
+  signal: () => signal,
   hasher: { sha256: async () => 'ab'.repeat(32) },
   untilAnswered: async () => {},
   update: (/** @type {any} */ item, /** @type {any} */ change) => Object.assign(item, change),

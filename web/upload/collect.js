@@ -120,9 +120,10 @@ export function fromChooser(list) {
   return { files, emptyFolders: [] };
 }
 
+const REFUSED = 'the system refused';
 const REASONS = {
-  NotFoundError: 'it is no longer there', NotReadableError: 'the system refused', SecurityError: 'the system refused',
-  NotAllowedError: 'the system refused', EncodingError: 'its name cannot be used',
+  NotFoundError: 'it is no longer there', NotReadableError: REFUSED, SecurityError: REFUSED,
+  NotAllowedError: REFUSED, EncodingError: 'its name cannot be used',
 };
 
 /** @param {any} error */

@@ -40,7 +40,7 @@ export class Intake extends Emitter {
 
   /** @param {Target} target @param {ReturnType<typeof import('./collect.js').takeNow>} taken */
   drop(target, taken) {
-    return this.enqueue(target, () => walk(taken, (found) => this.become({ state: 'looking', found })), taken.handles);
+    return this.enqueue(target, () => walk(taken, (found) => this.become('looking', { found })), taken.handles);
   }
 
   /** @param {Target} target @param {Collected} collected */
@@ -50,18 +50,18 @@ export class Intake extends Emitter {
 
   /** @param {Target} target @param {() => Collected | Promise<Collected>} collect @param {any[]} handles */
   enqueue(target, collect, handles) {
-    this.turn = this.turn.then(() => this.take(target, collect, handles)).catch(({ message }) => this.become({ state: 'failed', message }));
+    this.turn = this.turn.then(() => this.take(target, collect, handles)).catch(({ message }) => this.become('failed', { message }));
     return this.turn;
   }
 
   /** @param {Target} target @param {() => Collected | Promise<Collected>} collect @param {any[]} handles */
   async take(target, collect, handles) {
-    this.become({ state: 'looking', found: 0 });
+    this.become('looking', { found: 0 });
     this.session.hasher.warm();
     const collected = await collect();
     const { files, emptyFolders } = collected;
     if (files.length + emptyFolders.length === 0) {
-      this.become({ state: 'idle' });
+      this.become('idle');
       return;
     }
     const ask = questions(target, collected);
@@ -81,12 +81,12 @@ export class Intake extends Emitter {
       /** @type {{project: string, collection: string} | null} */
       const answer = await new Promise((resolve) => {
         this.answer = resolve;
-        this.become({ state: 'asking', question, error });
+        this.become('asking', { question, error });
       });
       this.answer = null;
       known.stop();
       if (answer === null) {
-        this.become({ state: 'idle' });
+        this.become('idle');
         return;
       }
       for (const key of ['project', 'collection']) if (question[key] !== null) question[key] = answer[key];
@@ -120,7 +120,7 @@ export class Intake extends Emitter {
 
   /** @param {Target} target @param {Collected} collected @param {{project: string, collection: string, place: string, handles: any[]}} how @param {KnownFiles} known */
   async start(target, collected, { project, collection, place, handles }, known) {
-    this.become({ state: 'preparing' });
+    this.become('preparing');
     const { places, session } = this;
     const projectId = target.kind === 'home' ? (await places.createProject(project)).id : target.projectId ?? target.id;
     const plan = makePlan(target, collected, collection);
@@ -138,7 +138,7 @@ export class Intake extends Emitter {
     known.on('found', () => session.skip(known.already));
     this.batches.push({ id: `${tabId()}/${Date.now()}`, tab: tabId(), items: session.items.slice(first), target, project, collection, place, handles });
     this.beat();
-    this.become({ state: 'idle' });
+    this.become('idle');
     this.emit('started', { target, projectId, first: plan.roots.length === 1 ? rootIds.get(plan.roots[0]) : null });
     // Empty folders are worth keeping too; they need no upload, only their collections.
     for (const { root, below } of plan.empty) {
@@ -162,7 +162,7 @@ export class Intake extends Emitter {
   /** Offers to go on with what an earlier visit left. */
   async offerLeft() {
     const [batch] = await leftBatches().catch(() => []);
-    if (batch && this.phase.state === 'idle' && this.session.found === 0) this.become({ state: 'left', batch, error: '' });
+    if (batch && this.phase.state === 'idle' && this.session.found === 0) this.become('left', { batch, error: '' });
   }
 
   /** The person's click on “Continue”. @param {import('./kept.js').Batch} batch */
@@ -170,7 +170,7 @@ export class Intake extends Emitter {
     const { target, handles } = batch;
     const collected = await reopened(handles).catch(() => null);
     if (!collected) {
-      this.become({ state: 'left', batch, error: 'The browser did not let the files be read again.' });
+      this.become('left', { batch, error: 'The browser did not let the files be read again.' });
       return;
     }
     const known = new KnownFiles(this.session.hasher);
@@ -180,19 +180,19 @@ export class Intake extends Emitter {
       await this.start(target, collected, batch, known);
       await forgetBatch(batch.id);
     } catch ({ message }) {
-      this.become({ state: 'left', batch, error: message });
+      this.become('left', { batch, error: message });
     }
   }
 
   /** @param {import('./kept.js').Batch} batch */
   async forget(batch) {
     await forgetBatch(batch.id);
-    this.become({ state: 'idle' });
+    this.become('idle');
   }
 
-  /** @param {Phase} phase */
-  become(phase) {
-    this.phase = phase;
+  /** @param {Phase['state']} state @param {Record<string, any>} more */
+  become(state, more = {}) {
+    this.phase = { state, ...more };
     this.emit('change');
   }
 }

@@ -12,7 +12,7 @@ const LANES = 2;
 
 /** @typedef {import('./collect.js').Found} Found @typedef {{found: Found, collectionId: number, prefix: string}} Placed */
 
-/** Fires `found` when `already` grew, with the files that did. */
+/** Fires `found` when `already` grew. */
 export class KnownFiles extends Emitter {
   /** @type {Map<Found, {assetId: number, sha256: string}>} */
   already = new Map();
@@ -49,15 +49,14 @@ export class KnownFiles extends Emitter {
     for (const collectionId of new Set(placed.map((one) => one.collectionId))) {
       const files = placed.filter((one) => one.collectionId === collectionId);
       const { known } = await api.known(collectionId, files.map(({ found, prefix }) => questionOf(found, prefix)));
-      const fresh = [];
+      const before = this.already.size;
       known.forEach((answer, i) => {
         const { found } = files[i];
         if (!answer || this.already.has(found)) return;
         this.already.set(found, { assetId: answer.asset_id, sha256: answer.sha256 ?? found.sha256 ?? '' });
         this.bytes += found.file.size;
-        fresh.push(found);
       });
-      if (fresh.length > 0) this.emit('found', fresh);
+      if (this.already.size > before) this.emit('found');
     }
   }
 }

@@ -5,7 +5,7 @@
 import { ApiError, addressOf, api } from '../api.js';
 import { Gate, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { hexOf } from '../lib/hex.js';
-import { quoted } from '../lib/html.js';
+import { quoted, set } from '../lib/html.js';
 import { reasonOf } from './collect.js';
 import { questionOf } from './known.js';
 import { forgetId, rememberId, rememberedId } from './resume.js';
@@ -26,103 +26,92 @@ const ADDRESS_MOST = 4000;
 /**
  * @typedef {import('./session.js').Item} Item
  * @typedef {{hasher: Pick<import('./hasher.js').Hasher, 'sha256'>, untilAnswered: () => Promise<void>, update: (item: Item, change: Partial<Item>) => void,
- *   signal?: () => AbortSignal, untilResumed?: () => Promise<void>}} Tools signal: breaks off what is on its way; untilResumed: throws
+ *   signal: () => AbortSignal, untilResumed: () => Promise<void>}} Tools signal: breaks off what is on its way; untilResumed: throws
  *   where that was not for a pause
  */
 
 /** Ends with the item queued, sealed, already here or failed; never throws. @param {Item} item @param {Tools} tools */
 export async function transfer(item, tools) {
   try {
-    await new Transfer(item, tools).send();
+    await send(item, tools);
   } catch (error) {
     tools.update(item, { state: 'failed', ...explained(error, item) });
   }
 }
 
-class Transfer {
-  /** @param {Item} item @param {Tools} tools */
-  constructor(item, tools) {
-    this.item = item;
-    this.tools = tools;
-  }
+/** @param {Item} item @param {Tools} tools */
+async function send(item, tools) {
+  const { hasher, signal, untilAnswered, untilResumed } = tools;
+  item.found.file ??= await reread(item);
+  const { file } = item.found;
+  const { size, lastModified: modified } = file;
+  const parts = Math.ceil(size / PART_BYTES);
+  if (item.maybeThere && size >= LARGE_BYTES && (await isThere())) return;
+  const whole = parts <= 1 && addressFor(item, file, '').length < ADDRESS_MOST;
+  update({ state: whole ? 'hashing' : 'receiving', size, modified, sent: 0 });
+  await (whole ? sendWhole() : sendInParts());
 
   /** @param {Partial<Item>} change */
-  update(change) {
-    this.tools.update(this.item, change);
+  function update(change) {
+    tools.update(item, change);
   }
 
-  async send() {
-    const { item } = this;
-    item.found.file ??= await reread(item);
-    this.file = item.found.file;
-    const { size, lastModified: modified } = this.file;
-    this.parts = Math.ceil(size / PART_BYTES);
-    if (item.maybeThere && size >= LARGE_BYTES && (await this.isThere())) return;
-    const whole = this.parts <= 1 && addressFor(item, this.file, '').length < ADDRESS_MOST;
-    this.update({ state: whole ? 'hashing' : 'receiving', size, modified, sent: 0 });
-    await (whole ? this.sendWhole() : this.sendInParts());
-  }
-
-  async hash() {
-    const { item } = this;
-    item.sha256 ||= item.found.sha256 ?? (await this.tools.hasher.sha256(this.file));
+  async function hash() {
+    item.sha256 ||= item.found.sha256 ?? (await hasher.sha256(file));
     return item.sha256;
   }
 
   /** Hashes ahead and asks, where sending would cost more. */
-  async isThere() {
-    const { item, file } = this;
+  async function isThere() {
     // What was hashed before it came here was asked about then.
     if (item.found.sha256) return false;
-    this.update({ state: 'hashing', size: file.size, modified: file.lastModified, sent: 0 });
-    item.found.sha256 = await this.hash();
-    const { known: [known] } = await this.patiently(() => api.known(item.collectionId, [questionOf(item.found, item.prefix)]));
-    if (known) this.update({ state: 'already', sent: file.size, assetId: known.asset_id });
+    update({ state: 'hashing', size, modified, sent: 0 });
+    item.found.sha256 = await hash();
+    const { known: [known] } = await patiently(() => api.known(item.collectionId, [questionOf(item.found, item.prefix)]));
+    if (known) update({ state: 'already', sent: size, assetId: known.asset_id });
     return Boolean(known);
   }
 
-  async sendWhole() {
-    const { item, file, tools } = this;
+  async function sendWhole() {
     // The digest leaves with the bytes, so it comes first: a file that changes in between is refused.
-    const sha256 = await this.hash();
-    this.update({ state: 'receiving' });
-    const onProgress = (sent) => this.update({ sent: Math.min(sent, file.size) });
+    const sha256 = await hash();
+    update({ state: 'receiving' });
+    const onProgress = (sent) => update({ sent: Math.min(sent, size) });
     // Where the module does not arrive, each goes alone: that costs time and nothing else.
     const { carry } = await import('./together.js').catch(() => ({ carry: sendAlone }));
     // Sent again after a lost answer, it is found to be there already.
-    const answer = await this.patiently(() => carry(item, file, sha256, { onProgress, signal: tools.signal?.() }));
+    const answer = await patiently(() => carry(item, file, sha256, { onProgress, signal: signal() }));
     if (answer.upload_id) item.uploadId = answer.upload_id;
     ended(item, answer, tools);
   }
 
-  async sendInParts() {
-    const { item, file, parts, tools } = this;
-    const hash = this.hash();
+  async function sendInParts() {
+    const hashing = hash();
     // Whoever fails first ends the upload; the other's failure must not go unheard as an unhandled rejection.
     let hashed = false;
-    hash.then(() => { hashed = true; }, () => {});
+    hashing.then(() => { hashed = true; }, () => {});
 
     let have = new Set();
     const earlier = parts > 1 ? rememberedId(item) : undefined;
-    this.sendAs(earlier ?? item.uploadId);
+    sendAs(earlier ?? item.uploadId);
     // What was never begun need not be asked about.
     if (item.begun || earlier) {
       const asId = item.uploadId;
-      const state = await this.ask();
-      if (this.adopt(state)) return;
-      if (item.uploadId === asId) have = partsThere(state, file.size);
+      const state = await ask();
+      if (adopt(state)) return;
+      if (item.uploadId === asId) have = partsThere(state, size);
     }
     item.begun = true;
 
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await this.sendParts(have);
-        if (!hashed) this.update({ state: 'hashing', sent: file.size });
-        const sha256 = await hash;
-        this.update({ state: 'receiving', sent: file.size });
-        const answer = await this.patiently(() => api.completeUpload({
+        await sendParts(have);
+        if (!hashed) update({ state: 'hashing', sent: size });
+        const sha256 = await hashing;
+        update({ state: 'receiving', sent: size });
+        const answer = await patiently(() => api.completeUpload({
           upload_id: item.uploadId, filename: item.name, collection_id: item.collectionId, path_prefix: item.prefix,
-          total_size: file.size, parts, sha256, modified: file.lastModified,
+          total_size: size, parts, sha256, modified,
         }));
         forgetId(item);
         ended(item, answer, tools);
@@ -130,14 +119,14 @@ class Transfer {
       } catch (error) {
         if (error.status !== 409 || attempt >= COMPLETE_TRIES) throw error;
         // The server knows better which parts it has, or what became of the upload.
-        const state = await this.ask();
-        if (this.adopt(state)) return;
+        const state = await ask();
+        if (adopt(state)) return;
         if (error.code === 'part_differs' || (error.code === 'digest_differs' && attempt === 0 && have.size > 0)) {
           // Parts of an earlier try with other bytes lie under this number: begin anew.
-          this.sendAs(newUploadId());
+          sendAs(newUploadId());
           have = new Set();
         } else if (error.code === 'parts_missing') {
-          have = partsThere(state, file.size);
+          have = partsThere(state, size);
         } else {
           throw error;
         }
@@ -146,26 +135,25 @@ class Transfer {
   }
 
   /** @param {string} uploadId */
-  sendAs(uploadId) {
-    this.item.uploadId = uploadId;
-    if (this.parts > 1) rememberId(this.item, uploadId);
+  function sendAs(uploadId) {
+    item.uploadId = uploadId;
+    if (parts > 1) rememberId(item, uploadId);
   }
 
   /** @param {Set<number>} have */
-  async sendParts(have) {
-    const { item, file, parts, tools } = this;
+  async function sendParts(have) {
     /** Bytes that have left, by part. @type {Map<number, number>} */
     const sent = new Map();
     const report = (index, n) => {
-      sent.set(index, Math.min(n, partSize(index, file.size)));
-      this.update({ state: 'receiving', sent: [...sent.values()].reduce((sum, part) => sum + part, 0) });
+      sent.set(index, Math.min(n, partSize(index, size)));
+      update({ state: 'receiving', sent: [...sent.values()].reduce((sum, part) => sum + part, 0) });
     };
     const indices = Array.from({ length: parts }, (_, index) => index);
     for (const index of have) report(index, PART_BYTES);
     await eachLimited(indices.filter((index) => !have.has(index)), PARTS_IN_FLIGHT, async (index) => {
       const body = file.slice(index * PART_BYTES, index * PART_BYTES + PART_BYTES);
-      const send = () => api.sendPart(item.uploadId, index, body, { signal: tools.signal?.(), onProgress: (n) => report(index, n) });
-      await this.patiently(() => sendBlob(body, send).catch((error) => {
+      const sendPart = () => api.sendPart(item.uploadId, index, body, { signal: signal(), onProgress: (n) => report(index, n) });
+      await patiently(() => sendBlob(body, sendPart).catch((error) => {
         sent.delete(index);
         throw error;
       }));
@@ -174,17 +162,16 @@ class Transfer {
   }
 
   /** Tries again for as long as trying again makes sense. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
-  async patiently(work) {
-    const { signal, untilAnswered, untilResumed } = this.tools;
+  async function patiently(work) {
     for (let busy = 0; ; ) {
-      if (signal?.().aborted) await untilResumed();
+      if (signal().aborted) await untilResumed();
       try {
         return await work();
       } catch (error) {
-        if (error?.name === 'AbortError' && error === signal?.().reason) continue;
+        if (error?.name === 'AbortError' && error === signal().reason) continue;
         if (!(error instanceof ApiError)) throw error;
         if ([0, 401, 502, 504].includes(error.status)) {
-          await Promise.race([untilAnswered(), brokenOff(signal?.())]);
+          await Promise.race([untilAnswered(), new Promise((resolve) => set(signal(), { onabort: resolve }))]);
         } else if (error.passing && busy < BUSY_TRIES) {
           await sleep(Math.max(error.retryAfter * 1000, backoff(busy)));
           busy += 1;
@@ -196,27 +183,27 @@ class Transfer {
   }
 
   /** @returns {Promise<import('../api.js').Upload | null>} null: the server never heard of it */
-  ask() {
-    return this.patiently(() => api.upload(this.item.uploadId).catch((error) => {
+  function ask() {
+    return patiently(() => api.upload(item.uploadId).catch((error) => {
       if (error.status === 404) return null;
       throw error;
     }));
   }
 
   /** If the upload has ended or is queued, that is the result. @param {import('../api.js').Upload | null} state */
-  adopt(state) {
+  function adopt(state) {
     if (!state || state.status === 'receiving') return false;
-    forgetId(this.item);
+    forgetId(item);
     const over = state.status !== 'failed';
-    if (over) ended(this.item, state, this.tools);
-    else this.item.uploadId = newUploadId();
+    if (over) ended(item, state, tools);
+    else item.uploadId = newUploadId();
     return over;
   }
 }
 
 /** @param {Item} item @param {File} file @param {string} sha256 */
 function addressFor(item, file, sha256) {
-  return addressOf.file(item.collectionId, { filename: item.name, path: item.prefix, modified: String(file.lastModified), sha256 });
+  return addressOf.file(item.collectionId, { filename: item.name, path: item.prefix, modified: file.lastModified, sha256 });
 }
 
 /** In a request of its own. @param {Item} item @param {File} file @param {string} sha256 @param {import('../api.js').Sending} how */
@@ -239,11 +226,6 @@ async function sendBlob(body, send) {
 function reread({ found: { reread: again, error } }) {
   if (!again) throw new Error(error || 'it could not be read');
   return again();
-}
-
-/** @param {AbortSignal} [signal] */
-function brokenOff(signal) {
-  return new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
 }
 
 /** @param {Item} item @param {import('../api.js').Upload} answer @param {Pick<Tools, 'update'>} tools */

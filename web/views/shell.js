@@ -2,7 +2,7 @@
 // between regions, and files dragged over all of it.
 
 import { connection } from '../api.js';
-import { AWAY, byId, bytes, count, h, hasFocus, icon, plural, set, setText, show, visibleName } from '../lib/html.js';
+import { AWAY, byId, bytes, count, entries, h, hasFocus, icon, plural, set, setText, show, visibleName } from '../lib/html.js';
 import { verdictOf } from '../lib/verdict.js';
 import { isPage, parse } from '../router.js';
 import { takeNow } from '../upload/collect.js';
@@ -14,7 +14,7 @@ export function statusBar({ status, live, session, verification }) {
   function drawStatus() {
     const { vault, log, logical_bytes: logical, file_bytes: file } = status.value;
     setText('vault-name', visibleName(status.name));
-    setText('status-entries', plural(log.size, 'entry', 'entries'));
+    setText('status-entries', entries(log.size));
     drawVerified();
     setText('status-sizes', `${bytes(logical)} archived, ${bytes(file)} on disk`);
     set('brand', { title: `${visibleName(vault.name)}: all projects` });

@@ -3,17 +3,15 @@
 
 import { api } from '../api.js';
 import { copy } from '../components/messages.js';
-import { bytes, count, dayAndTime, fullNameNode, h, icon, plural, problem, redraw, set, setIcon, setText, show, visibleName } from '../lib/html.js';
+import { bytes, count, dayAndTime, entries, fullNameNode, h, icon, plural, problem, redraw, set, setIcon, setText, show, visibleName } from '../lib/html.js';
 import { comparison, pastedRoot, progressOf, verdictOf } from '../lib/verdict.js';
 
 const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
 
 /**
- * @param {HTMLElement} root @param {{status: import('../state.js').VaultStatus, verification: import('../state.js').Verifying}} parts
- * @returns {() => void} to take it down
+ * @param {HTMLElement} root @param {{status: import('../state.js').VaultStatus, verification: import('../state.js').Verifying, signal: AbortSignal}} parts it ends with the signal
  */
-export function open(root, { status, verification }) {
-  const gone = new AbortController();
+export function open(root, { status, verification, signal }) {
   const verdictText = h('span');
   const verdict = h('div#trust-verdict', icon('seal'), verdictText);
   const failed = problem();
@@ -69,7 +67,7 @@ export function open(root, { status, verification }) {
     size = log.size;
     setText(rootHash, log.root);
     words.replaceChildren(...(log.words ?? []).map((word) => h('li', word)));
-    setText(printed, `${visibleName(vault.name)}, vault ${vault.id}: ${plural(log.size, 'entry', 'entries')}, ${dayAndTime(Date.now())}`);
+    setText(printed, `${visibleName(vault.name)}, vault ${vault.id}: ${entries(log.size)}, ${dayAndTime(Date.now())}`);
     drawComparison();
     try {
       text.textContent = await api.checkpoint();
@@ -80,11 +78,10 @@ export function open(root, { status, verification }) {
     }
   }
 
-  status.on('change', draw, { signal: gone.signal });
-  verification.on('change', drawVerdict, { signal: gone.signal });
+  status.on('change', draw, { signal });
+  verification.on('change', drawVerdict, { signal });
   draw();
   for (const loading of [status.load(), verification.load()]) loading.catch(({ message }) => { failed.textContent = message; });
-  return () => gone.abort();
 }
 
 /** @param {import('../state.js').Verifying} verification */
@@ -109,7 +106,7 @@ function verifySection(verification) {
       bar.style.transform = `scaleX(${part})`;
       set(progress, { 'aria-valuenow': percent });
       setText(words, running() ? `${percent} %: ${going}`
-        : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${plural(run.entries_done, 'entry', 'entries')}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
+        : `${run.state === 'stopped' ? 'Stopped' : 'Ended'} ${dayAndTime(run.ended_unix_ms)} after ${plural(Math.max(1, Math.round(run.seconds)), 'second')}: ${entries(run.entries_done)}, ${bytes(run.bytes_done)} read, ${plural(run.findings_total, 'finding')}.`);
       const more = run.findings_total - run.findings.length;
       redraw(findings, run.findings.map(({ code, message, asset_id: id, path = '' }) => h('li', icon('error'), h('code', code), ' ', message,
         path && (id ? h('a', { href: `/?i=${id}` }, fullNameNode(path)) : fullNameNode(path)))),

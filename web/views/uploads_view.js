@@ -4,9 +4,8 @@ import { api } from '../api.js';
 import { UploadAccount, accountOf } from '../components/upload_parts.js';
 import { DROP_AGAIN, bytes, count, h, icon, plural, show, soon, visibleName } from '../lib/html.js';
 
-/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus}} parts @returns {() => void} to take it down */
-export function open(root, { session, addFiles, status }) {
-  const gone = new AbortController();
+/** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus, signal: AbortSignal}} parts it ends with the signal */
+export function open(root, { session, addFiles, status, signal }) {
   const account = new UploadAccount(session, 'uploads', status);
   const summary = h('p.account');
   const close = h('button#uploads-close', { onclick: () => session.clear() }, 'Close this account');
@@ -18,7 +17,7 @@ export function open(root, { session, addFiles, status }) {
     account.tabs, account.list));
 
   function draw() {
-    if (gone.signal.aborted) return;
+    if (signal.aborted) return;
     const { counts: { sealed, already, queued, failed }, found, finished } = session;
     account.draw(found > 0);
     show(close, finished);
@@ -37,9 +36,8 @@ export function open(root, { session, addFiles, status }) {
       `${plural(others.length, 'upload')} of an earlier visit or another window ${others.length === 1 ? 'is' : 'are'} unfinished (${bytes(size)} received${names && `: ${names}`}). ${DROP_AGAIN}`));
   }
 
-  session.on('change', soon(draw, 200), { signal: gone.signal });
+  session.on('change', soon(draw, 200), { signal });
   draw();
   // Of a failure the bar tells.
   drawUnfinished().catch(() => {});
-  return () => gone.abort();
 }
