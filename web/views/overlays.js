@@ -97,7 +97,8 @@ export function detailsPanel({ router, view, selected }) {
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView}} parts */
 export function viewerOverlay({ router, view }) {
   const { source, listing } = view;
-  /** Loaded when it is first likely to be needed. @type {import('../components/viewer.js').Viewer | null} */
+  const dialog = byId('viewer');
+  /** Loaded when it is first likely to be needed. @type {ReturnType<typeof import('../components/viewer.js').makeViewer> | null} */
   let viewer = null;
   /** @type {Promise<void> | null} */
   let loading = null;
@@ -109,19 +110,17 @@ export function viewerOverlay({ router, view }) {
   let pushed = false;
 
   function load() {
-    loading ??= import('../components/viewer.js').then(({ Viewer }) => {
-      viewer = new Viewer(byId('viewer'), listing.thumbs);
-      viewer.on('step', ({ by }) => go(index + by));
-      viewer.on('end', ({ last }) => go(last ? source.length - 1 : source.folders.length));
-      viewer.on('mode', ({ mode }) => {
-        const { id } = viewer;
+    loading ??= import('../components/viewer.js').then(({ makeViewer }) => {
+      viewer = makeViewer(dialog, listing.thumbs, {
+        step: (by) => go(index + by),
+        end: (last) => go(last ? source.length - 1 : source.folders.length),
         // Afterwards: this may be said while others are still told of the address before.
-        queueMicrotask(() => router.current.viewing === id && router.replace({ mode }));
-      });
-      viewer.on('close', () => {
-        if (router.current.viewing === 0) return;
-        if (pushed) history.back();
-        else router.replace({ viewing: 0 });
+        told: (id, mode) => queueMicrotask(() => router.current.viewing === id && router.replace({ mode })),
+        close() {
+          if (router.current.viewing === 0) return;
+          if (pushed) history.back();
+          else router.replace({ viewing: 0 });
+        },
       });
     }, () => {
       loading = null;
@@ -136,7 +135,7 @@ export function viewerOverlay({ router, view }) {
       return;
     }
     if (id === 0) {
-      if (!viewer.open) return;
+      if (!dialog.open) return;
       viewer.hide();
       // Closing shows the asset last seen, scrolled into place.
       if (index >= 0) listing.activate(index, { quiet: true });
