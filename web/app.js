@@ -6,7 +6,7 @@ import { attachMenu } from './components/menu.js';
 import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
 import { Tree } from './components/tree.js';
-import { UploadPanel } from './components/upload_panel.js';
+import { uploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { PERMANENT, byId, bytes, count, drawIcons, h, hasFocus, isTyping, set, show, visibleName } from './lib/html.js';
 import { Router, isPage, parse, placeKey, placeOf, samePlace } from './router.js';
@@ -34,7 +34,7 @@ const live = new Live({ mayRest: () => session.found === 0 || session.finished }
 const tree = new Tree(places);
 const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const selected = new Selected(view);
-const panel = new UploadPanel({ session, intake, places, status });
+const panel = uploadPanel({ session, intake, places, status });
 const placesDrawer = drawer();
 const details = detailsPanel({ router, view, selected });
 viewerOverlay({ router, view });
@@ -223,8 +223,7 @@ function showRoute(route, memory, fresh) {
   const page = PAGES[route.kind];
   show('listing-view', !page);
   show('page-view', Boolean(page));
-  panel.hiddenByPage = route.kind === 'uploads';
-  panel.draw();
+  panel.hideForPage(route.kind === 'uploads');
   leaving.abort();
   leaving = new AbortController();
   byId('page-view').replaceChildren();
@@ -295,7 +294,6 @@ document.addEventListener('paste', (event) => {
 dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
 
 intake.on('started', ({ target, projectId, first }) => {
-  panel.account.filter = '';
   // A drop that made its own place goes on there; one into the place shown stays.
   if (target.kind !== 'home') return;
   if (first) router.go('collection', first);

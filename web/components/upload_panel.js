@@ -1,7 +1,7 @@
 // The upload panel: says what was found and where it goes before anything is archived, shows what happens to each file, and
 // closes the account. It stays until the person closes it.
 
-import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, entries, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
+import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, dotted, entries, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
 import { UploadAccount, accountOf } from './upload_parts.js';
@@ -10,97 +10,85 @@ const DRAW_MS = 200;
 const FIGURES_MS = 1000;
 const UNREADABLE_SHOWN = 100;
 
-export class UploadPanel {
-  hiddenByPage = false;
+/** @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, places: import('../state.js').Places, status: import('../state.js').VaultStatus}} parts */
+export function uploadPanel({ session, intake, places, status }) {
+  const root = byId('upload-panel');
+  let hiddenByPage = false;
+  let small = false;
   /** Shows what a drop asks for, once. @type {any} */
-  asked = null;
-  title = h('h2');
-  body = h('div.upload-body');
-  states = h('span');
-  left = h('span');
-  summary = h('p.strong#upload-summary');
-  figures = h('p.meta');
+  let asked = null;
+  let spokenQuarter = 0;
+  let spokenFailed = 0;
+  let rate = new Rate();
+  const title = h('h2');
+  const body = h('div.upload-body');
+  const states = h('span');
+  const left = h('span');
+  const summary = h('p.strong#upload-summary');
+  const figures = h('p.meta');
+  const legend = h('div.bar-legend', states, left);
+  const account = new UploadAccount(session, 'upload', status);
+  const progress = [summary, account.bar, legend, figures, account.buttons];
+  const fold = iconButton('minus', '', () => setSmall(!small));
+  const closeButton = iconButton('close', 'Close', close, { label: 'Close the account', id: 'upload-close' });
+  /** What there is to see of each phase. @type {Record<string, (phase: any) => void>} */
+  const drawPhase = {
+    idle: drawProgress,
+    looking: ({ found }) => say('Looking', h('p', `Found ${plural(found, 'file')} so far`)),
+    asking: drawQuestion,
+    preparing: () => say('Looking', h('p', 'Making the collections')),
+    left: drawLeft,
+    failed: ({ message }) => say('Not archived', problem(message)),
+  };
 
-  root = byId('upload-panel');
-
-  /** @param {{session: import('../upload/session.js').UploadSession, intake: import('../upload/intake.js').Intake, places: import('../state.js').Places, status: import('../state.js').VaultStatus}} parts */
-  constructor({ session, intake, places, status }) {
-    Object.assign(this, { session, intake, places });
-    this.account = new UploadAccount(session, 'upload', status);
-    this.fold = iconButton('minus', '', () => this.setSmall(!this.small));
-    this.closeButton = iconButton('close', 'Close', () => this.close(), { label: 'Close the account', id: 'upload-close' });
-    this.legend = h('div.bar-legend', this.states, this.left);
-    this.progress = [this.summary, this.account.bar, this.legend, this.figures, this.account.buttons];
-    this.root.append(h('header.upload-head', this.title, this.fold, this.closeButton), this.body, this.account.tabs, this.account.list);
-    session.on('change', soon(() => this.draw(), DRAW_MS));
-    intake.on('change', () => this.draw());
-    setInterval(() => this.drawFigures(), FIGURES_MS);
-    this.begin();
-    this.setSmall(false);
+  /** @param {boolean} next */
+  function setSmall(next) {
+    small = next;
+    set(fold, { tip: small ? 'Show the files' : 'Hide the files', expanded: !small });
+    draw();
   }
 
-  begin() {
-    this.spokenQuarter = 0;
-    this.spokenFailed = 0;
-    this.rate = new Rate();
-  }
-
-  /** @param {boolean} small */
-  setSmall(small) {
-    this.small = small;
-    set(this.fold, { tip: small ? 'Show the files' : 'Hide the files', expanded: !small });
-    this.draw();
-  }
-
-  close() {
-    const { intake, session } = this;
+  function close() {
     if (intake.phase.state === 'asking') intake.answer?.(null);
     else if (intake.phase.state !== 'idle') intake.become('idle');
     if (session.finished) {
       session.clear();
-      this.account.filter = '';
-      this.begin();
+      account.filter = '';
+      spokenQuarter = 0;
+      spokenFailed = 0;
+      rate = new Rate();
     }
-    this.draw();
+    draw();
   }
 
-  draw() {
-    const { session, account, body } = this;
-    const { phase } = this.intake;
+  function draw() {
+    const { phase } = intake;
     const { state } = phase;
     const busy = state !== 'idle';
-    const shown = busy || (session.found > 0 && !this.hiddenByPage);
-    show(this.root, shown);
+    const shown = busy || (session.found > 0 && !hiddenByPage);
+    show(root, shown);
     if (!shown) return;
-    this.root.dataset.state = busy ? state : session.finished ? 'finished' : 'running';
-    show(this.closeButton, busy ? state !== 'looking' && state !== 'preparing' : session.finished);
-    show(this.fold, !busy);
-    account.draw(!busy && !this.small);
-    if (state !== 'asking') this.asked = null;
-    if (state === 'asking') this.drawQuestion(phase);
-    else if (state === 'left') this.drawLeft(phase);
-    else if (state === 'looking') this.say('Looking', h('p', `Found ${plural(phase.found, 'file')} so far`));
-    else if (state === 'preparing') this.say('Looking', h('p', 'Making the collections'));
-    else if (state === 'failed') this.say('Not archived', problem(phase.message));
-    else {
-      if (body.firstChild !== this.summary) body.replaceChildren(...this.progress);
-      this.drawProgress();
-    }
+    root.dataset.state = busy ? state : session.finished ? 'finished' : 'running';
+    show(closeButton, busy ? state !== 'looking' && state !== 'preparing' : session.finished);
+    show(fold, !busy);
+    account.draw(!busy && !small);
+    if (state !== 'asking') asked = null;
+    drawPhase[state](phase);
   }
 
-  /** @param {string} title @param {...any} children */
-  say(title, ...children) {
-    this.title.textContent = title;
-    this.body.replaceChildren(...children);
+  /** @param {string} words @param {...any} children */
+  function say(words, ...children) {
+    title.textContent = words;
+    body.replaceChildren(...children);
   }
 
   /** @param {{question: import('../upload/intake.js').Question, error: string}} phase */
-  drawQuestion({ question, error }) {
-    if (this.asked?.question === question) {
-      this.asked.failed.textContent = error;
+  function drawQuestion({ question, error }) {
+    if (asked?.question === question) {
+      asked.failed.textContent = error;
       return;
     }
-    const { known, unreadable, files, bytes: size } = question;
+    const { known, unreadable, files, bytes: size, project, place } = question;
     /** @param {'project' | 'collection'} name @param {string} label @param {Record<string, any>} [more] */
     const field = (name, label, more) => question[name] !== null && h('label', label,
       textField({ name, value: question[name], required: true, maxlength: 1024, id: `drop-${name}-field`, ...more }));
@@ -109,83 +97,97 @@ export class UploadPanel {
     const button = h('button.solid#drop-start', { type: 'submit' });
     const drawKnown = () => {
       const n = known.already.size;
-      const left = files - unreadable.length - n;
-      setText(already, n > 0 ? `${plural(n, 'file is', 'files are')} already here and will not be sent. ${count(left)} new, ${bytes(size - known.bytes)}.` : '');
-      setText(button, left > 0 || files === 0 ? `Archive ${plural(left, 'file')}` : 'Done');
+      const rest = files - unreadable.length - n;
+      setText(already, n > 0 ? `${plural(n, 'file is', 'files are')} already here and will not be sent. ${count(rest)} new, ${bytes(size - known.bytes)}.` : '');
+      setText(button, rest > 0 || files === 0 ? `Archive ${plural(rest, 'file')}` : 'Done');
     };
     known.on('found', drawKnown);
     drawKnown();
-    const cancel = () => this.intake.answer?.(null);
+    const cancel = () => intake.answer?.(null);
     const form = h('form', {
-      onsubmit: (event) => {
+      onsubmit(event) {
         event.preventDefault();
         const given = new FormData(form);
         /** @param {string} name */
         const word = (name) => String(given.get(name) ?? '').trim();
-        this.intake.answer?.({ project: word('project'), collection: word('collection') });
+        intake.answer?.({ project: word('project'), collection: word('collection') });
       },
       onkeydown: ({ key }) => key === 'Escape' && cancel(),
     },
-    field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', (this.places.projects ?? []).map(({ name: value }) => h('option', { value }))),
+    field('project', 'Project', { list: 'project-names' }), h('datalist#project-names', (places.projects ?? []).map(({ name: value }) => h('option', { value }))),
     field('collection', 'Collection for the files that are in no folder'),
     failed,
     h('p.hint', `${PERMANENT} Names are permanent.`),
     h('div.buttons', h('button#drop-cancel', { onclick: cancel }, 'Cancel'), button));
-    this.say(question.project === null ? '' : 'Where should this go?', h('p.strong#drop-found', `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
-    if (question.project === null) this.title.append('Add to ', h('bdi', visibleName(question.place)));
-    this.asked = { question, failed };
+    say(project === null ? '' : 'Where should this go?', h('p.strong#drop-found', `Found ${plural(files, 'file')}, ${bytes(size)}.`), already, unreadableList(unreadable), form);
+    if (project === null) title.append('Add to ', h('bdi', visibleName(place)));
+    asked = { question, failed };
     const first = form.querySelector('input');
     (first ?? button).focus();
     first?.select();
   }
 
   /** @param {{batch: import('../upload/kept.js').Batch, error: string}} phase */
-  drawLeft({ batch, error }) {
+  function drawLeft({ batch, error }) {
     const { files, bytes: size, place, handles } = batch;
     const kept = handles.length > 0;
-    this.say('Not finished',
+    say('Not finished',
       h('p.strong#left-summary', `${plural(files, 'file was', 'files were')} left unsent (${bytes(size)}), for ${visibleName(place)}.`),
       h('p', kept ? 'Parts already there are not sent twice.' : DROP_AGAIN),
       problem(error),
       h('div.buttons',
-        h('button', { onclick: () => this.intake.forget(batch) }, 'Forget it'),
-        kept && h('button.solid', { onclick: () => this.intake.goOn(batch) }, 'Continue')));
+        h('button', { onclick: () => intake.forget(batch) }, 'Forget it'),
+        kept && h('button.solid', { onclick: () => intake.goOn(batch) }, 'Continue')));
   }
 
-  drawProgress() {
-    const { session } = this;
-    const { finished, found, counts } = session;
+  function drawProgress() {
+    const { finished, found, paused, away, counts } = session;
     const { already, failed, queued } = counts;
     const sealed = counts.sealed + already;
-    this.title.textContent = finished ? 'Done' : session.paused ? 'Paused' : session.away ? 'Waiting for the server' : 'Archiving';
-    Object.assign(this.summary.dataset, { found, sealed: counts.sealed, already, failed, finished });
-    this.summary.textContent = finished ? accountOf(session) : `${count(sealed)} of ${count(found)} sealed`;
-    this.states.textContent = [[sealed, 'sealed'], [queued, 'queued'], [failed, 'failed']].filter(([n]) => n).map(([n, word]) => `${count(Number(n))} ${word}`).join(' · ');
-    show(this.legend, !finished);
-    if (finished) this.figures.textContent = failed > 0 ? 'What failed was not archived; everything else is sealed.' : 'Everything is sealed. It can be proved from now on.';
-    else if (this.figures.textContent === '' || session.away) this.drawFigures();
-    this.speakProgress();
+    if (body.firstChild !== summary) body.replaceChildren(...progress);
+    title.textContent = finished ? 'Done' : paused ? 'Paused' : away ? 'Waiting for the server' : 'Archiving';
+    Object.assign(summary.dataset, { found, sealed: counts.sealed, already, failed, finished });
+    summary.textContent = finished ? accountOf(session) : `${count(sealed)} of ${count(found)} sealed`;
+    states.textContent = dotted(...[[sealed, 'sealed'], [queued, 'queued'], [failed, 'failed']].map(([n, word]) => n > 0 && `${count(n)} ${word}`));
+    show(legend, !finished);
+    if (finished) figures.textContent = failed > 0 ? 'What failed was not archived; everything else is sealed.' : 'Everything is sealed. It can be proved from now on.';
+    else if (figures.textContent === '' || away) drawFigures();
+    speakProgress();
   }
 
-  drawFigures() {
-    const { session, rate } = this;
-    const { away, paused, unsentBytes } = session;
-    if (this.root.hidden || session.finished || session.found === 0) return;
-    rate.sample(performance.now(), session.sentBytes);
-    this.left.textContent = away || paused ? '' : timeLeft(rate.secondsFor(unsentBytes));
-    this.figures.textContent = paused ? `${bytes(unsentBytes)} wait to be sent. What is queued will still be sealed.`
+  function drawFigures() {
+    const { away, paused, unsent, unsentBytes, sentBytes, totalBytes, finished, found } = session;
+    if (root.hidden || finished || found === 0) return;
+    rate.sample(performance.now(), sentBytes);
+    left.textContent = away || paused ? '' : timeLeft(rate.secondsFor(unsentBytes));
+    figures.textContent = paused ? `${bytes(unsentBytes)} wait to be sent. What is queued will still be sealed.`
       : away ? AWAY
-        : session.unsent ? `${bytes(session.sentBytes)} of ${bytes(session.totalBytes)} sent, ${bytes(rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';
+        : unsent ? `${bytes(sentBytes)} of ${bytes(totalBytes)} sent, ${bytes(rate.perSecond)}/s` : 'Queued: safe on the server, not sealed yet.';
   }
 
-  speakProgress() {
-    const { finished, ended, found, counts: { failed } } = this.session;
+  function speakProgress() {
+    const { finished, ended, found, counts: { failed } } = session;
     const quarter = finished ? 4 : Math.floor((ended / Math.max(1, found)) * 4);
-    if (quarter > this.spokenQuarter) speak(finished ? this.summary.textContent : `${quarter * 25} percent sealed`);
-    if (failed > this.spokenFailed && !finished) speak(`${plural(failed, 'file')} failed`);
-    this.spokenQuarter = quarter;
-    this.spokenFailed = failed;
+    if (quarter > spokenQuarter) speak(finished ? summary.textContent : `${quarter * 25} percent sealed`);
+    if (failed > spokenFailed && !finished) speak(`${plural(failed, 'file')} failed`);
+    spokenQuarter = quarter;
+    spokenFailed = failed;
   }
+
+  root.append(h('header.upload-head', title, fold, closeButton), body, account.tabs, account.list);
+  session.on('change', soon(draw, DRAW_MS));
+  intake.on('change', draw);
+  intake.on('started', () => { account.filter = ''; });
+  setInterval(drawFigures, FIGURES_MS);
+  setSmall(false);
+
+  return {
+    /** The page of uploads shows the account itself. @param {boolean} hidden */
+    hideForPage(hidden) {
+      hiddenByPage = hidden;
+      draw();
+    },
+  };
 }
 
 /** @param {import('../upload/collect.js').Found[]} unreadable */
