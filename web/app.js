@@ -5,7 +5,7 @@ import { api } from './api.js';
 import { attachMenu } from './components/menu.js';
 import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
-import { Tree } from './components/tree.js';
+import { placesTree } from './components/tree.js';
 import { uploadPanel } from './components/upload_panel.js';
 import { Live } from './events.js';
 import { PERMANENT, byId, bytes, count, drawIcons, h, hasFocus, isTyping, set, show, visibleName } from './lib/html.js';
@@ -31,7 +31,7 @@ const actions = new Actions();
 const session = new UploadSession();
 const intake = new Intake({ session, places });
 const live = new Live({ mayRest: () => session.found === 0 || session.finished });
-const tree = new Tree(places);
+const tree = placesTree(places, goTo);
 const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const selected = new Selected(view);
 const panel = uploadPanel({ session, intake, places, status });
@@ -75,8 +75,8 @@ actions.add(
   ['add-files', 'Add files', addFiles, { keys: ['Ctrl+O'], icon: 'upload' }],
   ['add-folder', 'Add folder', addFolder, { icon: 'folder-up' }],
   ['new-project', 'New project', () => nameNew('home'), { icon: 'add' }],
-  ['new-collection', 'New collection', () => nameNew(inTree() ? tree.focused : placeKey(router.current)),
-    { keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || inTree(), why: () => 'Open a project first' }],
+  ['new-collection', 'New collection', () => nameNew(tree.focused ?? placeKey(router.current)),
+    { keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || tree.focused !== null, why: () => 'Open a project first' }],
   ['up', 'One level up', goUp, { keys: ['Alt+ArrowUp'] }],
   ['toggle-details', 'Details', () => details.toggle(), { keys: ['Alt+Enter'], icon: 'info', enabled: listed }],
   ['select-all', 'Select all', () => view.listing.selectAll(), { group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed() }],
@@ -128,10 +128,6 @@ function clearSelection() {
 function verify() {
   router.go('trust');
   verification.start();
-}
-
-function inTree() {
-  return document.activeElement === tree.element;
 }
 
 /** @param {string} key of the place to name something new in */
@@ -201,10 +197,11 @@ view.on('selection', () => {
 
 // ---- Places and addresses
 
-tree.on('go made', ({ kind, id }) => {
+/** @param {{kind: any, id: number}} place */
+function goTo({ kind, id }) {
   placesDrawer.close();
   router.go(kind, id);
-});
+}
 
 // Links to places stay links: another tab, another window and copying work; a plain click stays on the page.
 document.addEventListener('click', (event) => {
@@ -291,7 +288,7 @@ document.addEventListener('paste', (event) => {
   event.preventDefault();
   intake.drop(addTarget(), pasted(event.clipboardData));
 });
-dropZone({ placeAt, hover: (key) => tree.hover(key), drop: (target, taken) => intake.drop(target, taken) });
+dropZone({ placeAt, hover: tree.hover, drop: (target, taken) => intake.drop(target, taken) });
 
 intake.on('started', ({ target, projectId, first }) => {
   // A drop that made its own place goes on there; one into the place shown stays.
