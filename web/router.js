@@ -2,6 +2,7 @@
 // Router keeps the browser's history in step and says when the address changed.
 
 import { Emitter } from './lib/emitter.js';
+import { TYPES } from './lib/format.js';
 
 /**
  * @typedef {'home' | 'project' | 'collection' | 'uploads' | 'trust'} PlaceKind
@@ -12,7 +13,6 @@ import { Emitter } from './lib/emitter.js';
  */
 
 const SORT_KEYS = ['name', 'size', 'added', 'modified', 'type', 'rank'];
-const TYPE_KEYS = ['image', 'video', 'audio', 'text', '3d', 'binary'];
 
 /** @param {Partial<Route>} [from] @returns {Route} */
 export function route(from = {}) {
@@ -32,7 +32,7 @@ export function parse(address) {
     id: Number(id ?? 0),
     as: ['grid', 'list'].includes(as) ? as : '',
     sort: validSort(sort, q),
-    types: type.split(',').filter((one) => TYPE_KEYS.includes(one)),
+    types: type.split(',').filter((one) => TYPES.includes(one)),
     q,
     details: idOf(i),
     viewing,

@@ -1,7 +1,7 @@
 // The search field: searches as one types, explains what can be asked for, and says where it looks. The server reads the
 // query; the list here only helps writing it.
 
-import { byId, h, set, show } from '../lib/html.js';
+import { TYPES, byId, h, set, show } from '../lib/html.js';
 import { Combobox } from './combobox.js';
 import { speak } from './messages.js';
 
@@ -27,7 +27,7 @@ const EXAMPLES = [
 
 /** @type {Record<string, string[]>} */
 const VALUES = {
-  type: ['image', 'video', 'audio', 'text', '3d', 'binary'],
+  type: TYPES,
   is: ['versioned'],
   size: ['>10mb', '<100kb', '1mb..10mb'],
 };

@@ -75,10 +75,9 @@ export class UploadAccount {
   }
 
   drawFiles() {
-    const { counts, items, finished } = this.session;
-    const going = counts.waiting + counts.hashing + counts.receiving + counts.queued;
+    const { counts, items, ended, finished } = this.session;
     const filter = this.filter || (finished ? (counts.failed > 0 ? 'failed' : 'all') : 'going');
-    const tabs = [['all', 'All', items.length], ['going', 'In progress', going], ['failed', 'Failed', counts.failed]];
+    const tabs = [['all', 'All', items.length], ['going', 'In progress', items.length - ended], ['failed', 'Failed', counts.failed]];
     if (differs(this.tabs, tabs, filter)) {
       redraw(this.tabs, tabs.map(([key, label, n]) => h(`button.plain#${this.name}-tab-${key}`, {
         pressed: key === filter,

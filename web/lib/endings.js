@@ -23,7 +23,7 @@ async function oggEndsEarly({ tail }) {
 /** @param {File} file */
 async function stlEndsEarly({ size, head, read, tail }) {
   if (/^\s*solid\b/i.test(latin1(head))) return !/endsolid/i.test(await tail());
-  return size >= 84 && 84 + new DataView((await read(80, 83)).buffer).getUint32(0, true) * 50 > size;
+  return size >= 84 && 84 + viewOf(await read(80, 83)).getUint32(0, true) * 50 > size;
 }
 
 /** Goes by where the one segment of a Matroska file ends by its own account, if that is said. @param {File} file */
@@ -52,7 +52,7 @@ async function boxesEndEarly({ size, read }) {
   let at = 0;
   for (let boxes = 0; boxes < BOXES_MAX && at + 8 <= size; boxes += 1) {
     const box = await read(at, Math.min(size, at + 16) - 1);
-    const view = new DataView(box.buffer, box.byteOffset, box.byteLength);
+    const view = viewOf(box);
     const short = view.getUint32(0);
     const length = short === 1 && box.length === 16 ? Number(view.getBigUint64(8)) : short;
     if (length < 8) return false;
@@ -76,6 +76,8 @@ const CHECKS = {
 };
 
 /** @param {Uint8Array} bytes */
+/** @param {Uint8Array} bytes */
+const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const latin1 = (bytes) => new TextDecoder('latin1').decode(bytes);
 
 /**
@@ -87,5 +89,5 @@ export async function endsEarly(media, size, read) {
   if (!check) return false;
   const head = await read(0, Math.min(size, 64) - 1);
   const tail = async () => latin1(await read(Math.max(0, size - TAIL_BYTES), size - 1));
-  return check({ size, head, view: new DataView(head.buffer, head.byteOffset, head.byteLength), read, tail });
+  return check({ size, head, view: viewOf(head), read, tail });
 }

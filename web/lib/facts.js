@@ -9,19 +9,22 @@ const text = (value) => (typeof value === 'string' ? value : Number.isInteger(va
 /** Numbers are put into words, words stay as they came. @param {(value: number) => string} say */
 const number = (say) => (value) => (typeof value === 'number' ? say(value) : value);
 
-/** @type {Record<string, [label: string, say?: (value: any) => string]>} in the order they are shown */
+/** In the order they are shown, before all others. */
+const KNOWN = ('title artist album track year genre author pages producer family style glyphs vertices triangles duration frames codec channels sample_rate '
+  + 'bitrate bit_depth colour orientation camera lens exposure aperture iso focal_length taken latitude longitude software comment').split(' ');
+/** Where the label says more than the name does. @type {Record<string, string>} */
+const LABELS = { vertices: 'Corners', bitrate: 'Bit rate', bit_depth: 'Depth', iso: 'ISO' };
+/** What is not shown as it came. @type {Record<string, (value: any) => string>} */
 const WORDS = {
-  title: ['Title'], artist: ['Artist'], album: ['Album'], track: ['Track'], year: ['Year'], genre: ['Genre'], author: ['Author'],
-  pages: ['Pages', text], producer: ['Producer'], family: ['Family'], style: ['Style'], glyphs: ['Glyphs', text], vertices: ['Corners', text],
-  triangles: ['Triangles', text],
-  duration: ['Duration', number((s) => (s < 10 ? `${Math.round(s * 100) / 100} s` : clock(s)))],
-  frames: ['Frames', text], codec: ['Codec'], channels: ['Channels', (n) => ({ 1: '1 (mono)', 2: '2 (stereo)' }[n] ?? text(n))],
-  sample_rate: ['Sample rate', number((hz) => `${text(hz / 1000)} kHz`)],
-  bitrate: ['Bit rate', number((bits) => `${text(Math.round(bits / 1000))} kbit/s`)],
-  bit_depth: ['Depth', number((bits) => `${bits} bit`)], colour: ['Colour'], orientation: ['Orientation'], camera: ['Camera'], lens: ['Lens'],
-  exposure: ['Exposure', number((s) => (s > 0 && s < 1 ? `1/${Math.round(1 / s)} s` : `${text(s)} s`))],
-  aperture: ['Aperture', number((f) => `f/${text(f)}`)], iso: ['ISO'], focal_length: ['Focal length', number((mm) => `${text(mm)} mm`)],
-  taken: ['Taken'], latitude: ['Latitude'], longitude: ['Longitude'], software: ['Software'], comment: ['Comment'],
+  pages: text, glyphs: text, vertices: text, triangles: text, frames: text,
+  duration: number((s) => (s < 10 ? `${Math.round(s * 100) / 100} s` : clock(s))),
+  channels: (n) => ({ 1: '1 (mono)', 2: '2 (stereo)' }[n] ?? text(n)),
+  sample_rate: number((hz) => `${text(hz / 1000)} kHz`),
+  bitrate: number((bits) => `${text(Math.round(bits / 1000))} kbit/s`),
+  bit_depth: number((bits) => `${bits} bit`),
+  exposure: number((s) => (s > 0 && s < 1 ? `1/${Math.round(1 / s)} s` : `${text(s)} s`)),
+  aperture: number((f) => `f/${text(f)}`),
+  focal_length: number((mm) => `${text(mm)} mm`),
 };
 
 /** @param {Facts} facts */
@@ -29,19 +32,24 @@ function dimensions({ width, height }) {
   return width && height ? `${text(width)} × ${text(height)}` : '';
 }
 
+/** @param {string} key */
+function labelOf(key) {
+  return LABELS[key] ?? key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' ');
+}
+
 /** @param {Facts} facts @param {string} key */
 function say(facts, key) {
-  return facts[key] === undefined ? '' : (WORDS[key][1] ?? String)(facts[key]);
+  return facts[key] === undefined ? '' : (WORDS[key] ?? String)(facts[key]);
 }
 
 /** Label and words of each fact. @param {Facts} facts @returns {[string, string][]} */
 export function factRows(facts) {
   const size = dimensions(facts);
-  const others = Object.keys(facts).filter((key) => !WORDS[key] && !(size && (key === 'width' || key === 'height')));
+  const others = Object.keys(facts).filter((key) => !KNOWN.includes(key) && !(size && (key === 'width' || key === 'height')));
   return [
     ['Dimensions', size],
-    ...Object.entries(WORDS).map(([key, [label]]) => [label, say(facts, key)]),
-  ].filter(([, words]) => words !== '').concat(others.map((key) => [key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' '), text(facts[key])]));
+    ...KNOWN.map((key) => [labelOf(key), say(facts, key)]),
+  ].filter(([, words]) => words !== '').concat(others.map((key) => [labelOf(key), text(facts[key])]));
 }
 
 /** The few that stand in one line under what is shown. @param {Facts} facts */

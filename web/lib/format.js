@@ -109,19 +109,13 @@ export function groupedHash(hex) {
   return hex.replace(/(.{8})(?=.)/g, '$1 ');
 }
 
-const TYPE_WORDS = {
-  image: ['Image', 'Images'],
-  video: ['Video', 'Videos'],
-  audio: ['Audio', 'Audio'],
-  text: ['Text', 'Text'],
-  '3d': ['3D', '3D'],
-  binary: ['Other', 'Other'],
-};
+const TYPE_WORDS = { image: 'Image', video: 'Video', audio: 'Audio', text: 'Text', '3d': '3D', binary: 'Other' };
 
 /** The order in which types are offered. */
 export const TYPES = Object.keys(TYPE_WORDS);
 
 /** @param {string} type @param {boolean} [many] */
 export function typeWord(type, many = false) {
-  return (TYPE_WORDS[type] ?? TYPE_WORDS.binary)[many ? 1 : 0];
+  const word = TYPE_WORDS[type] ?? TYPE_WORDS.binary;
+  return many && ['image', 'video'].includes(type) ? `${word}s` : word;
 }

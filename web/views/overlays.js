@@ -2,7 +2,7 @@
 
 import { addressOf } from '../api.js';
 import { byId, bytes, dayAndTime, hasFocus, plural, set, show } from '../lib/html.js';
-import { Details } from '../components/details.js';
+import { detailsOf } from '../components/details.js';
 import { isPage } from '../router.js';
 import { habits } from '../state.js';
 
@@ -16,7 +16,10 @@ const BESIDE = '(min-width: 1024px)';
 /** @param {{router: import('../router.js').Router, view: import('./place_view.js').PlaceView, selected: import('./selected.js').Selected}} parts */
 export function detailsPanel({ router, view, selected }) {
   const root = byId('details');
-  const panel = new Details(root);
+  const panel = detailsOf(root, {
+    close: () => turn(false),
+    view: (id) => router.push({ viewing: id }, { ...router.memory, viewIndex: listing.active }),
+  });
   const { listing, source } = view;
   const beside = matchMedia(BESIDE);
   /** Became active before it was here. */
@@ -30,7 +33,7 @@ export function detailsPanel({ router, view, selected }) {
     const asset = source.get(listing.active)?.asset;
     if (next && asset && !view.selection.empty) follow(asset);
     if (!next) {
-      panel.key = '';
+      panel.forget();
       if (hasFocus(root)) listing.focus();
       follow();
     }
@@ -89,8 +92,6 @@ export function detailsPanel({ router, view, selected }) {
   view.on('selection arrived place', draw);
   selected.on('change', draw);
   router.on('change', draw);
-  panel.on('close', () => turn(false));
-  panel.on('view', ({ id }) => router.push({ viewing: id }, { ...router.memory, viewIndex: listing.active }));
   return { toggle: () => turn(root.hidden), draw };
 }
 

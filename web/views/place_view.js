@@ -15,7 +15,7 @@ import { foldMiddle, typeAhead } from '../lib/tree_model.js';
 import { TILE_MIN } from '../lib/virtual_window.js';
 import { format, placeKey, placeOf, route as makeRoute, sameListing, samePlace, usualSort } from '../router.js';
 import { habits } from '../state.js';
-import { LiveListing } from './live_listing.js';
+import { liveListing } from './live_listing.js';
 import { emptyNote, errorNote, noMatchNote } from './notes.js';
 
 const BUSY_MS = 400;
@@ -44,7 +44,7 @@ export class PlaceView extends Emitter {
     const source = new Source();
     const selection = new Selection();
     Object.assign(this, { router, places, source, selection, add: { addFiles, addFolder }, listing: new Listing(byId('listing'), { source, selection }) });
-    this.live = new LiveListing(this, isOwn);
+    this.live = liveListing(this, isOwn);
     this.wire();
   }
 

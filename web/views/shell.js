@@ -7,8 +7,6 @@ import { verdictOf } from '../lib/verdict.js';
 import { isPage, parse } from '../router.js';
 import { takeNow } from '../upload/collect.js';
 
-const LIVE_WORDS = { connecting: 'connecting', live: 'live', down: 'not connected', resting: 'resting' };
-
 /** @param {{status: import('../state.js').VaultStatus, live: import('../events.js').Live, session: import('../upload/session.js').UploadSession, verification: import('../state.js').Verifying}} parts */
 export function statusBar({ status, live, session, verification }) {
   function drawStatus() {
@@ -27,7 +25,7 @@ export function statusBar({ status, live, session, verification }) {
   }
   function drawLive() {
     set('status-live', { 'data-state': live.state });
-    setText('status-live', LIVE_WORDS[live.state]);
+    setText('status-live', live.state === 'down' ? 'not connected' : live.state);
   }
   function drawUploads() {
     const { found, finished, ended } = session;
