@@ -162,7 +162,7 @@ export const api = {
   createCollection: (projectId, parentId, name) => post('/api/collections', { project_id: projectId, parent_id: parentId, name }),
 
   /** What a place holds, or what is found in it and below. @param {Within} within @param {How} how @param {AbortSignal} [signal] @returns {Promise<AssetPage>} */
-  assets: (within, { offset, limit, ...how }, signal) => get(listed(within, how, { offset, limit }), signal),
+  assets: (within, { offset = 0, limit, ...how }, signal) => get(listed(within, how, { offset, limit }), signal),
   /**
    * Where assets stand in that listing, and the first name that begins so.
    * @param {Within} within @param {How} how @param {{ids?: number[], prefix?: string}} what at most 200 ids @returns {Promise<Ranks>}

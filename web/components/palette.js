@@ -72,7 +72,7 @@ export function openPalette({ actions, places, router }) {
   async function ask(q) {
     asking = new AbortController();
     const { signal } = asking;
-    const page = await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: SHOWN_MOST, q, sort: 'rank' }, signal).catch(() => null);
+    const page = await api.assets({ kind: 'home' }, { limit: SHOWN_MOST, q, sort: 'rank' }, signal).catch(() => null);
     if (!page || signal.aborted) return;
     assets = page.assets.map((asset) => ({
       key: `a/${asset.id}`, glyph: iconOf(asset), name: asset.filename, more: asset.path?.slice(0, asset.path.lastIndexOf('/')) ?? '',

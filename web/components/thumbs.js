@@ -95,7 +95,7 @@ export class Thumbs {
   inside(folder, still, show) {
     const { id, assets, collections } = folder;
     const key = `${keyOfPlace(folder)}:${assets}:${collections}`;
-    const question = { offset: 0, limit: FOLDER_PICTURES, q: 'type:image', sort: 'name' };
+    const question = { limit: FOLDER_PICTURES, q: 'type:image' };
     setTimeout(async () => {
       if (!still()) return;
       if (!this.folders.has(key)) {

@@ -4,7 +4,7 @@
 import { AWAY, DROP_AGAIN, PERMANENT, byId, bytes, count, dotted, entries, h, iconButton, nameNode, plural, problem, set, setText, show, soon, textField, timeLeft, visibleName } from '../lib/html.js';
 import { Rate } from '../upload/rate.js';
 import { speak } from './messages.js';
-import { UploadAccount, accountOf } from './upload_parts.js';
+import { accountOf, uploadAccount } from './upload_parts.js';
 
 const DRAW_MS = 200;
 const FIGURES_MS = 1000;
@@ -27,7 +27,7 @@ export function uploadPanel({ session, intake, places, status }) {
   const summary = h('p.strong#upload-summary');
   const figures = h('p.meta');
   const legend = h('div.bar-legend', states, left);
-  const account = new UploadAccount(session, 'upload', status);
+  const account = uploadAccount(session, 'upload', status);
   const progress = [summary, account.bar, legend, figures, account.buttons];
   const fold = iconButton('minus', '', () => setSmall(!small));
   const closeButton = iconButton('close', 'Close', close, { label: 'Close the account', id: 'upload-close' });
@@ -53,7 +53,7 @@ export function uploadPanel({ session, intake, places, status }) {
     else if (intake.phase.state !== 'idle') intake.become('idle');
     if (session.finished) {
       session.clear();
-      account.filter = '';
+      account.unfilter();
       spokenQuarter = 0;
       spokenFailed = 0;
       rate = new Rate();
@@ -174,10 +174,10 @@ export function uploadPanel({ session, intake, places, status }) {
     spokenFailed = failed;
   }
 
-  root.append(h('header.upload-head', title, fold, closeButton), body, account.tabs, account.list);
+  root.append(h('header.upload-head', title, fold, closeButton), body, ...account.files);
   session.on('change', soon(draw, DRAW_MS));
   intake.on('change', draw);
-  intake.on('started', () => { account.filter = ''; });
+  intake.on('started', account.unfilter);
   setInterval(drawFigures, FIGURES_MS);
   setSmall(false);
 

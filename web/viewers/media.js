@@ -67,7 +67,7 @@ function soundCard({ asset, facts, signal }, player) {
 async function addSubtitles({ asset, details, signal }, player) {
   const { collection_id: place } = await details();
   const stem = asset.filename.replace(/\.[^.]*$/, '').split('"').filter((part) => part.trim()).map((part) => `"${part}"`).join(' ');
-  const { assets } = await api.assets({ kind: 'collection', id: place }, { offset: 0, limit: 50, q: stem, types: ['text'] }, signal);
+  const { assets } = await api.assets({ kind: 'collection', id: place }, { limit: 50, q: stem, types: ['text'] }, signal);
   for (const { id, filename, collection_id: where, size_original: size } of assets) {
     const belongs = subtitlesFor(asset.filename, filename);
     const n = player.childElementCount;

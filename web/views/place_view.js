@@ -205,7 +205,7 @@ export class PlaceView extends Emitter {
     const mine = { key, total: 0 };
     this.elsewhere = mine;
     if (!key) return;
-    mine.total = (await api.assets({ kind: 'home', id: 0 }, { offset: 0, limit: 1, q, types }).catch(() => mine)).total;
+    mine.total = (await api.assets({ kind: 'home' }, { limit: 1, q, types }).catch(() => mine)).total;
     if (this.elsewhere !== mine || !this.ready) return;
     this.drawChips();
     this.drawNote();

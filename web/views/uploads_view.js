@@ -1,12 +1,12 @@
 // The page of uploads: the account of this page's uploads in full, and what the server still holds unfinished.
 
 import { api } from '../api.js';
-import { UploadAccount, accountOf } from '../components/upload_parts.js';
+import { accountOf, uploadAccount } from '../components/upload_parts.js';
 import { DROP_AGAIN, bytes, count, h, icon, plural, show, soon, visibleName } from '../lib/html.js';
 
 /** @param {HTMLElement} root @param {{session: import('../upload/session.js').UploadSession, addFiles: () => void, status: import('../state.js').VaultStatus, signal: AbortSignal}} parts it ends with the signal */
 export function open(root, { session, addFiles, status, signal }) {
-  const account = new UploadAccount(session, 'uploads', status);
+  const account = uploadAccount(session, 'uploads', status);
   const summary = h('p.account');
   const close = h('button#uploads-close', { onclick: () => session.clear() }, 'Close this account');
   const add = h('button', { onclick: addFiles }, icon('upload'), 'Add files');
@@ -14,7 +14,7 @@ export function open(root, { session, addFiles, status, signal }) {
   root.replaceChildren(h('div.page.uploads-page#uploads',
     h('header', h('h1', icon('upload'), 'Uploads'), unfinished),
     h('div.upload-body', summary, account.bar, h('div.buttons', add, account.buttons, close)),
-    account.tabs, account.list));
+    account.files));
 
   function draw() {
     if (signal.aborted) return;
