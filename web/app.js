@@ -33,12 +33,13 @@ const intake = new Intake({ session, places });
 const live = new Live({ mayRest: () => session.found === 0 || session.finished });
 const tree = placesTree(places, goTo);
 const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
+const { listing, selection, source } = view;
 const selected = new Selected(view);
 const panel = uploadPanel({ session, intake, places, status });
 const placesDrawer = drawer();
 const details = detailsPanel({ router, view, selected });
 viewerOverlay({ router, view });
-const search = searchBox({ router, home: () => view.listing.focus() });
+const search = searchBox({ router, home: () => listing.focus() });
 
 /** @type {Record<string, [label: string, icon: string]>} by theme */
 const THEME_WORDS = { system: ['As the system', 'system'], light: ['Light', 'sun'], dark: ['Dark', 'moon'] };
@@ -79,7 +80,7 @@ actions.add(
     { keys: ['Alt+N'], icon: 'add', enabled: () => view.place !== null || tree.focused !== null, why: () => 'Open a project first' }],
   ['up', 'One level up', goUp, { keys: ['Alt+ArrowUp'] }],
   ['toggle-details', 'Details', () => details.toggle(), { keys: ['Alt+Enter'], icon: 'info', enabled: listed }],
-  ['select-all', 'Select all', () => view.listing.selectAll(), { group: 'Selection', keys: ['Ctrl+A'], enabled: () => view.source.assets > 0 && listed() }],
+  ['select-all', 'Select all', () => listing.selectAll(), { group: 'Selection', keys: ['Ctrl+A'], enabled: () => source.assets > 0 && listed() }],
   ['clear-selection', 'Clear selection', clearSelection, { group: 'Selection', keys: ['Escape'], enabled: selecting }],
   ['download-selection', 'Download ZIP', downloadSelection, { group: 'Selection', keys: ['Ctrl+S'], icon: 'zip', enabled: () => selecting() && packing === '' }],
   ['copy-links', 'Copy links', copyLinks, { group: 'Selection', keys: ['Ctrl+C'], icon: 'copy', enabled: () => selecting() && listed() && getSelection().isCollapsed }],
@@ -117,12 +118,12 @@ attachMenu('more-menu', () => [
 ]);
 
 function selecting() {
-  return !view.selection.empty;
+  return !selection.empty;
 }
 
 function clearSelection() {
-  view.listing.clearSelection();
-  view.listing.focus();
+  listing.clearSelection();
+  listing.focus();
 }
 
 function verify() {
@@ -159,7 +160,7 @@ function download(address) {
 /** The rule goes to the server, which turns it into a ticket; no list of ids is made here. */
 async function downloadSelection() {
   const { kind, q, types } = router.current;
-  if (view.selection.whole && q === '' && types.length === 0 && view.source.folders.length === 0 && kind !== 'home') {
+  if (selection.whole && q === '' && types.length === 0 && source.folders.length === 0 && kind !== 'home') {
     download(view.zipAddress);
     return;
   }
@@ -184,7 +185,7 @@ function drawSelection() {
   const { total, size } = selected;
   const n = listed() ? selected.n : 0;
   drawActionBar({ n, total, size, busy: packing });
-  view.listing.padEnd(n > 0 ? ACTION_BAR_PX : 0);
+  listing.padEnd(n > 0 ? ACTION_BAR_PX : 0);
 }
 selected.on('change', drawSelection);
 view.on('selection', () => {
@@ -247,7 +248,7 @@ router.on('change', ({ route, previous, memory }) => {
   if (isPage(previous) && previous.kind === route.kind) return;
   showRoute(route, memory, isPage(previous));
   if (samePlace(previous, route)) return;
-  if (listed() && (document.activeElement === document.body || hasFocus(byId('main')))) view.listing.focus();
+  if (listed() && (document.activeElement === document.body || hasFocus(byId('main')))) listing.focus();
   placesDrawer.close();
 });
 
@@ -328,7 +329,7 @@ live.on('hello', ({ log_size: size }) => {
   session.recheckQueued();
   verification.load().catch(() => {});
   // What was asked for a moment ago is as young as this.
-  if (size !== (status.value?.log.size ?? view.source.page?.log_size ?? size)) touched(null);
+  if (size !== (status.value?.log.size ?? source.page?.log_size ?? size)) touched(null);
 });
 
 // ---- Begin
@@ -342,4 +343,4 @@ keepAwake(session);
 // Focus begins in the listing; the ring waits for the first key, so that a page just opened does not look touched.
 byId('listing').dataset.quiet = '';
 addEventListener('keydown', () => delete byId('listing').dataset.quiet, { once: true, capture: true });
-view.listing.focus();
+listing.focus();

@@ -14,7 +14,7 @@ export function viewerStrip(thumbs, step) {
     const glyph = icon('binary');
     const image = pictureElement();
     // Not stops of Tab: the arrow keys lead to the same.
-    return { glyph, image, button: h('button.plain', { tabindex: -1, current: i === NEAR ? 'true' : null, onclick: () => step(i - NEAR) }, glyph, image) };
+    return { glyph, image, button: h('button.plain', { tabindex: -1, current: i === NEAR || null, onclick: () => step(i - NEAR) }, glyph, image) };
   });
   const element = h('div.viewer-strip', { role: 'group', label: 'Before and after' }, cells.map(({ button }) => button));
 
@@ -24,8 +24,7 @@ export function viewerStrip(thumbs, step) {
     show(element, assets.filter(Boolean).length > 1);
     cells.forEach(({ glyph, image, button }, i) => {
       const asset = assets[i];
-      const name = asset && visibleName(asset.filename);
-      set(button, { label: name, title: name });
+      set(button, { tip: asset && visibleName(asset.filename) });
       button.style.visibility = asset ? '' : 'hidden';
       if (asset) setIcon(glyph, iconOf(asset));
       thumbs.draw(image, asset, PICTURE_PX);

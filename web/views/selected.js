@@ -21,15 +21,16 @@ export class Selected extends Emitter {
   /** @param {PlaceView} view */
   constructor(view) {
     super();
-    this.view = view;
+    const { source, selection } = view;
+    Object.assign(this, { view, source, selection });
   }
 
   get n() {
-    return this.view.selection.count(this.view.source.assets);
+    return this.selection.count(this.source.assets);
   }
 
   get total() {
-    return this.view.source.assets;
+    return this.source.assets;
   }
 
   /** The selection as the server takes it, with the listing that its intervals run in. @returns {import('../api.js').Rule} */
@@ -38,13 +39,13 @@ export class Selected extends Emitter {
     const place = kind === 'home' ? { all: true } : kind === 'project' ? { project: id, deep: true } : { collection: id };
     return {
       place, ...(q && { q }), ...(types.length > 0 && { types }), deep: kind !== 'collection' || q !== '',
-      ...orderOf(sort), ...this.view.selection.rule(),
+      ...orderOf(sort), ...this.selection.rule(),
     };
   }
 
   /** The selection or what is listed changed. */
   changed() {
-    const { selection, source } = this.view;
+    const { selection, source } = this;
     const key = selection.empty ? '' : JSON.stringify([this.rule(), source.page?.log_size]);
     if (key === this.key) return;
     this.key = key;
@@ -55,7 +56,7 @@ export class Selected extends Emitter {
 
   /** A few single ones whose rows are there need no question. */
   atHand() {
-    const { selection, source } = this.view;
+    const { selection, source } = this;
     if (selection.all || selection.intervals.length > 0 || selection.exceptions.size > COPIED_MOST) return null;
     let size = 0;
     for (const [id, { index }] of selection.exceptions) {
@@ -78,7 +79,7 @@ export class Selected extends Emitter {
 
   /** Addresses of the selected assets in this page, at most a thousand; null where there are more. @returns {Promise<string[] | null>} */
   async links() {
-    const { selection, source } = this.view;
+    const { selection, source } = this;
     if (this.n > COPIED_MOST) return null;
     const { all, intervals, exceptions } = selection;
     /** @type {Set<number>} */
