@@ -7,22 +7,23 @@ export * from './format.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Names that stand for one or two attributes each: a tip is a label too, and states go without their `aria-`. @type {Record<string, string[]>} */
-const SHORT = { label: ['aria-label'], tip: ['title', 'aria-label'] };
-for (const state of 'pressed expanded selected current busy invalid rowindex colindex rowcount colcount activedescendant'.split(' ')) SHORT[state] = [`aria-${state}`];
+/** States that go without their `aria-`. */
+const STATES = 'pressed expanded selected current busy invalid rowindex colindex rowcount colcount activedescendant'.split(' ');
+/** Names that stand for one or two attributes each: a tip is a label too. @type {Record<string, string[]>} */
+const SHORT = { label: ['aria-label'], tip: ['title', 'aria-label'], ...Object.fromEntries(STATES.map((state) => [state, [`aria-${state}`]])) };
 
 /**
- * Gives an element what it is to have: keys that begin with `on` become listeners, for as long as a `signal` says; everything else is an attribute, which
- * null, undefined and false take away. States (`aria-…`) are words: true and false are written.
+ * Gives an element what it is to have: keys that begin with `on` become listeners, for as long as a `signal` says; everything else
+ * is an attribute, which null, undefined and false take away. States (`aria-…`) are words: true and false are written.
  * What an element has already is not written again.
  * @param {any} target an element, or its id @param {Record<string, any>} props
  */
 export function set(target, props) {
   const element = found(target);
-  const { signal, ...others } = props;
-  for (const [key, value] of Object.entries(others)) {
+  for (const [key, value] of Object.entries(props)) {
+    if (key === 'signal') continue;
     if (key.startsWith('on')) {
-      element.addEventListener(key.slice(2), value, { signal });
+      element.addEventListener(key.slice(2), value, { signal: props.signal });
       continue;
     }
     for (const name of SHORT[key] ?? [key]) {
