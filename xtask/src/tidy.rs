@@ -9,7 +9,6 @@ mod files;
 mod form;
 mod layers;
 mod links;
-mod page;
 mod supply;
 mod text;
 mod web;
@@ -73,7 +72,6 @@ fn findings(files: &[SourceFile]) -> Vec<Finding> {
         web::nothing_is_orphaned,
         web::no_markup_from_strings,
         web::no_other_origin,
-        page::preloads_match,
         text::no_machine_paths,
         text::no_loose_ends,
         text::no_registry_hosts,

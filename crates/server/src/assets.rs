@@ -2,13 +2,16 @@
 //! never change, since the hash is that of all of them; the three HTML pages are filled in for each request.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use compactvault_vault::Digest;
+use regex::bytes::Regex;
 
 use crate::auth::cookies;
 
@@ -20,11 +23,20 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types cv";
 
+/// What runs first.
+const BEGIN: &str = "app.js";
+
+/// A module that another needs before it can run; those that are asked for later stand in brackets.
+static IMPORT: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r#"\b(?:import|export)\b[\w$*{},\s]*['"](\.{1,2}/[^'"]+)['"]"#;
+    Regex::new(pattern).expect("it is a regular expression")
+});
+
 /// Where the page's files come from.
 #[derive(Debug)]
 pub(crate) enum Web {
-    /// The binary, with the path prefix that their hash gives.
-    Embedded(String),
+    /// The binary, with the path prefix that their hash gives and what is asked for at once.
+    Embedded { prefix: String, preloads: String },
     /// A folder, read afresh each time and never cached.
     Folder(PathBuf),
 }
@@ -43,7 +55,15 @@ pub(crate) enum Page {
 impl Web {
     /// The embedded files, or those in `folder`.
     pub(crate) fn new(folder: Option<PathBuf>) -> Self {
-        folder.map_or_else(|| Self::Embedded(embedded_prefix()), Self::Folder)
+        if let Some(folder) = folder {
+            return Self::Folder(folder);
+        }
+        let prefix = embedded_prefix();
+        let preloads = preloads(&prefix, |path| Ok(embedded(path).map(Cow::Borrowed)));
+        Self::Embedded {
+            preloads: preloads.expect("what the binary carries is read without errors"),
+            prefix,
+        }
     }
 
     /// What `/favicon.ico` stands for; browsers ask for it beside anything that is not a page of ours.
@@ -53,8 +73,25 @@ impl Web {
 
     fn prefix(&self) -> &str {
         match self {
-            Self::Embedded(prefix) => prefix,
+            Self::Embedded { prefix, .. } => prefix,
             Self::Folder(_) => "/v/dev",
+        }
+    }
+
+    async fn preloads(&self) -> io::Result<Cow<'_, str>> {
+        match self {
+            Self::Embedded { preloads, .. } => Ok(Cow::Borrowed(preloads)),
+            Self::Folder(folder) => {
+                let folder = folder.clone();
+                let read = move || {
+                    preloads("/v/dev", |path| {
+                        let read = std::fs::read(folder.join(path)).map(Cow::Owned).map(Some);
+                        read.or_else(|error| absent(error).map(|()| None))
+                    })
+                };
+                let preloads = tokio::task::spawn_blocking(read).await;
+                Ok(Cow::Owned(preloads.map_err(io::Error::other)??))
+            }
         }
     }
 
@@ -65,14 +102,10 @@ impl Web {
             return Ok(None);
         }
         match self {
-            Self::Embedded(_) => {
-                let found = EMBEDDED.binary_search_by_key(&path, |(name, _)| name);
-                Ok(found.ok().map(|index| Cow::Borrowed(EMBEDDED[index].1)))
-            }
+            Self::Embedded { .. } => Ok(embedded(path).map(Cow::Borrowed)),
             Self::Folder(folder) => match tokio::fs::read(folder.join(path)).await {
                 Ok(bytes) => Ok(Some(Cow::Owned(bytes))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
+                Err(error) => absent(error).map(|()| None),
             },
         }
     }
@@ -86,7 +119,7 @@ impl Web {
             return Ok(None);
         };
         let cache = match self {
-            Self::Embedded(_) => "public, max-age=31536000, immutable",
+            Self::Embedded { .. } => "public, max-age=31536000, immutable",
             Self::Folder(_) => "no-store",
         };
         let mut response = Response::new(Body::from(bytes));
@@ -119,6 +152,7 @@ impl Web {
             ));
         };
         let html = String::from_utf8_lossy(&bytes)
+            .replace("{{preloads}}", &self.preloads().await?)
             .replace("{{prefix}}", self.prefix())
             .replace("{{theme}}", theme(headers))
             .replace("{{message}}", &escape(message));
@@ -139,6 +173,54 @@ impl Web {
         );
         Ok(response)
     }
+}
+
+fn embedded(path: &str) -> Option<&'static [u8]> {
+    let found = EMBEDDED.binary_search_by_key(&path, |(name, _)| name);
+    found.ok().map(|index| EMBEDDED[index].1)
+}
+
+/// A file that is not there is no error.
+fn absent(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Links that ask for everything that `app.js` needs, all at once instead of level by level.
+fn preloads<'f>(
+    prefix: &str,
+    read: impl Fn(&str) -> io::Result<Option<Cow<'f, [u8]>>>,
+) -> io::Result<String> {
+    let mut needed = BTreeSet::new();
+    let mut waiting = vec![BEGIN.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let text = read(&path)?.unwrap_or_default();
+        let specifiers = IMPORT.captures_iter(&text).map(|found| found[1].to_vec());
+        for specifier in specifiers {
+            let target = beside(&path, &String::from_utf8_lossy(&specifier));
+            if needed.insert(target.clone()) {
+                waiting.push(target);
+            }
+        }
+    }
+    let link = |path| format!("<link rel=\"modulepreload\" href=\"{prefix}/{path}\">");
+    Ok(needed.iter().map(link).collect())
+}
+
+/// What a module means by a relative address.
+fn beside(path: &str, specifier: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').collect();
+    parts.pop();
+    for part in specifier.split('/') {
+        match part {
+            "." => {}
+            ".." => _ = parts.pop(),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 fn embedded_prefix() -> String {
@@ -206,10 +288,11 @@ mod tests {
 
     #[test]
     fn the_page_stays_small() {
-        let page = EMBEDDED.iter().find(|(name, _)| *name == "index.html");
-        let page = String::from_utf8_lossy(page.unwrap().1);
-        let (mut first, mut all) = (page.len(), 0);
-        for (name, bytes) in EMBEDDED {
+        let page = String::from_utf8_lossy(embedded("index.html").unwrap());
+        let preloads = preloads("{{prefix}}", |path| Ok(embedded(path).map(Cow::Borrowed)));
+        let page = page.replace("{{preloads}}", &preloads.unwrap());
+        let (mut first, mut all) = (page.len(), page.len());
+        for (name, bytes) in EMBEDDED.iter().filter(|(name, _)| *name != "index.html") {
             all += bytes.len();
             if page.contains(&format!("\"{{{{prefix}}}}/{name}\"")) {
                 first += bytes.len();
@@ -220,6 +303,30 @@ mod tests {
             "the first screen fetches {first} bytes"
         );
         assert!(all <= ALL_BYTES_MAX, "the whole page has {all} bytes");
+    }
+
+    #[test]
+    fn all_that_the_first_screen_needs_is_asked_for_at_once() {
+        let files = [
+            (
+                "app.js",
+                "import { a } from './lib/a.js';\nimport './b.js';\nimport {\n  c,\n} from './c.js';\n\
+                        const later = () => import('./later.js');",
+            ),
+            (
+                "lib/a.js",
+                "export{d}from'../d.js';import*as e from\"./e.js\";",
+            ),
+            ("b.js", "import f,{g}from'./lib/e.js';const text='import';"),
+        ];
+        let read = |path: &str| {
+            let found = files.iter().find(|(name, _)| *name == path);
+            Ok(found.map(|(_, text)| Cow::Borrowed(text.as_bytes())))
+        };
+        let links = preloads("/v/dev", read).unwrap();
+        let asked: Vec<&str> = links.split('"').filter(|part| part.contains('/')).collect();
+        let needed = ["b.js", "c.js", "d.js", "lib/a.js", "lib/e.js"];
+        assert_eq!(asked, needed.map(|name| format!("/v/dev/{name}")));
     }
 
     #[tokio::test]
