@@ -170,7 +170,7 @@ export const api = {
   rank: (within, how, { ids = [], prefix = '' }) => get(listed(within, how, { ids: ids.join(), prefix }, '/rank')),
   /** @type {(id: number, signal?: AbortSignal) => Promise<AssetDetails>} */
   details: ofAsset('preview'),
-  /** @type {(id: number, signal?: AbortSignal) => Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', message?: string}>} */
+  /** @type {(id: number, signal?: AbortSignal) => Promise<{facts: import('./lib/facts.js').Facts, state: 'known' | 'none' | 'failed', ends_early: boolean, message?: string}>} */
   facts: ofAsset('facts'),
   /** Where else the same content hangs. @type {(id: number, signal?: AbortSignal) => Promise<{places: Place[], total: number}>} */
   places: ofAsset('places'),

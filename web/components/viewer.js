@@ -3,7 +3,6 @@
 
 import { addressOf, api } from '../api.js';
 import { keyOf } from '../actions.js';
-import { endsEarly } from '../lib/endings.js';
 import { factLine, factRows } from '../lib/facts.js';
 import { bytes, count, dayAndTime, dotted, fullNameNode, h, hasFocus, icon, iconButton, isTyping, nameNode, plural, set, typeWord, visibleName } from '../lib/html.js';
 import { MODE_WORDS, modesOf } from '../lib/modes.js';
@@ -248,7 +247,7 @@ export function makeViewer(dialog, thumbs, { step, end, told, close }) {
     const { signal } = looking;
     for (const each of modeButtons.children) set(each, { pressed: each.dataset.mode === way });
     content.dataset.mode = way;
-    const { type, media_type: media, size_original: size, id: shownId } = asset;
+    const { type, size_original: size, id: shownId } = asset;
     /** @param {string} text */
     const note = (text) => {
       noted.textContent = dotted(typeWord(type), bytes(size), text);
@@ -268,8 +267,7 @@ export function makeViewer(dialog, thumbs, { step, end, told, close }) {
       notice: (text) => !signal.aborted && notice(text),
       fail: (reason, error) => !signal.aborted && failed(reason, error, signal),
       notKnown: (what) => stage.fail(`${what}: this browser does not know its kind, or the file is cut short or damaged inside.`),
-      sayIfCut: (text) => endsEarly(media, size, async (first, last) => new Uint8Array(await api.range(shownId, first, last, signal)))
-        .then((early) => early && stage.notice(text), () => {}),
+      sayIfCut: (text) => known().then((answer) => answer.ends_early && stage.notice(text), () => {}),
       facts: () => known().then((answer) => answer.facts, () => ({})),
       noteFacts: (otherwise = () => '') => stage.facts().then((answer) => !signal.aborted && note(factLine(answer) || otherwise())),
     };

@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
-import { endsEarly } from '../lib/endings.js';
 import { factLine, factRows } from '../lib/facts.js';
 import { FoundLines } from '../lib/found_lines.js';
 import { asciiText, hexText, offsetDigits, offsetText, readOffset } from '../lib/hex.js';
@@ -87,58 +86,6 @@ describe('ways to look at an asset', () => {
     assert.deepEqual(modes('text/plain', 'image'), ['text', 'bytes'], 'a text called x.png');
     assert.deepEqual(modes('application/octet-stream', 'image'), ['picture', 'bytes'], 'tried, so that the reason can be said');
     assert.deepEqual(modes('image/png', 'image', 0), ['empty']);
-  });
-});
-
-describe('a file that ends early', () => {
-  const early = (/** @type {string} */ media, /** @type {Uint8Array} */ bytes) => endsEarly(media, bytes.length, async (first, last) => bytes.slice(first, last + 1));
-  const text = (/** @type {string} */ words) => Uint8Array.from(words, (char) => char.charCodeAt(0));
-
-  it('is told by its end mark', async () => {
-    assert.equal(await early('image/png', text('\u0089PNG....IEND....')), false);
-    assert.equal(await early('image/png', text('\u0089PNG....IDAT....')), true);
-    assert.equal(await early('image/jpeg', text('\u00ff\u00d8....\u00ff\u00d9')), false);
-    assert.equal(await early('image/jpeg', text('\u00ff\u00d8....')), true);
-    assert.equal(await early('application/pdf', text('%PDF-1.4 … %%EOF\n')), false);
-    assert.equal(await early('application/pdf', text('%PDF-1.4 …')), true);
-    assert.equal(await early('audio/ogg', text(`OggS\0\u0004${'.'.repeat(30)}`)), false);
-    assert.equal(await early('audio/ogg', text(`OggS\0\u0000${'.'.repeat(30)}`)), true);
-  });
-
-  it('is told of a model', async () => {
-    assert.equal(await early('model/stl', text('solid a\nfacet …\nendsolid a\n')), false);
-    assert.equal(await early('model/stl', text('SOLID a\nFACET …\n')), true);
-    const stl = new Uint8Array(84 + 50);
-    stl[80] = 1;
-    assert.equal(await early('model/stl', stl), false);
-    assert.equal(await early('model/stl', stl.slice(0, 100)), true);
-  });
-
-  it('is told by the length it gives itself', async () => {
-    const wav = new Uint8Array(100);
-    wav.set(text('RIFF'));
-    const view = new DataView(wav.buffer);
-    view.setUint32(4, 92, true);
-    assert.equal(await early('audio/wav', wav), false);
-    assert.equal(await early('audio/wav', wav.slice(0, 60)), true);
-    view.setUint32(4, 0xffffffff, true);
-    assert.equal(await early('audio/wav', wav), false, 'a stream that never knew');
-    const mp4 = new Uint8Array(64);
-    new DataView(mp4.buffer).setUint32(0, 24);
-    new DataView(mp4.buffer).setUint32(24, 40);
-    assert.equal(await early('video/mp4', mp4), false);
-    assert.equal(await early('video/mp4', mp4.slice(0, 50)), true);
-    // EBML head of 4 bytes, then a segment of 16.
-    const webm = new Uint8Array([0x1a, 0x45, 0xdf, 0xa3, 0x84, 0, 0, 0, 0, 0x18, 0x53, 0x80, 0x67, 0x90, ...new Uint8Array(16)]);
-    assert.equal(await early('video/webm', webm), false);
-    assert.equal(await early('video/webm', webm.slice(0, -1)), true);
-    webm[13] = 0xff;
-    assert.equal(await early('video/webm', webm.slice(0, -1)), false, 'a segment of unknown length');
-  });
-
-  it('is never claimed of what has no such mark, however short', async () => {
-    for (const media of ['audio/mpeg', 'text/plain', 'application/zip']) assert.equal(await early(media, text('x')), false);
-    for (const media of ['image/webp', 'video/webm', 'video/mp4', 'audio/wav']) assert.equal(await early(media, text('x')), false);
   });
 });
 

@@ -4,6 +4,7 @@
 //! Nothing here decodes more than characters, so it runs in this process; what could explode is for `crates/preview`.
 
 mod bytes;
+mod ending;
 mod find;
 mod known;
 mod lines;
@@ -20,6 +21,7 @@ use compactvault_vault::{AssetId, Digest};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub(crate) use bytes::Bytes;
+pub(crate) use ending::ends_early;
 pub(crate) use find::{Found, QUERY_CHARS_MAX, Query, find};
 pub(crate) use known::known;
 pub(crate) use lines::{Index, Snapshot};

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::assets::{CACHE, content_policy, header_value};
 use crate::app::App;
 use crate::blocking::Lane;
+use crate::content::ends_early;
 use crate::error::ApiError;
 use crate::extract::{EntryId, Params, json};
 use crate::previews::{Known, facts_of, thumbnail as picture_of, thumbnail_etag};
@@ -88,7 +89,11 @@ pub(crate) async fn facts(
 ) -> Result<Response, ApiError> {
     let open = move |vault: &compactvault_vault::Vault| vault.open_asset(AssetId::new(id));
     let reader = app.ask(Lane::Read, open).await?;
-    let answer = match facts_of(&app, reader).await? {
+    let bytes = reader.clone();
+    // Damage is told by whoever shows the bytes.
+    let look = move || ends_early(&bytes, bytes.asset().media.media_type).or(Ok(false));
+    let ends_early = app.lanes.run::<_, ApiError>(Lane::Read, look).await?;
+    let mut answer = match facts_of(&app, reader).await? {
         Known::Facts(facts) if facts.is_empty() => json!({ "facts": facts, "state": "none" }),
         Known::Facts(facts) => json!({ "facts": facts, "state": "known" }),
         Known::Failed(failure) => {
@@ -96,5 +101,6 @@ pub(crate) async fn facts(
             json!({ "facts": Map::new(), "state": "failed", "message": message })
         }
     };
+    answer["ends_early"] = json!(ends_early);
     Ok(json(StatusCode::OK, &answer))
 }

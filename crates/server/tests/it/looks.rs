@@ -144,6 +144,18 @@ async fn pictures_of_every_raster_format_are_small_and_right() {
             (&json!(600), &json!("known")),
             "{name}"
         );
+        assert_eq!(facts["ends_early"], false, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_that_was_cut_short_is_told() {
+    let whole = encoded(&photo(600, 300), ImageFormat::Png);
+    let cut = whole[..whole.len() / 2].to_vec();
+    let (bench, paths) = with(vec![("whole.png", whole), ("cut.png", cut)]).await;
+    for (path, ends_early) in paths.iter().zip([false, true]) {
+        let facts = bench.get(&format!("{path}/facts")).await.json();
+        assert_eq!(facts["ends_early"], ends_early, "{path}");
     }
 }
 
@@ -253,7 +265,7 @@ async fn sound_text_and_documents_can_be_seen() {
         (&json!("Ice"), &json!("Ann"))
     );
     let none = bench.get(&format!("{}/facts", paths[1])).await.json();
-    assert_eq!(none, json!({ "facts": {}, "state": "none" }));
+    assert_eq!(none, json!({ "facts": {}, "state": "none", "ends_early": false }));
 }
 
 #[tokio::test]
