@@ -51,9 +51,15 @@ describe('the checkpoint on the page', () => {
     const compare = page.getByTestId('compare');
     const result = page.getByTestId('compare-result');
     await compare.fill(printed);
-    await result.getByText('The same root').waitFor();
+    await result.getByText('Intact: the first').waitFor();
+    await compare.fill(shown.join(' '));
+    await result.getByText('Intact: the first').waitFor();
+    await compare.fill(printed.replace(/size \d+/, 'size 9999'));
+    await result.getByText('Not the same: the vault was rolled back').waitFor();
     await compare.fill([...shown.slice(0, 31), shown[0]].join(' '));
-    await result.getByText('Not the same root').waitFor();
+    await result.getByText('all but a few of its words are the vault').waitFor();
+    await compare.fill('hello');
+    await result.getByText(/word/).waitFor();
   });
 
   it('is verified now, with what was read and found, and the status bar says so', async () => {

@@ -30,6 +30,7 @@ import { Emitter } from './lib/emitter.js';
  * @typedef {{offset?: number, limit?: number, q?: string, types?: string[], sort?: string}} How a leading `-` turns the sort round
  * @typedef {{kind: 'home' | 'project' | 'collection', id: number}} Within
  * @typedef {{ranks: (number | null)[], prefix_rank: number | null, total: number, log_size: number}} Ranks
+ * @typedef {{verdict: string, size: number, log_size: number, damaged_entries: number, message: string}} Comparison message: the verdict in words
  * @typedef {{all: boolean, ranges: [number, number][], with: number[], without: number[], place: any, q?: string,
  *   types?: string[], sort?: string, order?: string, deep?: boolean}} Rule a selection as the server takes it
  * @typedef {{state: 'idle' | 'running' | 'done' | 'stopped', depth: string, bytes_done: number, bytes_total: number,
@@ -149,6 +150,8 @@ export const api = {
   status: () => get('/api/status'),
   /** @returns {Promise<string>} */
   checkpoint: () => request('/api/checkpoint', { read: asText }),
+  /** What somebody kept against the log. @param {string} checkpoint a note, or words @param {AbortSignal} signal @returns {Promise<Comparison>} */
+  compare: (checkpoint, signal) => post('/api/checkpoint/compare', { checkpoint }, signal),
 
   /** @returns {Promise<Project[]>} */
   projects: () => get('/api/projects'),

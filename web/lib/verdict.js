@@ -44,32 +44,3 @@ export function progressOf(run, now) {
   const words = [`${count(entriesDone)} of ${entries(entriesTotal)}`, perSecond > 0 && `${bytes(perSecond)}/s`, timeLeft((total - done) / perSecond)];
   return { part, percent: Math.floor(part * 100), words: words.filter(Boolean).join(', ') };
 }
-
-/**
- * What was pasted to compare: the 32 words of a root, or a checkpoint.
- * @param {string} text @returns {{words: string, size: number} | {size: number, root: string, origin: string} | null}
- *   size is NaN where words come without one
- */
-export function pastedRoot(text) {
-  const [, origin, entered, root] = /^\s*(compactvault\/.*?)\s*\n\s*(\d+)\s*\n\s*([A-Za-z0-9+/]{43}=)\s*$/m.exec(text) ?? [];
-  if (root) return { origin, size: Number(entered), root };
-  const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
-  return words.length >= 32 ? { words: words.slice(-32).join(' '), size: Number(/\bsize\s+(\d+)/i.exec(text)?.[1]) } : null;
-}
-
-/**
- * @param {ReturnType<typeof pastedRoot>} pasted @param {import('../api.js').Status} status
- * @returns {{state: 'ok' | 'warn' | 'bad', text: string}}
- */
-export function comparison(pasted, { log, vault }) {
-  if (pasted === null) return { state: 'warn', text: 'This is neither 32 words nor a checkpoint.' };
-  const { words, size, root, origin } = pasted;
-  const same = words ? words === log.words?.join(' ').toLowerCase() : size === log.size && root === log.root;
-  const bad = (text) => ({ state: 'bad', text });
-  if (origin && origin !== `compactvault/${vault.id}`) return bad('This checkpoint is of another vault.');
-  if (same) return { state: 'ok', text: 'The same root: nothing was added, changed or removed since.' };
-  if (size < log.size) return { state: 'warn', text: `An older state, of ${entries(size)}. Whether all of it is still there, the command line tells: compactvault verify --against.` };
-  if (words) return bad('Not the same root: this is another vault or another state of it, or its history was changed.');
-  if (size === log.size) return bad('Not the same root: the history was changed.');
-  return bad(`This checkpoint covers ${count(size)} entries, the vault has ${count(log.size)}: it was set back to an older state.`);
-}

@@ -4,8 +4,11 @@
 import { api } from '../api.js';
 import { copy } from '../components/messages.js';
 import { bytes, count, dayAndTime, entries, fullNameNode, h, icon, plural, problem, redraw, set, setIcon, setText, show, visibleName } from '../lib/html.js';
-import { comparison, pastedRoot, progressOf, verdictOf } from '../lib/verdict.js';
+import { sleep } from '../lib/queue.js';
+import { progressOf, verdictOf } from '../lib/verdict.js';
 
+/** Typing has rested when nothing came for so long. */
+const REST_MS = 300;
 const ICONS = { ok: 'seal', warn: 'warning', bad: 'error', running: 'seal' };
 
 /**
@@ -21,7 +24,7 @@ export function open(root, { status, verification, signal }) {
   const words = h('ol.words#log-words', { label: 'The root in 32 words' });
   const text = h('pre.checkpoint#checkpoint', { tabindex: 0, label: 'Checkpoint' });
   const compared = h('p.compared#compare-result', { role: 'status' });
-  const field = h('textarea#compare', { rows: 3, spellcheck: 'false', autocomplete: 'off', oninput: drawComparison });
+  const field = h('textarea#compare', { rows: 3, spellcheck: 'false', autocomplete: 'off', oninput: compare });
   const printed = h('p.only-print');
   const section = (title, ...children) => h('section', h('h2', title), children);
   const root32 = section('Root of the log', printed, words, h('p', rootHash));
@@ -33,14 +36,14 @@ export function open(root, { status, verification, signal }) {
     section('Verify every byte', h('p.hint', 'Hashes every chunk again and compares it with what was sealed. The vault can be used meanwhile.'), run.elements),
     section('The vault', figures),
     root32,
-    section(h('label', { for: 'compare' }, 'Compare'), h('p.hint', 'Paste the words of a sheet or a checkpoint that was kept.'), field, compared),
+    section(h('label', { for: 'compare' }, 'Compare'), h('p.hint', 'Paste the words of a sheet or a checkpoint that was kept, however old: every entry that it covers is hashed again.'), field, compared),
     section('Checkpoint', h('p.hint', 'Keep a copy where the vault is not: on another machine, in a mail, on paper.'), text,
       h('div.buttons',
         h('button#copy-checkpoint', { onclick: () => copy(text.textContent, 'Checkpoint', text) }, icon('copy'), 'Copy'),
         h('a.button#download-checkpoint', { href: '/api/checkpoint', download: 'checkpoint.txt' }, icon('download'), 'Download'),
-        h('button#print-checkpoint', { onclick: () => print() }, icon('print'), 'Print the words')),
-      h('p', 'Whether the vault still holds all that it covers: ', h('code', 'compactvault verify --against checkpoint.txt')))));
+        h('button#print-checkpoint', { onclick: () => print() }, icon('print'), 'Print the words')))));
   let size = -1;
+  let asking = new AbortController();
 
   function drawVerdict() {
     const { state, long } = verdictOf(status.value, verification.value, Date.now());
@@ -50,11 +53,31 @@ export function open(root, { status, verification, signal }) {
     run.draw();
   }
 
-  function drawComparison() {
-    const pasted = field.value.trim() !== '' && status.value;
-    const { state, text: said } = pasted ? comparison(pastedRoot(field.value), status.value) : {};
+  /** Asks once typing rests, and again when the log has grown. */
+  async function compare() {
+    asking.abort();
+    asking = new AbortController();
+    const end = AbortSignal.any([signal, asking.signal]);
+    compared.replaceChildren();
+    if (field.value.trim() === '') return;
+    try {
+      await sleep(REST_MS, end);
+      told(await api.compare(field.value, end));
+    } catch (error) {
+      if (!end.aborted) say('warn', error.message);
+    }
+  }
+
+  /** @param {import('../api.js').Comparison} found */
+  function told({ verdict, damaged_entries: damaged, message, size: covered, log_size: all }) {
+    if (verdict !== 'same') say('bad', `Not the same: ${message}.`);
+    else say(damaged > 0 ? 'warn' : 'ok', `Intact: ${message}.${all > covered ? ` ${entries(all - covered)} sealed since.` : ''}`);
+  }
+
+  /** @param {string} state @param {string} text */
+  function say(state, text) {
     compared.className = `compared ${state}`;
-    compared.replaceChildren(...(pasted ? [icon(state === 'ok' ? 'check' : ICONS[state]), h('span', said)] : []));
+    compared.replaceChildren(icon(state === 'ok' ? 'check' : ICONS[state]), h('span', text));
   }
 
   async function draw() {
@@ -68,7 +91,7 @@ export function open(root, { status, verification, signal }) {
     setText(rootHash, log.root);
     words.replaceChildren(...(log.words ?? []).map((word) => h('li', word)));
     setText(printed, `${visibleName(vault.name)}, vault ${vault.id}: ${entries(log.size)}, ${dayAndTime(Date.now())}`);
-    drawComparison();
+    compare();
     try {
       text.textContent = await api.checkpoint();
       failed.textContent = '';

@@ -244,6 +244,7 @@ impl From<ProveError> for ApiError {
     fn from(error: ProveError) -> Self {
         match error {
             ProveError::Read(error) => error.into(),
+            ProveError::Checkpoint(error) => Self::bad_request("bad_checkpoint", error.to_string()),
             other => Self::internal(&other),
         }
     }

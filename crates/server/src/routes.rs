@@ -59,6 +59,7 @@ pub(crate) fn table() -> Vec<Route> {
         post_(All, "/api/select_db", post(vaults::select)),
         get_(Any, "/api/status", get(status::status)),
         get_(Read, "/api/checkpoint", get(status::checkpoint)),
+        post_(Read, "/api/checkpoint/compare", post(proving::compare)),
         get_(Read, "/api/events", get(status::events)),
         post_(All, "/api/maintenance/vacuum", post(status::vacuum)),
         get_(Read, "/api/verification", get(verification::state)),

@@ -265,7 +265,10 @@ async fn sound_text_and_documents_can_be_seen() {
         (&json!("Ice"), &json!("Ann"))
     );
     let none = bench.get(&format!("{}/facts", paths[1])).await.json();
-    assert_eq!(none, json!({ "facts": {}, "state": "none", "ends_early": false }));
+    assert_eq!(
+        none,
+        json!({ "facts": {}, "state": "none", "ends_early": false })
+    );
 }
 
 #[tokio::test]

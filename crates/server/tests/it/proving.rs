@@ -222,6 +222,54 @@ async fn a_proof_is_a_file_that_holds() {
     }
 }
 
+/// Guards: a kept checkpoint of any age is compared with every entry it covers, not with what the vault says of itself.
+#[tokio::test]
+async fn a_kept_checkpoint_is_compared_with_the_log() {
+    let bench = Bench::new().await;
+    let (_, collection) = bench.place("P", "C").await;
+    let note = bench.get("/api/checkpoint").await.text();
+    bench.seal(vec![File::new(collection, "a", "later")]).await;
+    let status = bench.get("/api/status").await.json();
+    let words: Vec<&str> = status["log"]["words"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    let words = words.join(" ");
+    let compare = async |text: &str| {
+        let asked = json!({ "checkpoint": text });
+        bench.post("/api/checkpoint/compare", &asked).await
+    };
+    let old = compare(&note).await.json();
+    let size = status["log"]["size"].as_u64().unwrap();
+    assert_eq!(
+        (&old["verdict"], &old["log_size"], &old["damaged_entries"]),
+        (&json!("same"), &json!(size), &json!(0))
+    );
+    assert!(old["size"].as_u64().unwrap() < size);
+    for same in [words.clone(), format!("size {size}\n{words}")] {
+        assert_eq!(compare(&same).await.json()["verdict"], "same", "{same}");
+    }
+    let ahead = compare(&format!("size {}\n{words}", size + 9)).await;
+    assert_eq!(ahead.json()["verdict"], "rolled_back");
+    let kept = KeptCheckpoint::parse(note.as_bytes()).unwrap();
+    let id = kept.vault.unwrap().to_string();
+    let other = note.replace(&id, &"0".repeat(32));
+    assert_eq!(compare(&other).await.json()["verdict"], "other_vault");
+    // Another root under the same size: what a vault with another history would have.
+    let mut lines: Vec<&str> = note.lines().take(3).collect();
+    lines[2] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let forged = compare(&format!("{}\n", lines.join("\n"))).await.json();
+    assert_eq!(forged["verdict"], "history_rewritten");
+    let message = forged["message"].as_str().unwrap();
+    assert!(message.starts_with("history was rewritten"), "{message}");
+    for wrong in ["", "hello", "compactvault/x\n1\nAA\n"] {
+        let outcome = compare(wrong).await.outcome();
+        assert_eq!(outcome, (400, "bad_checkpoint".into()), "{wrong}");
+    }
+}
+
 /// Guards: all places of a content are told, older versions among them, itself first.
 #[tokio::test]
 async fn a_content_is_found_wherever_it_lies() {

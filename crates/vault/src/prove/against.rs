@@ -62,6 +62,61 @@ pub struct Comparison {
     pub damaged_entries: u64,
 }
 
+impl std::fmt::Display for Comparison {
+    /// A sentence for people, without its first word's capital and without a full stop.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let covered = entries(self.kept.size);
+        let damaged_entries = self.damaged_entries;
+        match self.verdict {
+            Verdict::Same => {
+                write!(f, "the first {covered} are those that it covers")?;
+                if damaged_entries > 0 {
+                    write!(f, "; the hashes kept beside {damaged_entries} are not")?;
+                }
+                Ok(())
+            }
+            Verdict::Damaged => {
+                let are = if damaged_entries == 1 { "is" } else { "are" };
+                let damaged = entries(damaged_entries);
+                write!(
+                    f,
+                    "it covers {covered}; {damaged} {are} damaged, and nothing shows that any was rewritten"
+                )
+            }
+            Verdict::Rewritten => {
+                let or_else = match self.kept.vault {
+                    None => " (or the words are of another vault)",
+                    Some(_) => "",
+                };
+                write!(
+                    f,
+                    "history was rewritten: the first {covered} are not those that it covers, whatever the vault \
+                     says of itself{or_else}"
+                )
+            }
+            Verdict::RolledBack => write!(
+                f,
+                "the vault was rolled back: it covers {covered}, the log has {}",
+                self.log_size
+            ),
+            Verdict::OtherVault => f.write_str("it is of another vault"),
+        }
+    }
+}
+
+/// With the thousands set apart.
+fn entries(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + if number == 1 { " entry" } else { " entries" }
+}
+
 pub(super) fn compare(
     connection: &Connection,
     vault: VaultId,

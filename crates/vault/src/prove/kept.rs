@@ -24,6 +24,9 @@ pub enum CheckpointError {
     /// The words are not.
     #[error(transparent)]
     Words(#[from] WordsError),
+    /// Words without their number of entries.
+    #[error("it does not say its size: write “size” and the number")]
+    NoSize,
     /// A signature of the vault's own key that does not fit the text: the note was changed, or never signed.
     #[error(
         "its signature by the vault's own key is wrong: the note was changed after it was signed"
@@ -210,7 +213,7 @@ fn from_words(text: &str, mut size: Option<u64>) -> Result<KeptCheckpoint, Check
     }
     let size = size
         .filter(|size| *size > 0)
-        .ok_or_else(|| malformed("it does not say its size: write “size” and the number".into()))?;
+        .ok_or(CheckpointError::NoSize)?;
     let vault = vault_digits
         .map(|id| {
             id.parse()
