@@ -16,6 +16,7 @@ pub(crate) mod code;
 pub(crate) mod cut;
 pub(crate) mod descriptor;
 pub(crate) mod plan;
+pub(crate) mod running;
 
 /// Bytes of a shard: a block of the file.
 pub(crate) const SHARD: usize = 4096;

@@ -12,7 +12,7 @@ use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{DEPTH_MAX, TRANSACTION_ENTRIES_MAX};
-use crate::parity::plan::BULK_SHARDS;
+use crate::parity::plan::SETTLED_SHARDS;
 use crate::planted;
 use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
 
@@ -192,7 +192,7 @@ impl Committer {
                 }
             }
             // Stripes of a bulk import are made large at once, so that they need not be merged.
-            let full = transaction.shards() >= BULK_SHARDS
+            let full = transaction.shards() >= SETTLED_SHARDS
                 || stored >= TRANSACTION_BYTES_MAX
                 || group.tickets.len() >= TRANSACTION_ENTRIES_MAX;
             if full || group.settle {

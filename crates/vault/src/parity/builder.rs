@@ -5,12 +5,16 @@ use std::ops::Range;
 use super::capsule::{self, Gathered};
 use super::descriptor::{CHUNK_RECORD, Descriptor, Object, Place};
 use super::plan::{self, Extent};
+use super::running::{Finished, Running};
 use super::{SHARD, code};
 use crate::ids::{Digest, VaultId};
 use crate::model::Parity;
 
 /// Memory that is kept from one stripe to the next.
 const KEPT_BYTES: usize = 80 * 1024 * 1024;
+
+/// Parity shards that a stripe of known size may turn out to have more.
+const SHARED_EXTRA: usize = 8;
 
 /// A chunk row, as a pack's head holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +66,11 @@ pub(crate) fn parse_head(head: &[u8]) -> Option<(Digest, Vec<ChunkRecord>)> {
 #[derive(Default)]
 pub(crate) struct Builder {
     objects: Vec<Object>,
-    /// Aligned shards, each padded with zeros.
+    /// Aligned shards, each padded with zeros, but for those that `running` has taken.
     aligned: Vec<u8>,
+    /// Has taken the first of them if `ahead`: see [`Builder::compute_ahead`].
+    running: Option<Running>,
+    ahead: bool,
     /// Everything else, unpadded: entries, chunk records, and what lies in the leaf page of a blob.
     entries: Vec<u8>,
     chunks: Vec<u8>,
@@ -125,6 +132,53 @@ impl Builder {
                 .resize(self.aligned.len().next_multiple_of(SHARD), 0);
         }
         self.objects.push(object);
+        if let Some(running) = self.running.as_mut().filter(|_| self.ahead) {
+            running.take_blocks(&mut self.aligned);
+        }
+    }
+
+    /// Begins with the parity of what has gathered, once there is so much that the stripe's number of parity shards is known
+    /// to a power of two. From then on the bytes are not held any more. For stripes of up to what a bulk import makes.
+    pub(crate) fn compute_ahead(&mut self, parity: Parity) {
+        if self.ahead {
+            return;
+        }
+        let block = plan::parity_block(parity);
+        let surely = plan::parity_shards(parity, self.extent(), false, 0);
+        if surely.next_power_of_two() == block {
+            let running = self.running.get_or_insert_with(|| Running::new(block));
+            running.take_blocks(&mut self.aligned);
+            self.ahead = true;
+        } else if surely > block / 8 {
+            // It is becoming a long one: all it takes at once, rather than twice as much again and again.
+            let begun_with = block * 32 / parity.per_32() / 2 + block;
+            let bytes = begun_with * SHARD;
+            self.aligned
+                .reserve_exact(bytes.saturating_sub(self.aligned.len()));
+        }
+    }
+
+    /// One that will have about `shards` data shards, of which none is held longer than its parity takes.
+    pub(crate) fn of_known_size(
+        parity: Parity,
+        shards: usize,
+        settled: bool,
+        vault_shards: usize,
+    ) -> Self {
+        let extent = Extent {
+            aligned: shards,
+            shared: 0,
+        };
+        let about = plan::parity_shards(parity, extent, settled, vault_shards);
+        // Small bytes weigh more than others; rather too much room than too little.
+        let block = (about + about / 16 + SHARED_EXTRA).next_power_of_two();
+        // With fewer the code goes another way, and there is little to hold.
+        let is_long = shards >= 4 * block;
+        Self {
+            running: is_long.then(|| Running::new(block)),
+            ahead: is_long,
+            ..Self::default()
+        }
     }
 
     /// Forgets what has gathered, and keeps the memory for what comes if that is no more than a bulk import needs.
@@ -139,6 +193,11 @@ impl Builder {
             bytes.clear();
             bytes.shrink_to(KEPT_BYTES);
         }
+        self.ahead = false;
+        if let Some(running) = &mut self.running {
+            running.reset();
+            running.lend_larger(&mut self.aligned);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -148,9 +207,14 @@ impl Builder {
     /// Data shards so far.
     pub(crate) fn extent(&self) -> Extent {
         Extent {
-            aligned: self.aligned.len() / SHARD,
+            aligned: self.aligned_shards(),
             shared: self.small_bytes().div_ceil(SHARD),
         }
+    }
+
+    fn aligned_shards(&self) -> usize {
+        let taken = self.running.as_ref().map_or(0, Running::taken);
+        taken + self.aligned.len() / SHARD
     }
 
     fn small_bytes(&self) -> usize {
@@ -160,7 +224,7 @@ impl Builder {
     /// What has gathered so far, to compare what comes next: see [`Builder::agrees`].
     pub(crate) fn mark(&self) -> Mark {
         Mark {
-            aligned: self.aligned.len(),
+            aligned: self.aligned_shards(),
             entries: self.entries.len(),
             chunks: self.chunks.len(),
             leaves: self.leaves.len(),
@@ -168,8 +232,14 @@ impl Builder {
     }
 
     /// Whether what was added since `mark` is, byte for byte, what `descriptor` describes.
-    pub(crate) fn agrees(&self, mark: &Mark, descriptor: &Descriptor) -> bool {
-        let mut found = code::checksums(&self.aligned[mark.aligned..]);
+    pub(crate) fn agrees(&mut self, mark: &Mark, descriptor: &Descriptor) -> bool {
+        let taken = self.running.as_ref().map_or(0, Running::taken);
+        let mut found = match &mut self.running {
+            Some(running) => running.checksums_from(mark.aligned).to_vec(),
+            None => Vec::new(),
+        };
+        let held_from = mark.aligned.saturating_sub(taken) * SHARD;
+        found.extend(code::checksums(&self.aligned[held_from..]));
         let mut small = [
             &self.entries[mark.entries..],
             &self.chunks[mark.chunks..],
@@ -196,6 +266,9 @@ impl Builder {
     ) -> Result<Stripe, reed_solomon_simd::Error> {
         let extent = self.extent();
         let recovery = plan::parity_shards(parity, extent, settled, vault_shards);
+        // What was begun with decides, where a stripe has become longer or shorter than it was thought to.
+        let begun = self.running.as_ref().filter(|_| self.ahead);
+        let recovery = begun.map_or(recovery, |running| running.nearest(recovery));
         let gap = plan::gap(parity, extent.aligned + extent.shared, vault_shards);
         self.aligned.reserve_exact(self.small_bytes() + SHARD);
         self.aligned.append(&mut self.entries);
@@ -204,12 +277,22 @@ impl Builder {
         self.aligned
             .resize(self.aligned.len().next_multiple_of(SHARD), 0);
         let data = &self.aligned;
-        let mut coded = code::encode(data, recovery, SHARD)?;
+        let Finished {
+            parity: mut coded,
+            mut checksums,
+            samples,
+        } = match self.running.as_mut().filter(|_| self.ahead) {
+            Some(running) => running.finish(data, recovery),
+            None => Finished {
+                parity: code::encode(data, recovery, SHARD)?,
+                checksums: code::checksums(data),
+                samples: code::samples(data, SHARD),
+            },
+        };
         if replaces {
-            code::try_out(data, &coded, SHARD)?;
+            code::try_out(&samples, &coded, SHARD)?;
         }
         let tails = capsule::cut_tails(&mut coded);
-        let mut checksums = code::checksums(data);
         checksums.extend(code::checksums(&coded));
         let descriptor = Descriptor {
             objects: std::mem::take(&mut self.objects),
@@ -226,6 +309,7 @@ impl Builder {
 
 /// See [`Builder::mark`].
 pub(crate) struct Mark {
+    /// Shards; the others are bytes.
     aligned: usize,
     entries: usize,
     chunks: usize,

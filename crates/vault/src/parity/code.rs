@@ -127,21 +127,25 @@ pub(crate) fn restore(
     Ok(())
 }
 
-/// Takes as many data shards away as there is parity for, and decodes 64 bytes of each: a stripe that replaces others
+/// Bytes of each shard that are decoded to try a stripe out.
+const WIDTH: usize = 64;
+
+/// The first bytes of each shard, for [`try_out`].
+pub(crate) fn samples(shards: &[u8], shard: usize) -> Vec<u8> {
+    shards
+        .chunks_exact(shard)
+        .flat_map(|shard| &shard[..WIDTH])
+        .copied()
+        .collect()
+}
+
+/// Takes as many data shards away as there is parity for, and decodes the samples of each: a stripe that replaces others
 /// is known to heal before they go.
-pub(crate) fn try_out(data: &[u8], parity: &[u8], shard: usize) -> Result<(), Error> {
-    const WIDTH: usize = 64;
-    let slice = |shards: &[u8]| -> Vec<u8> {
-        shards
-            .chunks_exact(shard)
-            .flat_map(|shard| &shard[..WIDTH])
-            .copied()
-            .collect()
-    };
-    let (whole, parity) = (slice(data), slice(parity));
+pub(crate) fn try_out(whole: &[u8], parity: &[u8], shard: usize) -> Result<(), Error> {
+    let parity = samples(parity, shard);
     let (count, recovery) = (whole.len() / WIDTH, parity.len() / WIDTH);
     let lost = recovery.min(count);
-    let mut tried = whole.clone();
+    let mut tried = whole.to_vec();
     let mut good = vec![true; count];
     for n in 0..lost {
         let index = n * count / lost;

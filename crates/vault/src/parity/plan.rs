@@ -53,6 +53,16 @@ pub(crate) fn parity_shards(
     whole_pages(enough.max(gap(parity, data, vault_shards)).max(SETTLED_MIN))
 }
 
+/// Parity shards of a stripe of [`SETTLED_SHARDS`] and up to a quarter more, which a bulk import makes, rounded up to a
+/// power of two.
+pub(crate) fn parity_block(parity: Parity) -> usize {
+    let extent = Extent {
+        aligned: SETTLED_SHARDS,
+        shared: 0,
+    };
+    parity_shards(parity, extent, true, 0).next_power_of_two()
+}
+
 /// The gap, in blocks, that a settled stripe survives in a vault of so many shards. It is promised for the default share:
 /// 2 % of the file, which is at most a quarter larger than what is protected, or 3 MiB.
 /// A stripe that stays as it is when the vault grows is made for a large one.

@@ -12,7 +12,7 @@ use crate::error::{IngestError, OpenError};
 use crate::ids::{Digest, Seq};
 use crate::media::{HEAD_BYTES, Media};
 use crate::model::Timestamp;
-use crate::parity::plan::BULK_SHARDS;
+use crate::parity::plan::SETTLED_SHARDS;
 use crate::salvage::carve;
 use crate::salvage::image::Image;
 use crate::store::files;
@@ -134,7 +134,7 @@ impl Target {
                 transaction.restore_manifest(records)?;
             }
             for entry in salvaged.entries.values() {
-                if transaction.shards() >= BULK_SHARDS {
+                if transaction.shards() >= SETTLED_SHARDS {
                     transaction.commit()?;
                     transaction = self.writer.as_mut().expect("it is open").begin()?;
                 }
@@ -173,7 +173,7 @@ impl Target {
                 continue;
             };
             places.insert(entry.seq, new.seq);
-            if transaction.shards() >= BULK_SHARDS {
+            if transaction.shards() >= SETTLED_SHARDS {
                 transaction.commit()?;
                 transaction = writer.begin()?;
             }

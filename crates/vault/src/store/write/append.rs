@@ -184,6 +184,8 @@ impl Transaction<'_> {
                 first_chunk,
                 chunks,
             });
+            let parity = self.writer.protection.parity;
+            self.writer.parity.compute_ahead(parity);
         }
         Ok(())
     }

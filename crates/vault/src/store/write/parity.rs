@@ -116,7 +116,11 @@ impl Writer {
         settled: bool,
         total: usize,
     ) -> Result<Option<Stripe>, IngestError> {
-        let mut builder = std::mem::take(&mut self.parity);
+        // What the import before it took is not held as well.
+        self.parity = Builder::default();
+        let shards = group.iter().map(|stripe| stripe.shards).sum();
+        let parity = self.protection.parity;
+        let mut builder = Builder::of_known_size(parity, shards, settled, total);
         for stripe in group {
             let gathered = parity::gather(&self.connection, stripe.id)?;
             let Some(descriptor) = gathered.descriptor() else {
