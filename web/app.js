@@ -15,7 +15,7 @@ import { fromChooser, pasted } from './upload/collect.js';
 import { Intake } from './upload/intake.js';
 import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
-import { PlaceView } from './views/place_view.js';
+import { placeView } from './views/place_view.js';
 import { Selected } from './views/selected.js';
 import { actionBar, drawer, dropZone, keepAwake, nextRegion, statusBar, troubleBar } from './views/shell.js';
 
@@ -32,7 +32,7 @@ const session = new UploadSession();
 const intake = new Intake({ session, places });
 const live = new Live({ mayRest: () => session.found === 0 || session.finished });
 const tree = placesTree(places, goTo);
-const view = new PlaceView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
+const view = placeView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const { listing, selection, source } = view;
 const selected = new Selected(view);
 const panel = uploadPanel({ session, intake, places, status });

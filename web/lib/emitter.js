@@ -11,3 +11,8 @@ export class Emitter extends EventTarget {
     for (const type of types.split(' ')) this.addEventListener(type, ({ detail }) => act(detail), options);
   }
 }
+
+/** What has these members and tells others. @template M @param {M} members @returns {Emitter & M} */
+export function emitting(members) {
+  return Object.defineProperties(new Emitter(), Object.getOwnPropertyDescriptors(members));
+}
