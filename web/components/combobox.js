@@ -2,36 +2,34 @@
 
 import { set } from '../lib/html.js';
 
-export class Combobox {
+/** @param {HTMLInputElement} field @param {HTMLElement} list */
+export function combobox(field, list) {
   /** @type {HTMLElement[]} */
-  options = [];
-  active = -1;
+  let options = [];
+  set(field, { role: 'combobox', autocomplete: 'off', spellcheck: 'false', 'aria-autocomplete': 'list', 'aria-controls': list.id, expanded: false });
+  // A click on an option must not take the focus first.
+  set(list, { role: 'listbox', onmousedown: (event) => event.target !== list && event.preventDefault() });
 
-  /** @param {HTMLInputElement} field @param {HTMLElement} list */
-  constructor(field, list) {
-    this.field = field;
-    this.list = list;
-    set(field, { role: 'combobox', autocomplete: 'off', spellcheck: 'false', 'aria-autocomplete': 'list', 'aria-controls': list.id, expanded: false });
-    // A click on an option must not take the focus first.
-    set(list, { role: 'listbox', onmousedown: (event) => event.target !== list && event.preventDefault() });
-  }
+  const box = {
+    active: -1,
 
-  /** The list has these options now, none of them marked; without any it is closed. */
-  changed() {
-    this.options = [...this.list.querySelectorAll('[role="option"]')];
-    this.active = -1;
-    set(this.field, { expanded: this.options.length > 0, activedescendant: null });
-    for (const option of this.options) set(option, { selected: false });
-  }
+    /** The list has these options now, none of them marked; without any it is closed. */
+    changed() {
+      options = [...list.querySelectorAll('[role="option"]')];
+      box.active = -1;
+      set(field, { expanded: options.length > 0, activedescendant: null });
+      for (const option of options) set(option, { selected: false });
+    },
 
-  /** @param {number} to around the ends */
-  mark(to) {
-    const { options, field, active } = this;
-    if (options.length === 0) return;
-    if (active >= 0) set(options[active], { selected: false });
-    this.active = (to + options.length) % options.length;
-    const marked = options[this.active];
-    set(marked, { selected: true }).scrollIntoView({ block: 'nearest' });
-    set(field, { activedescendant: marked.id });
-  }
+    /** @param {number} to around the ends */
+    mark(to) {
+      if (options.length === 0) return;
+      if (box.active >= 0) set(options[box.active], { selected: false });
+      box.active = (to + options.length) % options.length;
+      const marked = options[box.active];
+      set(marked, { selected: true }).scrollIntoView({ block: 'nearest' });
+      set(field, { activedescendant: marked.id });
+    },
+  };
+  return box;
 }

@@ -5,7 +5,7 @@ import { clamp, tileGeometry } from '../lib/virtual_window.js';
 import { Emitter } from '../lib/emitter.js';
 import { h, icon, remPx, set } from '../lib/html.js';
 import { Scroller } from './scroller.js';
-import { Thumbs } from './thumbs.js';
+import { makeThumbs } from './thumbs.js';
 import { makeListRow, makeTile } from './cells.js';
 import { listingInput } from './listing_input.js';
 import { rubberBand } from './rubber_band.js';
@@ -32,7 +32,7 @@ export class Listing extends Emitter {
   fresh = new Set();
   /** A rubber band is being drawn. */
   banding = false;
-  thumbs = new Thumbs();
+  thumbs = makeThumbs();
   header = h('div.list-header', { role: 'row', rowindex: '1' });
   // Not a stop of Tab although it scrolls: the grid around it has the focus and the keys.
   box = h('div.scroll-box', { role: 'rowgroup', tabindex: '-1' });

@@ -7,7 +7,7 @@ import { eachLimited } from '../lib/queue.js';
 import { findHits, fold } from '../lib/hits.js';
 import { byId, h, icon, openDialog, splitName, textField, visibleName } from '../lib/html.js';
 import { iconOf } from './cells.js';
-import { Combobox } from './combobox.js';
+import { combobox } from './combobox.js';
 
 const ASK_MS = 120;
 /** Of places, of actions and of assets. */
@@ -38,7 +38,7 @@ export function openPalette({ actions, places, router }) {
   const field = textField({ label: 'Go to or do', placeholder: 'A place, an asset, or > for actions', id: 'palette-field', oninput: changed, onkeydown: onKey });
   const list = h('div#palette-list', { label: 'Results' });
   const none = h('p.hint', { role: 'status' });
-  const box = new Combobox(field, list);
+  const box = combobox(field, list);
   dialog.replaceChildren(h('div.palette-field', icon('search'), field), list, none);
   dialog.onclose = () => asking.abort();
   openDialog(dialog);

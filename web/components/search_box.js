@@ -2,7 +2,7 @@
 // query; the list here only helps writing it.
 
 import { TYPES, byId, h, set, show } from '../lib/html.js';
-import { Combobox } from './combobox.js';
+import { combobox } from './combobox.js';
 import { speak } from './messages.js';
 
 const REST_MS = 120;
@@ -39,7 +39,7 @@ export function searchBox({ router, home }) {
   const field = byId('search-field');
   const list = byId('search-list');
   const scope = byId('scope');
-  const box = new Combobox(field, list);
+  const box = combobox(field, list);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 

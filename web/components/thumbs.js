@@ -30,134 +30,138 @@ export function pictureElement() {
   return h('img.picture', { alt: '', decoding: 'async', draggable: 'false' });
 }
 
-export class Thumbs {
-  /** @type {Map<HTMLImageElement, string>} insertion order is the order of asking */
-  waiting = new Map();
-  /** @type {Set<HTMLImageElement>} */
-  running = new Set();
-  /** Addresses that have no picture after all. @type {Set<string>} */
-  broken = new Set();
-  /** How often an address was put off. @type {Map<string, number>} */
-  tries = new Map();
-  /** @type {WeakSet<Element>} */
-  seen = new WeakSet();
-  held = false;
-  /** CSS pixels of a tile's longer side. */
-  px = 160;
-  /** @type {Map<string, Promise<import('../api.js').Asset[] | null>>} */
-  folders = new Map();
-  /** @type {Promise<any>} one question at a time */
-  folderTurn = Promise.resolve();
+/** @typedef {ReturnType<typeof makeThumbs>} Thumbs */
 
-  constructor() {
-    /** After the drawing that asked: then it is known what can be seen. */
-    this.soon = soon(() => setTimeout(() => this.advance()));
-    this.observer = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        if (isIntersecting) this.seen.add(target);
-        else this.seen.delete(target);
-      }
-    });
-  }
+export function makeThumbs() {
+  /** Insertion order is the order of asking. @type {Map<HTMLImageElement, string>} */
+  const waiting = new Map();
+  /** @type {Set<HTMLImageElement>} */
+  const running = new Set();
+  /** Addresses that have no picture after all. @type {Set<string>} */
+  const broken = new Set();
+  /** How often an address was put off. @type {Map<string, number>} */
+  const putOff = new Map();
+  /** @type {WeakSet<Element>} */
+  const seen = new WeakSet();
+  let held = false;
+  /** @type {Map<string, Promise<import('../api.js').Asset[] | null>>} */
+  const folders = new Map();
+  /** One question at a time. @type {Promise<any>} */
+  let folderTurn = Promise.resolve();
+  /** After the drawing that asked: then it is known what can be seen. */
+  const advanceSoon = soon(() => setTimeout(advance));
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) seen.add(target);
+      else seen.delete(target);
+    }
+  });
 
   /** @param {HTMLImageElement} image @param {string} address '' for none */
-  request(image, address) {
+  function request(image, address) {
     if ((image.dataset.address ?? '') === address) return;
-    this.cancel(image);
-    if (address === '' || this.broken.has(address)) return;
+    cancel(image);
+    if (address === '' || broken.has(address)) return;
     image.dataset.address = address;
-    this.observer.observe(image);
-    this.waiting.set(image, address);
-    this.soon();
+    observer.observe(image);
+    waiting.set(image, address);
+    advanceSoon();
   }
 
   /** The picture of an asset, so many pixels wide; of none, none. @param {HTMLImageElement} image @param {any} asset @param {number} px */
-  draw(image, asset, px) {
-    this.request(image, asset ? pictureOf(asset, px) : '');
+  function draw(image, asset, px) {
+    request(image, asset ? pictureOf(asset, px) : '');
   }
 
   /** @param {HTMLImageElement} image */
-  cancel(image) {
+  function cancel(image) {
     if (!image.dataset.address) return;
-    this.waiting.delete(image);
-    this.observer.unobserve(image);
-    this.seen.delete(image);
-    if (this.running.delete(image) || image.hasAttribute('src')) image.removeAttribute('src');
+    waiting.delete(image);
+    observer.unobserve(image);
+    seen.delete(image);
+    if (running.delete(image) || image.hasAttribute('src')) image.removeAttribute('src');
     image.classList.remove('ready');
     delete image.dataset.address;
-    this.soon();
+    advanceSoon();
   }
 
   /**
    * The first pictures in a folder and below it, once it stayed in place for a moment.
    * @param {any} folder a project or a collection @param {() => boolean} still is it looked at? @param {(assets: import('../api.js').Asset[]) => void} show
    */
-  inside(folder, still, show) {
+  function inside(folder, still, show) {
     const { id, assets, collections } = folder;
     const key = `${keyOfPlace(folder)}:${assets}:${collections}`;
     const question = { limit: FOLDER_PICTURES, q: 'type:image' };
     setTimeout(async () => {
       if (!still()) return;
-      if (!this.folders.has(key)) {
-        const found = this.folderTurn.then(async () => (still() ? (await api.assets({ kind: kindOfPlace(folder), id }, question)).assets : null)).catch(() => null);
-        this.folderTurn = found;
-        this.folders.set(key, found);
-        found.then((pictures) => pictures ?? this.folders.delete(key));
-        const [oldest] = this.folders.keys();
-        if (this.folders.size > FOLDERS_KEPT) this.folders.delete(oldest);
+      if (!folders.has(key)) {
+        const found = folderTurn.then(async () => (still() ? (await api.assets({ kind: kindOfPlace(folder), id }, question)).assets : null)).catch(() => null);
+        folderTurn = found;
+        folders.set(key, found);
+        found.then((pictures) => pictures ?? folders.delete(key));
+        const [oldest] = folders.keys();
+        if (folders.size > FOLDERS_KEPT) folders.delete(oldest);
       }
-      const pictures = await this.folders.get(key);
+      const pictures = await folders.get(key);
       if (pictures && still()) show(pictures);
-    }, this.folders.has(key) ? 0 : FOLDER_REST_MS);
+    }, folders.has(key) ? 0 : FOLDER_REST_MS);
   }
 
-  /** Nothing new begins while the list flies past. @param {boolean} held */
-  hold(held) {
-    this.held = held;
-    if (!held) this.soon();
+  /** Nothing new begins while the list flies past. @param {boolean} yes */
+  function hold(yes) {
+    held = yes;
+    if (!held) advanceSoon();
   }
 
-  advance() {
-    while (!this.held && this.running.size < AT_ONCE && this.waiting.size > 0) {
-      const image = this.waiting.keys().find((each) => this.seen.has(each)) ?? this.waiting.keys().next().value;
+  function advance() {
+    while (!held && running.size < AT_ONCE && waiting.size > 0) {
+      const image = waiting.keys().find((each) => seen.has(each)) ?? waiting.keys().next().value;
       // A row kept for later use is drawn nowhere; it will ask again for what it shows then.
-      if (!this.seen.has(image) && !image.checkVisibility()) this.cancel(image);
-      else this.start(image);
+      if (!seen.has(image) && !image.checkVisibility()) cancel(image);
+      else start(image);
     }
   }
 
   /** @param {any} image */
-  start(image) {
-    const address = this.waiting.get(image) ?? '';
-    this.waiting.delete(image);
-    this.running.add(image);
+  function start(image) {
+    const address = waiting.get(image) ?? '';
+    waiting.delete(image);
+    running.add(image);
     const wanted = () => image.dataset.address === address;
     const done = () => {
-      if (this.running.delete(image)) this.advance();
+      if (running.delete(image)) advance();
+    };
+    const again = () => {
+      if (!wanted() || running.has(image)) return;
+      waiting.set(image, address);
+      advance();
     };
     image.onload = () => {
       if (!wanted()) return;
       image.classList.add('ready');
-      this.tries.delete(address);
+      putOff.delete(address);
       done();
     };
     image.onerror = async () => {
       if (!wanted()) return;
       image.removeAttribute('src');
       const { status, retryAfter } = await api.tell(address).catch(() => ({ status: 0, retryAfter: 0 }));
-      const tries = (this.tries.get(address) ?? 0) + 1;
-      this.tries.set(address, tries);
-      if (tries > BUSY_TRIES || ![0, 429, 503].includes(status)) this.broken.add(address);
-      else if (wanted()) setTimeout(() => wanted() && this.again(image, address), Math.max(retryAfter * 1000, BUSY_LEAST_MS * tries));
+      const tries = (putOff.get(address) ?? 0) + 1;
+      putOff.set(address, tries);
+      if (tries > BUSY_TRIES || ![0, 429, 503].includes(status)) broken.add(address);
+      else if (wanted()) setTimeout(again, Math.max(retryAfter * 1000, BUSY_LEAST_MS * tries));
       if (wanted()) done();
     };
     image.src = address;
   }
 
-  /** @param {HTMLImageElement} image @param {string} address */
-  again(image, address) {
-    if (this.running.has(image)) return;
-    this.waiting.set(image, address);
-    this.advance();
-  }
+  return {
+    /** CSS pixels of a tile's longer side. */
+    px: 160,
+    draw,
+    cancel,
+    inside,
+    hold,
+  };
 }

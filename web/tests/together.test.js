@@ -5,7 +5,7 @@ import { setMaxListeners } from 'node:events';
 import { beforeEach, describe, it } from 'node:test';
 import { sleep } from '../lib/queue.js';
 import { PAUSED, UploadSession } from '../upload/session.js';
-import { BYTES_MOST, Courier, FILES_MOST, LINE_MOST } from '../upload/together.js';
+import { BYTES_MOST, FILES_MOST, LINE_MOST, courier } from '../upload/together.js';
 import { LARGE_BYTES } from '../upload/transfer.js';
 
 /** @typedef {{filename: string, path: string, modified: number, size: number, sha256: string}} Listed */
@@ -120,8 +120,8 @@ function itemOf(number, { collectionId = 7, size = 3, prefix = 'x/é/' } = {}) {
   return { found: { file, name: file.name, folders: [], error: '' }, name: file.name, prefix, collectionId };
 }
 
-/** @param {Courier} courier @param {any} item @param {any} [how] */
-const send = (courier, item, how = {}) => courier.send(item, item.found.file, SHA256, how);
+/** @param {ReturnType<typeof courier>} carry @param {any} item @param {any} [how] */
+const send = (carry, item, how = {}) => carry(item, item.found.file, SHA256, how);
 
 /** @param {number} n @param {Parameters<typeof itemOf>[1]} [facts] */
 const items = (n, facts) => Array.from({ length: n }, (_, i) => itemOf(i, facts));
@@ -134,8 +134,8 @@ async function settle() {
 
 describe('small files', () => {
   it('leave together when they are ready together, in order, with all that is known of them', async () => {
-    const courier = new Courier();
-    const answers = items(3).map((item) => send(courier, item));
+    const carry = courier();
+    const answers = items(3).map((item) => send(carry, item));
     await settle();
     assert.equal(all.length, 1);
     assert.equal(all[0].url?.pathname, '/api/collections/7/batch');
@@ -146,10 +146,10 @@ describe('small files', () => {
   });
 
   it('go alone when nobody else is ready, and together with all who became ready meanwhile', async () => {
-    const courier = new Courier();
+    const carry = courier();
     const answers = [];
     for (const item of items(9)) {
-      answers.push(send(courier, item));
+      answers.push(send(carry, item));
       await settle();
     }
     assert.deepEqual(all.map(({ url, names }) => [url?.pathname, ...names]), [['/api/collections/7/assets', '0']]);
@@ -162,14 +162,14 @@ describe('small files', () => {
   });
 
   it('leave while others are on their way once they fill half a request', async () => {
-    const courier = new Courier();
+    const carry = courier();
     const answers = [];
     for (const item of items(FILES_MOST / 2)) {
-      answers.push(send(courier, item));
+      answers.push(send(carry, item));
       await settle();
     }
     assert.equal(all.length, 1, 'one is on its way, and too few follow');
-    answers.push(send(courier, itemOf(99)));
+    answers.push(send(carry, itemOf(99)));
     await settle();
     assert.equal(all[1].names.length, FILES_MOST / 2);
     for (const request of all) request.seal();
@@ -178,12 +178,12 @@ describe('small files', () => {
 
   it('never are more at once than the limits say', async () => {
     answering = (request) => void sleep(1).then(() => request.seal());
-    const courier = new Courier();
+    const carry = courier();
     const long = `${'é'.repeat(300)}/`;
     await Promise.all([
-      ...items(200).map((item) => send(courier, item)),
-      ...items(40, { size: LARGE_BYTES - 1 }).map((item) => send(courier, item)),
-      ...items(130, { prefix: long.repeat(3) }).map((item) => send(courier, item)),
+      ...items(200).map((item) => send(carry, item)),
+      ...items(40, { size: LARGE_BYTES - 1 }).map((item) => send(carry, item)),
+      ...items(130, { prefix: long.repeat(3) }).map((item) => send(carry, item)),
     ]);
     assert.equal(sealed, 370);
     assert.equal(most, 2);
@@ -197,8 +197,8 @@ describe('small files', () => {
   });
 
   it('share a request with those of their own collection only, and leave the page its connections', async () => {
-    const courier = new Courier();
-    const answers = [1, 2, 3, 4, 5, 6].flatMap((collectionId) => items(3, { collectionId }).map((item) => send(courier, item)));
+    const carry = courier();
+    const answers = [1, 2, 3, 4, 5, 6].flatMap((collectionId) => items(3, { collectionId }).map((item) => send(carry, item)));
     await settle();
     assert.deepEqual(all.map(({ collection, names }) => [collection, names.length]), [[1, 3], [2, 3], [3, 3], [4, 3]]);
     answering = (request) => request.seal();
@@ -208,9 +208,9 @@ describe('small files', () => {
   });
 
   it('are told one by one how far they are', async () => {
-    const courier = new Courier();
+    const carry = courier();
     const sent = [0, 0, 0];
-    const answers = items(3, { size: 10 }).map((item, i) => send(courier, item, { onProgress: (/** @type {number} */ n) => { sent[i] = n; } }));
+    const answers = items(3, { size: 10 }).map((item, i) => send(carry, item, { onProgress: (/** @type {number} */ n) => { sent[i] = n; } }));
     await settle();
     const ahead = Buffer.byteLength(all[0].line ?? '');
     for (const [loaded, expected] of /** @type {[number, number[]][]} */ ([[ahead - 1, [0, 0, 0]], [ahead + 4, [4, 0, 0]], [ahead + 25, [10, 10, 5]]])) {
@@ -223,8 +223,8 @@ describe('small files', () => {
   });
 
   it('fail alone when one is refused', async () => {
-    const courier = new Courier();
-    const answers = Promise.allSettled(items(3).map((item) => send(courier, item)));
+    const carry = courier();
+    const answers = Promise.allSettled(items(3).map((item) => send(carry, item)));
     await settle();
     all[0].seal((name) => name === '1' && { status: 'failed', http_status: 422, code: 'digest_differs', message: 'no' });
     const [a, b, c] = await answers;
@@ -236,52 +236,52 @@ describe('small files', () => {
   it('are told alone what is wrong with them when a request is refused as a whole', async () => {
     const refused = (/** @type {string} */ name) => name === '1' && { status: 'failed', http_status: 400, code: 'name_invalid', message: 'no' };
     answering = (request) => (request.together ? request.answer(400, { code: 'name_invalid', message: 'no' }) : request.seal(refused));
-    const courier = new Courier();
-    const answers = await Promise.allSettled(items(5).map((item) => send(courier, item)));
+    const carry = courier();
+    const answers = await Promise.allSettled(items(5).map((item) => send(carry, item)));
     assert.deepEqual(answers.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
     assert.equal(sealed, 4);
   });
 
   it('are all told of a server that is busy', async () => {
     answering = (request) => request.answer(503, { code: 'busy', message: 'later' });
-    const courier = new Courier();
-    const answers = await Promise.allSettled(items(3).map((item) => send(courier, item)));
+    const carry = courier();
+    const answers = await Promise.allSettled(items(3).map((item) => send(carry, item)));
     assert.deepEqual(answers.map((answer) => /** @type {any} */ (answer).reason.code), ['busy', 'busy', 'busy']);
     assert.equal(all.length, 1);
   });
 
   it('go alone after two broken requests, so that one cannot hold up the others for good', async () => {
     answering = (request) => (request.names.includes('1') ? request.break() : request.seal());
-    const courier = new Courier();
+    const carry = courier();
     const three = items(3);
     for (let turn = 0; turn < 2; turn += 1) {
-      const answers = await Promise.allSettled(three.map((item) => send(courier, item)));
+      const answers = await Promise.allSettled(three.map((item) => send(carry, item)));
       assert.deepEqual(answers.map((answer) => /** @type {any} */ (answer).reason.status), [0, 0, 0]);
     }
-    const answers = await Promise.allSettled(three.map((item) => send(courier, item)));
+    const answers = await Promise.allSettled(three.map((item) => send(carry, item)));
     assert.deepEqual(answers.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
     assert.deepEqual(all.map(({ together }) => together), [true, true, false, false, false]);
   });
 
   it('do not leave when they were told to stop before', async () => {
-    const courier = new Courier();
+    const carry = courier();
     const breaking = new AbortController();
-    const answers = Promise.allSettled(items(3 * FILES_MOST).map((item) => send(courier, item, { signal: breaking.signal })));
+    const answers = Promise.allSettled(items(3 * FILES_MOST).map((item) => send(carry, item, { signal: breaking.signal })));
     await settle();
     breaking.abort(PAUSED);
     assert.ok((await answers).every((answer) => /** @type {any} */ (answer).reason === PAUSED));
     assert.deepEqual([all.length, onTheWay], [2, 0]);
     answering = (request) => request.seal();
-    await Promise.all(items(3).map((item) => send(courier, item)));
+    await Promise.all(items(3).map((item) => send(carry, item)));
     assert.equal(sealed, 3);
   });
 
   it('are not broken off with those who were told to stop', async () => {
-    const courier = new Courier();
+    const carry = courier();
     const breaking = new AbortController();
-    const told = Promise.allSettled(items(2 * FILES_MOST + 5).map((item) => send(courier, item, { signal: breaking.signal })));
+    const told = Promise.allSettled(items(2 * FILES_MOST + 5).map((item) => send(carry, item, { signal: breaking.signal })));
     const { signal } = new AbortController();
-    const others = items(3).map((item) => send(courier, item, { signal }));
+    const others = items(3).map((item) => send(carry, item, { signal }));
     await settle();
     answering = (request) => request.seal();
     breaking.abort(PAUSED);

@@ -24,60 +24,60 @@ const BREAKS_MOST = 2;
  *   resolve: (answer: Upload) => void, reject: (error: unknown) => void}} Parcel line: what is said of the file before its bytes
  */
 
-export class Courier {
+export function courier() {
   /** @type {Parcel[]} */
-  waiting = [];
+  let waiting = [];
   /** Collections that requests on their way are for. @type {number[]} */
-  leaving = [];
+  const leaving = [];
   /** How many requests broke that a file was in. @type {WeakMap<Item, number>} */
-  breaks = new WeakMap();
+  const breaks = new WeakMap();
 
   /**
    * Resolves with what the server says of this file, and fails for its own reasons or with the request it went in.
    * @param {Item} item @param {File} file @param {string} sha256 @param {import('../api.js').Sending} how @returns {Promise<Upload>}
    */
-  send(item, file, sha256, how) {
+  function send(item, file, sha256, how) {
     const line = JSON.stringify({ filename: item.name, path: item.prefix, modified: file.lastModified, size: file.size, sha256 });
     return new Promise((resolve, reject) => {
-      this.waiting.push({ item, file, sha256, how, line, lineBytes: new Blob([line]).size, resolve, reject });
+      waiting.push({ item, file, sha256, how, line, lineBytes: new Blob([line]).size, resolve, reject });
       // Those who are ready in the same moment come along.
-      queueMicrotask(() => this.advance());
+      queueMicrotask(advance);
     });
   }
 
-  advance() {
-    while (this.leaving.length < REQUESTS_IN_ALL) {
-      const load = this.takeLoad();
+  function advance() {
+    while (leaving.length < REQUESTS_IN_ALL) {
+      const load = takeLoad();
       if (load.length === 0) return;
-      void this.carry(load);
+      void carryLoad(load);
     }
   }
 
   /** Who goes next, none if nobody may. @returns {Parcel[]} */
-  takeLoad() {
+  function takeLoad() {
     const asked = new Set();
-    for (const first of this.waiting) {
+    for (const first of waiting) {
       const { collectionId } = first.item;
-      const ahead = this.leaving.filter((id) => id === collectionId).length;
+      const ahead = leaving.filter((id) => id === collectionId).length;
       if (asked.has(collectionId) || ahead >= REQUESTS_OF_A_COLLECTION) continue;
       asked.add(collectionId);
-      const load = this.loadFrom(first);
+      const load = loadFrom(first);
       if (ahead > 0 && !isHalfFull(load)) continue;
       const taken = new Set(load);
-      this.waiting = this.waiting.filter((parcel) => !taken.has(parcel));
+      waiting = waiting.filter((parcel) => !taken.has(parcel));
       return load;
     }
     return [];
   }
 
   /** Those who go with this one: in order, and only with those to be broken off together. @param {Parcel} first */
-  loadFrom(first) {
+  function loadFrom(first) {
     const load = [first];
     let bytes = first.file.size;
     // Brackets and the line's end; each file adds its comma.
     let lineBytes = 3 + first.lineBytes;
-    for (const next of this.mayJoin(first.item) ? this.waiting : []) {
-      if (next === first || next.item.collectionId !== first.item.collectionId || next.how.signal !== first.how.signal || !this.mayJoin(next.item)) continue;
+    for (const next of mayJoin(first.item) ? waiting : []) {
+      if (next === first || next.item.collectionId !== first.item.collectionId || next.how.signal !== first.how.signal || !mayJoin(next.item)) continue;
       bytes += next.file.size;
       lineBytes += next.lineBytes + 1;
       if (load.length >= FILES_MOST || bytes > BYTES_MOST || lineBytes > LINE_MOST) break;
@@ -87,27 +87,27 @@ export class Courier {
   }
 
   /** @param {Item} item */
-  mayJoin(item) {
-    return this.breaksOf(item) < BREAKS_MOST;
+  function mayJoin(item) {
+    return breaksOf(item) < BREAKS_MOST;
   }
 
   /** @param {Item} item */
-  breaksOf(item) {
-    return this.breaks.get(item) ?? 0;
+  function breaksOf(item) {
+    return breaks.get(item) ?? 0;
   }
 
   /** @param {Parcel[]} load of one collection */
-  async carry(load) {
+  async function carryLoad(load) {
     const [{ item, file, sha256, how, resolve, reject }] = load;
-    this.leaving.push(item.collectionId);
+    leaving.push(item.collectionId);
     if (load.length === 1) await sendAlone(item, file, sha256, how).then(resolve, reject);
-    else await this.carryTogether(item.collectionId, load).catch((error) => this.dealWith(error, load));
-    this.leaving.splice(this.leaving.indexOf(item.collectionId), 1);
-    this.advance();
+    else await carryTogether(item.collectionId, load).catch((error) => dealWith(error, load));
+    leaving.splice(leaving.indexOf(item.collectionId), 1);
+    advance();
   }
 
   /** @param {number} collectionId @param {Parcel[]} load */
-  async carryTogether(collectionId, load) {
+  async function carryTogether(collectionId, load) {
     const ahead = new Blob([`[${load.map(({ line }) => line).join()}]\n`]);
     const body = new Blob([ahead, ...load.map(({ file }) => file)]);
     const { files } = await api.sendBatch(collectionId, body, {
@@ -128,22 +128,24 @@ export class Courier {
   }
 
   /** A request failed as a whole. @param {any} error @param {Parcel[]} load */
-  async dealWith(error, load) {
+  async function dealWith(error, load) {
     if (error.status === 0) {
       // A file that can no longer be read looks like a broken connection; reading one byte of each tells which.
       const reasons = await Promise.all(load.map(({ file }) => file.slice(0, 1).arrayBuffer().then(() => error, (unreadable) => unreadable)));
       if (reasons.every((reason) => reason === error)) {
-        for (const { item } of load) this.breaks.set(item, this.breaksOf(item) + 1);
+        for (const { item } of load) breaks.set(item, breaksOf(item) + 1);
       }
       load.forEach(({ reject }, i) => reject(reasons[i]));
     } else if (error instanceof ApiError && !error.passing && error.status !== 401) {
       // Refused for what may be the fault of one: alone, each is told what is wrong with it.
-      for (const { item } of load) this.breaks.set(item, BREAKS_MOST);
-      this.waiting.unshift(...load);
+      for (const { item } of load) breaks.set(item, BREAKS_MOST);
+      waiting.unshift(...load);
     } else {
       for (const { reject } of load) reject(error);
     }
   }
+
+  return send;
 }
 
 /** @param {Parcel[]} load */
@@ -151,9 +153,9 @@ function isHalfFull(load) {
   return load.length >= FILES_MOST / 2 || load.reduce((sum, { file }) => sum + file.size, 0) >= BYTES_MOST / 2;
 }
 
-const courier = new Courier();
+const together = courier();
 
 /** A large file has a request to itself. @type {typeof sendAlone} */
 export function carry(item, file, sha256, how) {
-  return file.size < LARGE_BYTES ? courier.send(item, file, sha256, how) : sendAlone(item, file, sha256, how);
+  return file.size < LARGE_BYTES ? together(item, file, sha256, how) : sendAlone(item, file, sha256, how);
 }
