@@ -138,8 +138,8 @@ function listed({ kind, id }, { q = '', types = [], sort = 'name' }, more, end =
   return `${own ? `/api/collections/${id}${end || '/assets'}` : `/api/search${end}`}?${query}`;
 }
 
-/** What is asked of one asset. @param {string} what */
-const ofAsset = (what) => (id, signal) => get(`/api/assets/${id}/${what}`, signal);
+/** What is asked of one asset, and how much of it. @param {string} what */
+const ofAsset = (what) => (id, signal, params) => get(`/api/assets/${id}/${what}${params ? `?${new URLSearchParams(params)}` : ''}`, signal);
 
 export const api = {
   /** @returns {Promise<{chosen: string | null, vaults: VaultFile[]}>} */
@@ -179,14 +179,14 @@ export const api = {
   places: ofAsset('places'),
   /** Bytes first..last, both included. @param {number} id @param {number} first @param {number} last @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} */
   range: (id, first, last, signal) => request(addressOf.bytes(id), { read: null, range: `bytes=${first}-${last}`, signal }),
-  /** @param {number} id @param {number} line @param {number} lines @param {AbortSignal} [signal] @returns {Promise<TextWindow>} */
-  text: (id, line, lines, signal) => get(`/api/assets/${id}/text?line=${line}&lines=${lines}`, signal),
-  /** @param {number} id @param {string} query @param {number} line @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[], next_line: number | null}>} */
-  textSearch: (id, query, line, signal) => get(`/api/assets/${id}/text/search?${new URLSearchParams({ query, line, limit: 1000 })}`, signal),
-  /** @param {number} id @param {number} row @param {number} rows @param {AbortSignal} [signal] @returns {Promise<TableWindow>} */
-  table: (id, row, rows, signal) => get(`/api/assets/${id}/table?row=${row}&rows=${rows}`, signal),
-  /** @param {number} id @param {number} offset @param {number} limit @param {AbortSignal} [signal] @returns {Promise<Members>} */
-  members: (id, offset, limit, signal) => get(`/api/assets/${id}/members?offset=${offset}&limit=${limit}`, signal),
+  /** @type {(id: number, signal: AbortSignal, part: {line: number, lines: number}) => Promise<TextWindow>} */
+  text: ofAsset('text'),
+  /** @type {(id: number, signal: AbortSignal, what: {query: string, line: number, limit: number}) => Promise<{hits: Hit[], next_line: number | null}>} */
+  textSearch: ofAsset('text/search'),
+  /** @type {(id: number, signal: AbortSignal, part: {row: number, rows: number}) => Promise<TableWindow>} */
+  table: ofAsset('table'),
+  /** @type {(id: number, signal: AbortSignal, part: {offset: number, limit: number}) => Promise<Members>} */
+  members: ofAsset('members'),
   /** @type {(id: number, signal?: AbortSignal) => Promise<{nodes: DocumentNode[], complete?: boolean, message?: string}>} */
   document: ofAsset('document'),
   /** @param {number} id @param {AbortSignal} [signal] @returns {Promise<ArrayBuffer>} for lib/mesh.js */

@@ -2,7 +2,7 @@
 
 import { api } from '../api.js';
 import { ROW_BYTES, asciiText, hexText, offsetDigits, offsetText, readOffset } from '../lib/hex.js';
-import { h, plural, textField, visibleName } from '../lib/html.js';
+import { h, plural, textField } from '../lib/html.js';
 import { showRows } from './shared.js';
 
 /** @param {import('../components/viewer.js').Stage} stage */
@@ -19,14 +19,15 @@ export function open(stage) {
       said.textContent = offset === null && field.value ? 'no such offset' : '';
       if (offset === null) return;
       current = Math.floor(offset / ROW_BYTES);
-      shown.rows.goTo(current);
-      shown.rows.scroller.redraw();
+      shown.goTo(current);
+      shown.scroller.redraw();
     },
   });
   tools.append(field, said);
   note(plural(size, 'byte'));
   const shown = showRows(stage, {
-    view: h('div.code.hex.scrolls#hex-content', { tabindex: 0, role: 'document', label: `Bytes of ${visibleName(asset.filename)}` }),
+    look: 'code.hex#hex-content',
+    what: 'Bytes',
     rem: 1.25,
     keys: { 'Ctrl+G': () => field.focus() },
     async fetchWindow(offset, limit, inner) {

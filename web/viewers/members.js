@@ -12,15 +12,16 @@ const ICONS = { folder: 'collection', link: 'link', file: 'binary' };
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open(stage) {
   const { tools, asset, signal, note, notice } = stage;
-  const { members: all, format, total, bytes: size, complete, message } = await api.members(asset.id, 0, PAGE, signal);
+  const { members: all, format, total, bytes: size, complete, message } = await api.members(asset.id, signal, { offset: 0, limit: PAGE });
   if (signal.aborted) return;
   let shown = all;
   const field = textField({ type: 'search', placeholder: 'Narrow', label: 'Narrow by name', title: 'Narrow by name (/)', id: 'members-filter', oninput: narrow });
   const said = h('output.counter#members-count', { 'aria-live': 'polite' });
   const find = () => field.focus();
   tools.append(field, said);
-  const { rows, ...parts } = showRows(stage, {
-    view: h('div.members.scrolls#members-content', { tabindex: 0, role: 'table', label: `Contents of ${visibleName(asset.filename)}` }),
+  const rows = showRows(stage, {
+    look: 'members#members-content',
+    what: 'Contents',
     head: h('div.table-head', { role: 'row' }, [['Name', ''], ['Size', 'numeric'], ['Modified', 'date']].map(([label, kind]) => h('span', { role: 'columnheader', class: kind }, label))),
     rem: 2,
     keys: { '/': find, 'Ctrl+F': find },
@@ -32,12 +33,14 @@ export async function open(stage) {
     const words = field.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     shown = words.length === 0 ? all : all.filter(({ path }) => words.every((word) => path.toLocaleLowerCase().includes(word)));
     said.textContent = words.length === 0 ? '' : `${count(shown.length)} of ${count(all.length)}`;
-    rows.reset();
+    rows.cache.reset();
+    rows.scroller.jump(0);
+    rows.cache.want(0, 80);
   }
   async function readOn() {
     const before = all.length;
     while (all.length < Math.min(total, MEMBERS_MAX)) {
-      const { members } = await api.members(asset.id, all.length, PAGE, signal);
+      const { members } = await api.members(asset.id, signal, { offset: all.length, limit: PAGE });
       if (members.length === 0) return;
       all.push(...members);
       if (field.value) narrow();
@@ -51,7 +54,7 @@ export async function open(stage) {
   if (message) notice(message);
   else if (!complete) notice('This archive could be read only in part: it is cut short or damaged inside. What stands here was still found.');
   readOn().catch((error) => notice(`The rest of the contents could not be read: ${error.message}`));
-  return parts;
+  return rows;
 }
 
 /** @param {HTMLElement} element @param {number} index @param {import('../api.js').Member} member */

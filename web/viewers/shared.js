@@ -1,7 +1,7 @@
 // What several ways of looking share: keys, focus, rows of any number, fields to go somewhere, and what fingers do.
 
 import { Scroller } from '../components/scroller.js';
-import { h, remPx, set, textField } from '../lib/html.js';
+import { h, remPx, set, textField, visibleName } from '../lib/html.js';
 import { WindowCache } from '../lib/window_cache.js';
 
 const WINDOWS_KEPT = 20;
@@ -19,86 +19,66 @@ export function takeFocus(view) {
   if (document.activeElement === view.closest('dialog')) view.focus({ preventScroll: true });
 }
 
-/** Rows of one height over any number of them, fetched in windows. Scrolling is the listing's; what a row shows is the caller's. @template T */
-class Rows {
-  /**
-   * @param {{box: HTMLElement, rem: number, fetchWindow: import('../lib/window_cache.js').FetchWindow<T>,
-   *   row: (element: HTMLElement, index: number, item: T | undefined) => void, failed: (error: any) => void,
-   *   drawn?: (first: number, last: number) => void, head?: HTMLElement}} how rem is the height of a row; head stays above the rows
-   */
-  constructor({ box, rem, fetchWindow, row, failed, drawn, head }) {
-    this.box = box;
-    this.rem = rem;
-    this.head = head;
-    /** @type {WindowCache<T>} */
-    this.cache = new WindowCache(fetchWindow, { onArrive: () => this.arrived(), onFail: failed, kept: WINDOWS_KEPT });
-    if (head) box.append(head);
-    this.scroller = new Scroller(box, {
-      row: (index, recycled) => {
-        const element = recycled ?? h('div.line', { role: head ? 'row' : null });
-        row(element, index, this.cache.get(index));
-        return element;
-      },
-      want: (first, last) => this.cache.want(Math.max(0, first - 40), last + 80),
-      drawn,
-    });
-    if (head) set(this.scroller.spacer, { role: 'rowgroup' });
-    this.observer = new ResizeObserver(() => this.measure());
-    this.observer.observe(box);
-  }
-
-  get total() {
-    return this.cache.total;
-  }
-
-  arrived() {
-    if (this.scroller.rows !== this.total) this.measure();
-    this.scroller.redraw();
-  }
-
-  measure() {
-    const viewport = this.box.clientHeight - (this.head?.offsetHeight ?? 0);
-    if (viewport > 0) this.scroller.resize({ rows: this.total, pitch: remPx(this.rem), viewport });
-  }
-
-  /** Another question, from the top. */
-  reset() {
-    this.cache.reset();
-    this.scroller.jump(0);
-    this.cache.want(0, 80);
-  }
-
-  /** A third of the way down, so that one sees what stands before it. @param {number} row */
-  goTo(row) {
-    const { scroller } = this;
-    scroller.fold();
-    scroller.jump(row * scroller.pitch - scroller.viewport / 3);
-  }
-
-  /** Is this row in view? @param {number} row */
-  sees(row) {
-    const { virtual, viewport, pitch } = this.scroller;
-    return row * pitch >= virtual && (row + 1) * pitch <= virtual + viewport;
-  }
-
-  end() {
-    this.scroller.end();
-    this.observer.disconnect();
-    this.cache.reset();
-  }
-}
-
 /**
- * Rows in a window on them. @param {import('../components/viewer.js').Stage} stage
- * @param {{view: HTMLElement, keys?: Record<string, () => void>} & Record<string, any>} how keys besides Home and End; the rest
- *   is for Rows
+ * Rows of one height over any number of them, fetched in windows. Scrolling is the listing's; what a row shows is the viewer's.
+ * @template T
+ * @param {import('../components/viewer.js').Stage} stage
+ * @param {{look: string, what: string, rem: number, fetchWindow: import('../lib/window_cache.js').FetchWindow<T>,
+ *   row: (element: HTMLElement, index: number, item: T | undefined) => void, drawn?: (first: number, last: number) => void,
+ *   head?: HTMLElement, keys?: Record<string, () => void>}} how look: class and id of the view; what: it shows of the asset; rem
+ *   is the height of a row; head stays above the rows of a table; keys besides Home and End
  */
-export function showRows({ box, fail }, { view, keys, ...how }) {
+export function showRows({ box, asset, fail }, { look, what, rem, fetchWindow, row, drawn, head, keys }) {
+  const view = h(`div.scrolls.${look}`, { tabindex: 0, role: head ? 'table' : 'document', label: `${what} of ${visibleName(asset.filename)}` }, head);
   box.append(view);
-  const rows = new Rows({ box: view, failed: (error) => fail(error.message, error), ...how });
-  rows.cache.want(0, 80);
+  /** @type {WindowCache<T>} */
+  const cache = new WindowCache(fetchWindow, {
+    onArrive() {
+      if (scroller.rows !== cache.total) measure();
+      scroller.redraw();
+    },
+    onFail: (error) => fail(error.message, error),
+    kept: WINDOWS_KEPT,
+  });
+  const scroller = new Scroller(view, {
+    row(index, recycled) {
+      const element = recycled ?? h('div.line', { role: head ? 'row' : null });
+      row(element, index, cache.get(index));
+      return element;
+    },
+    want: (first, last) => cache.want(Math.max(0, first - 40), last + 80),
+    drawn,
+  });
+  if (head) set(scroller.spacer, { role: 'rowgroup' });
+  const observer = new ResizeObserver(measure);
+  observer.observe(view);
+
+  function measure() {
+    const viewport = view.clientHeight - (head?.offsetHeight ?? 0);
+    if (viewport > 0) scroller.resize({ rows: cache.total, pitch: remPx(rem), viewport });
+  }
+
+  /** A third of the way down, so that one sees what stands before it. @param {number} index */
+  function goTo(index) {
+    scroller.fold();
+    scroller.jump(index * scroller.pitch - scroller.viewport / 3);
+  }
+
+  cache.want(0, 80);
   takeFocus(view);
-  return { rows, end: () => rows.end(), key: keysOf({ Home: () => rows.goTo(0), End: () => rows.goTo(rows.total - 1), ...keys }) };
+  return {
+    view,
+    cache,
+    scroller,
+    measure,
+    goTo,
+    end() {
+      scroller.end();
+      observer.disconnect();
+      cache.reset();
+    },
+    key: keysOf({ Home: () => goTo(0), End: () => goTo(cache.total - 1), ...keys }),
+  };
 }
 
 /** Goes to a number counted from 1. @param {Record<string, any>} props @param {() => number} most @param {(index: number) => void} goTo */

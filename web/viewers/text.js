@@ -5,11 +5,11 @@ import { api } from '../api.js';
 import { keyOf } from '../actions.js';
 import { paint, rangesIn } from '../components/hit_marks.js';
 import { piecesOf } from '../lib/highlight.js';
-import { count, dotted, h, iconButton, plural, set, textField, visibleName } from '../lib/html.js';
+import { count, dotted, h, iconButton, plural, set, textField } from '../lib/html.js';
 import { FoundLines } from '../lib/found_lines.js';
 import { habits } from '../state.js';
 import { numberField, showRows } from './shared.js';
-import { WrappedLines } from './wrapped_lines.js';
+import { wrappedLines } from './wrapped_lines.js';
 
 /** Wrapped lines differ in height, so each block of them has an element of its own: too many would weigh the page down. */
 const WRAP_LINES_MAX = 100_000;
@@ -18,19 +18,19 @@ const TYPING_REST_MS = 200;
 /** @param {import('../components/viewer.js').Stage} stage */
 export async function open(stage) {
   const { asset, tools, signal, note, notice, fail } = stage;
-  let last = await api.text(asset.id, 0, 1, signal);
+  let last = await api.text(asset.id, signal, { line: 0, lines: 1 });
   let widest = 0;
-  /** @type {WrappedLines | null} */
+  /** @type {import('./wrapped_lines.js').WrappedLines | null} */
   let wrapped = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** @param {number} line @param {number} n @param {AbortSignal} inner */
-  async function fetchWindow(line, n, inner) {
-    last = await api.text(asset.id, line, n, inner);
+  /** @param {number} line @param {number} lines @param {AbortSignal} inner */
+  async function fetchWindow(line, lines, inner) {
+    last = await api.text(asset.id, inner, { line, lines });
     sayWhat();
     widest = Math.max(widest, ...last.lines.map(({ text }) => text.length));
-    box.style.setProperty('--digits', `${String(last.total_lines).length}ch`);
+    rows.view.style.setProperty('--digits', `${String(last.total_lines).length}ch`);
     rows.scroller.spacer.style.minWidth = `calc(${widest + 2}ch + var(--digits) + 4rem)`;
     return { items: last.lines, total: last.total_lines };
   }
@@ -47,7 +47,7 @@ export async function open(stage) {
 
   // ---- Finding
 
-  const found = new FoundLines((line) => api.textSearch(asset.id, found.query, line, signal), drawFound);
+  const found = new FoundLines((line) => api.textSearch(asset.id, signal, { query: found.query, line, limit: 1000 }), drawFound);
   const field = textField({
     type: 'search', placeholder: 'Find', label: 'Find in this text', title: 'Find (/)', id: 'text-find',
     oninput() {
@@ -78,12 +78,13 @@ export async function open(stage) {
     if (found.fresh) {
       found.fresh = false;
       const { line } = found.current;
-      if (wrapped || !rows.sees(line)) goTo(line);
+      const { virtual, viewport, pitch } = rows.scroller;
+      if (wrapped || line * pitch < virtual || (line + 1) * pitch > virtual + viewport) goTo(line);
     }
     mark();
   }
   function mark() {
-    if (wrapped) paintHits(found, (line) => wrapped.elementOf(line), wrapped.range);
+    if (wrapped) paintHits(found, (line) => wrapped.elementOf(line), wrapped.range());
     else paintHits(found, (line) => rows.scroller.elements.get(line), [rows.scroller.first, rows.scroller.last]);
   }
 
@@ -103,10 +104,10 @@ export async function open(stage) {
     wrapped?.end();
     wrapped = null;
     rows.scroller.spacer.hidden = on;
-    box.classList.toggle('wrapped', on);
+    rows.view.classList.toggle('wrapped', on);
     if (on) {
-      wrapped = new WrappedLines({
-        box, lines, top, draw: drawLine, drawn: mark, fetchLines: async (line, n) => (await fetchWindow(line, n, signal)).items,
+      wrapped = wrappedLines({
+        box: rows.view, lines, first: top, draw: drawLine, drawn: mark, fetchLines: async (line, n) => (await fetchWindow(line, n, signal)).items,
         failed: (error) => fail(error.message, error),
       });
     } else {
@@ -115,22 +116,21 @@ export async function open(stage) {
     }
   }
 
-  const box = h('div.code.scrolls#text-content', { tabindex: 0, role: 'document', label: `Text of ${visibleName(asset.filename)}` });
   const focusField = () => field.focus();
-  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', id: 'text-line' }, () => rows.total, goTo);
+  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', id: 'text-line' }, () => rows.cache.total, goTo);
   tools.append(field, iconButton('chevron-up', 'Previous hit (Shift+Enter)', () => step(-1), { id: 'text-previous' }),
     iconButton('chevron-down', 'Next hit (Enter)', () => step(1)), counter, lineField, wrapButton);
-  const { rows, end, key } = showRows(stage, {
-    view: box, rem: 1.25, fetchWindow, row: drawLine, drawn: mark,
-    keys: { Home: () => goTo(0), End: () => goTo(rows.total - 1), '/': focusField, 'Ctrl+F': focusField, 'Ctrl+G': () => lineField.focus() },
+  const rows = showRows(stage, {
+    look: 'code#text-content', what: 'Text', rem: 1.25, fetchWindow, row: drawLine, drawn: mark,
+    keys: { Home: () => goTo(0), End: () => goTo(rows.cache.total - 1), '/': focusField, 'Ctrl+F': focusField, 'Ctrl+G': () => lineField.focus() },
   });
   sayWhat();
   if (habits.get('wrap', 'no') === 'yes') wrap(true);
   return {
-    key,
+    key: rows.key,
     end() {
       clearTimeout(timer);
-      end();
+      rows.end();
       found.ask('', 0);
       wrapped?.end();
       for (const name of ['text-hit', 'text-current']) paint(name, []);
