@@ -8,7 +8,10 @@ const css = readFileSync(new URL('../styles/tokens.css', import.meta.url), 'utf8
 /** @type {Map<string, [string, string]>} */
 const tokens = new Map();
 for (const [, name, light, dark] of css.matchAll(/--([\w-]+):\s*light-dark\((#[0-9a-f]+),\s*(#[0-9a-f]+)\)/g)) tokens.set(name, [light, dark]);
-for (const [, kind, light, dark] of css.matchAll(/\[data-kind="(\w+)"\] \{.*--tint-ground: light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\)/g)) tokens.set(`kind-${kind}-ground`, [light, dark]);
+// What colour a kind has is a token where something else has it too.
+for (const [, kind, rule] of css.matchAll(/\[data-kind="(\w+)"\] \{(.*)\}/g)) {
+  for (const [, own, light, dark] of rule.matchAll(/--tint(-ground)?: light-dark\((#[0-9a-f]+), (#[0-9a-f]+)\)/g)) tokens.set(`kind-${kind}${own ?? ''}`, [light, dark]);
+}
 
 /** WCAG 2 relative luminance. @param {string} hex */
 function luminance(hex) {
