@@ -4,7 +4,7 @@
 import { addressOf, api, orderOf } from '../api.js';
 import { drawChips, drawRead, writtenTypes } from '../components/chips.js';
 import { markHits } from '../components/hit_marks.js';
-import { Listing } from '../components/listing.js';
+import { makeListing } from '../components/listing.js';
 import { speak } from '../components/messages.js';
 import { emitting } from '../lib/emitter.js';
 import { fold, wordsOf } from '../lib/hits.js';
@@ -32,7 +32,7 @@ const TILE_SIZES = Object.keys(TILE_MIN);
 export function placeView({ router, places, addFiles, addFolder, isOwn }) {
   const source = new Source();
   const selection = new Selection();
-  const listing = new Listing(byId('listing'), { source, selection });
+  const listing = makeListing(byId('listing'), { source, selection });
   /** The project or collection shown. @type {any} */
   let place = null;
   let route = makeRoute();
