@@ -7,12 +7,12 @@ import { copy, speak, toast } from './components/messages.js';
 import { searchBox } from './components/search_box.js';
 import { placesTree } from './components/tree.js';
 import { uploadPanel } from './components/upload_panel.js';
-import { Live } from './events.js';
+import { eventStream } from './events.js';
 import { PERMANENT, byId, bytes, count, drawIcons, h, hasFocus, isTyping, set, show, visibleName } from './lib/html.js';
 import { Router, isPage, parse, placeKey, placeOf, samePlace } from './router.js';
 import { Places, THEMES, VaultStatus, Verifying, currentTheme, setTheme } from './state.js';
 import { fromChooser, pasted } from './upload/collect.js';
-import { Intake } from './upload/intake.js';
+import { makeIntake } from './upload/intake.js';
 import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { placeView } from './views/place_view.js';
@@ -29,8 +29,8 @@ const status = new VaultStatus();
 const verification = new Verifying();
 const actions = new Actions();
 const session = new UploadSession();
-const intake = new Intake({ session, places });
-const live = new Live({ mayRest: () => session.found === 0 || session.finished });
+const intake = makeIntake({ session, places });
+const live = eventStream({ mayRest: () => session.found === 0 || session.finished });
 const tree = placesTree(places, goTo);
 const view = placeView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const { listing, selection, source } = view;
@@ -103,12 +103,12 @@ const drawActionBar = actionBar(actions);
 
 /** @param {Record<string, any>} [how] */
 const collectionHere = (how) => view.place && actions.item('new-collection', { label: 'New collection here', icon: 'collection', ...how });
-attachMenu('new-menu', () => [actions.item('new-project', { icon: 'project' }), collectionHere()]);
-attachMenu('add-menu', () => [
+attachMenu('new-menu', 'New', () => [actions.item('new-project', { icon: 'project' }), collectionHere()]);
+attachMenu('add-menu', 'Add files', () => [
   actions.item('add-files'), actions.item('add-folder'),
   'line', { hint: PERMANENT },
 ]);
-attachMenu('more-menu', () => [
+attachMenu('more-menu', 'More', () => [
   ...THEMES.map((theme) => actions.item(`theme-${theme}`, { label: THEME_WORDS[theme][0], id: `theme-${theme}`, checked: currentTheme() === theme })),
   'line',
   actions.item('new-project'), collectionHere({ keys: null }),

@@ -6,13 +6,13 @@ import { clamp } from '../lib/virtual_window.js';
 
 /**
  * @typedef {{label: string, icon?: string, keys?: string[], run: () => void, id?: string, checked?: boolean}} Item
- * @param {string} id of the button @param {() => (Item | 'line' | {hint: string} | null | undefined)[]} items what there is nothing of is left out
+ * @param {string} id of the button @param {string} tip @param {() => (Item | 'line' | {hint: string} | null | undefined)[]} items what there is nothing of is left out
  */
-export function attachMenu(id, items) {
+export function attachMenu(id, tip, items) {
   const button = byId(id);
   const menu = h('div.menu', { popover: 'auto', role: 'menu', onkeydown: onKey, ontoggle: onToggle });
   (button.closest('header') ?? document.body).append(menu);
-  set(button, { 'aria-haspopup': 'menu', expanded: false, onclick: open });
+  set(button, { tip, 'aria-haspopup': 'menu', expanded: false, onclick: open });
 
   /** @param {any} item */
   function draw(item) {

@@ -48,9 +48,7 @@ export function openPalette({ actions, places, router }) {
 
   async function loadBranches() {
     const projects = (places.projects ?? []).filter(({ id, collections }) => collections > 0 && !places.branches.has(id)).slice(0, BRANCHES_MOST);
-    await eachLimited(projects, 3, async ({ id }) => {
-      await places.branch(id).catch(() => {});
-    });
+    await eachLimited(projects, 3, ({ id }) => places.branch(id).catch(() => {}));
     if (dialog.open) draw();
   }
 

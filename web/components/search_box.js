@@ -64,8 +64,7 @@ export function searchBox({ router, home }) {
     return examples.length > 0 ? { examples, from: text.length - token.length, to: text.length } : null;
   }
 
-  function drawList() {
-    const asked = wanted();
+  function drawList(asked = wanted()) {
     show(list, asked !== null);
     list.replaceChildren(...(asked?.examples ?? []).map(([example, meaning], i) => h(`div#search-option-${i}`, {
       role: 'option', 'data-example': example, onclick: () => choose(i),
@@ -89,9 +88,7 @@ export function searchBox({ router, home }) {
   }
 
   function closeList() {
-    show(list, false);
-    list.replaceChildren();
-    box.changed();
+    drawList(null);
   }
 
   set(field, {

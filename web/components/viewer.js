@@ -14,11 +14,12 @@ import { viewerStrip } from './viewer_strip.js';
 const BUSY_MS = 400;
 const BUSY_TRIES = 4;
 
-/** What a module of viewers/ is handed, and what it may give back. `fail` ends it: the bytes are shown with the reason.
+/** What a module of viewers/ is handed, and what it may give back. `fail` ends it: the bytes are shown with the reason. `sayIfCut`
+ * says of a file cut short what becomes of it as far as it goes, or what it is told to.
  * @typedef {{box: HTMLElement, tools: HTMLElement, asset: import('../api.js').Asset, signal: AbortSignal,
  *   note: (text: string) => void, noteFacts: (otherwise?: () => string) => void, notice: (text: string) => void,
  *   fail: (why: string, error?: any) => void, notKnown: (what: string) => void,
- *   sayIfCut: (text: string) => void, details: () => Promise<import('../api.js').AssetDetails>, facts: () => Promise<import('../lib/facts.js').Facts>}} Stage
+ *   sayIfCut: (what: string, goes?: string) => void, details: () => Promise<import('../api.js').AssetDetails>, facts: () => Promise<import('../lib/facts.js').Facts>}} Stage
  * @typedef {{end?: () => void, key?: (key: string) => boolean | void, gestures?: () => boolean}} Shown key says whether it was
  *   used; gestures, whether a finger's movements are its own
  * @typedef {{open: (stage: Stage) => Shown | void | Promise<Shown | void>}} Module
@@ -267,7 +268,7 @@ export function makeViewer(dialog, thumbs, { step, end, told, close }) {
       notice: (text) => !signal.aborted && notice(text),
       fail: (reason, error) => !signal.aborted && failed(reason, error, signal),
       notKnown: (what) => stage.fail(`${what}: this browser does not know its kind, or the file is cut short or damaged inside.`),
-      sayIfCut: (text) => known().then((answer) => answer.ends_early && stage.notice(text), () => {}),
+      sayIfCut: (what, goes) => known().then((answer) => answer.ends_early && stage.notice(goes ? `${what} ends early: it was cut short, and ${goes} as far as it goes.` : what), () => {}),
       facts: () => known().then((answer) => answer.facts, () => ({})),
       noteFacts: (otherwise = () => '') => stage.facts().then((answer) => !signal.aborted && note(factLine(answer) || otherwise())),
     };

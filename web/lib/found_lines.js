@@ -6,85 +6,88 @@ const HITS_MAX = 10_000;
 
 /** @typedef {import('../api.js').Hit} Hit */
 
-export class FoundLines {
-  query = '';
-  turn = 0;
+/** @typedef {ReturnType<typeof foundLines>} FoundLines */
 
-  /** @param {(line: number) => Promise<{hits: Hit[], next_line: number | null}>} search for `query` @param {() => void} changed */
-  constructor(search, changed) {
-    this.search = search;
-    this.changed = changed;
-    this.reset();
-  }
-
-  reset() {
+/** @param {(line: number) => Promise<{hits: Hit[], next_line: number | null}>} search for `query` @param {() => void} changed */
+export function foundLines(search, changed) {
+  let turn = 0;
+  let at = -1;
+  let done = false;
+  let problem = '';
+  const found = {
+    query: '',
     /** @type {Hit[]} */
-    this.hits = [];
-    this.at = -1;
-    this.done = false;
-    this.problem = '';
+    hits: [],
     /** Should the current hit be brought into view? */
-    this.fresh = false;
-  }
-
-  get current() {
-    return this.hits[this.at];
-  }
+    fresh: false,
+    ask,
+    step,
+    between,
+    words,
+    get current() {
+      return found.hits[at];
+    },
+  };
 
   /** Another question; the current hit will be the first from this line on. @param {string} query @param {number} from */
-  async ask(query, from) {
-    this.query = query;
-    this.turn += 1;
-    const mine = this.turn;
-    this.reset();
+  async function ask(query, from) {
+    found.query = query;
+    turn += 1;
+    const mine = turn;
+    found.hits = [];
+    go(-1);
+    done = false;
+    problem = '';
     let line = query === '' ? null : 0;
-    while (line !== null && this.hits.length < HITS_MAX) {
+    while (line !== null && found.hits.length < HITS_MAX) {
       let answer;
       try {
-        answer = await this.search(line);
+        answer = await search(line);
       } catch (error) {
         answer = { hits: [], next_line: null, problem: error.message };
       }
-      if (mine !== this.turn) return;
-      this.problem = answer.problem ?? '';
-      const last = this.hits.at(-1) ?? { line: -1, start: 0 };
+      if (mine !== turn) return;
+      problem = answer.problem ?? '';
+      const last = found.hits.at(-1) ?? { line: -1, start: 0 };
       const after = answer.hits.filter((hit) => hit.line > last.line || (hit.line === last.line && hit.start > last.start));
-      this.hits.push(...after);
-      if (this.at < 0) this.go(this.hits.findIndex((hit) => hit.line >= from));
+      found.hits.push(...after);
+      if (at < 0) go(found.hits.findIndex((hit) => hit.line >= from));
       // An answer that leads nowhere new would be asked for ever.
       const next = answer.next_line;
       line = next !== null && (next > line || after.length > 0) ? next : null;
-      if (line !== null) this.changed();
+      if (line !== null) changed();
     }
-    this.done = line === null;
-    if (this.at < 0) this.go(Math.min(0, this.hits.length - 1));
-    this.changed();
+    done = line === null;
+    if (at < 0) go(Math.min(0, found.hits.length - 1));
+    changed();
   }
 
-  /** @param {number} at */
-  go(at) {
-    this.at = at;
-    this.fresh = at >= 0;
+  /** @param {number} to */
+  function go(to) {
+    at = to;
+    found.fresh = at >= 0;
   }
 
   /** Round and round. @param {number} by @returns {Hit | undefined} */
-  step(by) {
-    const { length } = this.hits;
-    if (length > 0) this.go((this.at + by + length) % length);
-    return this.current;
+  function step(by) {
+    const { length } = found.hits;
+    if (length > 0) go((at + by + length) % length);
+    return found.current;
   }
 
   /** Those in lines first..last. @param {number} first @param {number} last */
-  between(first, last) {
-    return this.hits.filter(({ line }) => line >= first && line <= last);
+  function between(first, last) {
+    return found.hits.filter(({ line }) => line >= first && line <= last);
   }
 
   /** "3 of 120", "3 of 10,000+", "nothing found". @param {(n: number) => string} say */
-  words(say) {
-    if (!this.query) return '';
-    if (this.problem) return this.problem;
-    const { length } = this.hits;
-    if (length === 0) return this.done ? 'nothing found' : 'looking';
-    return `${say(this.at + 1)} of ${say(length)}${this.done ? '' : '+'}`;
+  function words(say) {
+    if (!found.query) return '';
+    if (problem) return problem;
+    const { length } = found.hits;
+    if (length === 0) return done ? 'nothing found' : 'looking';
+    return `${say(at + 1)} of ${say(length)}${done ? '' : '+'}`;
   }
+
+  return found;
 }

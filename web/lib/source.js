@@ -2,7 +2,7 @@
 // are at hand. Keeps the listing live without moving it under the person.
 
 import { Emitter } from './emitter.js';
-import { WindowCache } from './window_cache.js';
+import { windowCache } from './window_cache.js';
 
 /** Ids the server ranks in one question. */
 const RANKS_MOST = 200;
@@ -25,8 +25,8 @@ export class Source extends Emitter {
   fetchRanks = null;
   /** @type {AssetPage | null} totals as last heard */
   page = null;
-  /** @type {WindowCache<Asset>} */
-  cache = new WindowCache(async () => ({ items: [], total: 0 }), {
+  /** @type {import('./window_cache.js').WindowCache<Asset>} */
+  cache = windowCache(async () => ({ items: [], total: 0 }), {
     onArrive: ({ page }) => {
       this.page = page;
       this.emit('arrive');

@@ -12,115 +12,114 @@ const WINDOWS_KEPT = 30;
  * @typedef {(offset: number, limit: number, signal: AbortSignal) => Promise<{items: T[], total: number}>} FetchWindow
  */
 
-/** @template T */
-export class WindowCache {
-  generation = 0;
-  total = 0;
-  known = false;
-  /** @type {Map<number, T[]>} in order of use, the latest last */
-  windows = new Map();
+/** @template T @typedef {ReturnType<typeof windowCache<T>>} WindowCache */
+
+/**
+ * @template T
+ * @param {FetchWindow<T>} fetchWindow
+ * @param {{onArrive?: (answer: any) => void, onFail?: (error: unknown) => void, kept?: number}} [hooks]
+ */
+export function windowCache(fetchWindow, { onArrive = () => {}, onFail = () => {}, kept = WINDOWS_KEPT } = {}) {
+  let generation = 0;
+  /** In order of use, the latest last. @type {Map<number, T[]>} */
+  const windows = new Map();
   /** @type {Map<number, AbortController>} */
-  pending = new Map();
+  const pending = new Map();
+  const cache = { total: 0, known: false, windows, reset, get, want, peek };
 
-  /**
-   * @param {FetchWindow<T>} fetchWindow
-   * @param {{onArrive?: (answer: any) => void, onFail?: (error: unknown) => void, kept?: number}} [hooks]
-   */
-  constructor(fetchWindow, { onArrive = () => {}, onFail = () => {}, kept = WINDOWS_KEPT } = {}) {
-    Object.assign(this, { fetchWindow, onArrive, onFail, kept });
+  /** Everything known is about another question now. @param {FetchWindow<T>} [another] */
+  function reset(another = fetchWindow) {
+    fetchWindow = another;
+    forget();
+    cache.total = 0;
+    cache.known = false;
   }
 
-  /** Everything known is about another question now. @param {FetchWindow<T>} [fetchWindow] */
-  reset(fetchWindow = this.fetchWindow) {
-    this.fetchWindow = fetchWindow;
-    this.forget();
-    this.total = 0;
-    this.known = false;
-  }
-
-  forget() {
-    this.generation += 1;
-    this.windows.clear();
-    for (const controller of this.pending.values()) controller.abort();
-    this.pending.clear();
+  function forget() {
+    generation += 1;
+    windows.clear();
+    for (const controller of pending.values()) controller.abort();
+    pending.clear();
   }
 
   /** @param {number} index @returns {T | undefined} */
-  get(index) {
-    return this.windows.get(Math.floor(index / WINDOW_SIZE))?.[index % WINDOW_SIZE];
+  function get(index) {
+    return windows.get(Math.floor(index / WINDOW_SIZE))?.[index % WINDOW_SIZE];
   }
 
   /** Sees to it that first..last arrive; windows on their way that nobody looks at any more are called off. @param {number} first @param {number} last */
-  want(first, last) {
-    const end = this.known ? Math.min(last, this.total - 1) : last;
+  function want(first, last) {
+    const end = cache.known ? Math.min(last, cache.total - 1) : last;
     const wanted = windowsFor(first, end, WINDOW_SIZE);
-    for (const [w, controller] of this.pending) {
+    for (const [w, controller] of pending) {
       if (wanted.includes(w)) continue;
       controller.abort();
-      this.pending.delete(w);
+      pending.delete(w);
     }
     for (const w of wanted) {
-      const have = this.windows.get(w);
-      if (have) this.touch(w, have);
-      else if (!this.pending.has(w)) this.load(w);
+      const have = windows.get(w);
+      if (have) touch(w, have);
+      else if (!pending.has(w)) load(w);
     }
   }
 
   /** @param {number} w @param {T[]} items */
-  touch(w, items) {
-    this.windows.delete(w);
-    this.windows.set(w, items);
-    for (const oldest of this.windows.keys()) {
-      if (this.windows.size <= this.kept) break;
-      this.windows.delete(oldest);
+  function touch(w, items) {
+    windows.delete(w);
+    windows.set(w, items);
+    for (const oldest of windows.keys()) {
+      if (windows.size <= kept) break;
+      windows.delete(oldest);
     }
   }
 
   /** @param {number} w */
-  async load(w) {
+  async function load(w) {
     const controller = new AbortController();
     const { signal } = controller;
-    this.pending.set(w, controller);
-    const answer = await this.ask(w, signal).catch((error) => ({ error }));
+    pending.set(w, controller);
+    const answer = await ask(w, signal).catch((error) => ({ error }));
     // Called off, or about another question: whoever does that aborts.
     if (signal.aborted) return;
-    this.pending.delete(w);
+    pending.delete(w);
     if (answer.error) {
-      this.onFail(answer.error);
+      onFail(answer.error);
       return;
     }
-    this.total = answer.total;
-    this.known = true;
-    this.touch(w, answer.items);
-    this.onArrive(answer);
+    cache.total = answer.total;
+    cache.known = true;
+    touch(w, answer.items);
+    onArrive(answer);
   }
 
   /** @param {number} w @param {AbortSignal} signal */
-  async ask(w, signal) {
-    return this.fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, signal);
+  async function ask(w, signal) {
+    return fetchWindow(w * WINDOW_SIZE, WINDOW_SIZE, signal);
   }
 
   /**
    * Asks again for windows while the old rows stay. What comes is not shown before `apply`; null if overtaken.
    * @param {number} first @param {number} last
    */
-  async peek(first, last) {
-    const generation = this.generation;
+  async function peek(first, last) {
+    const asked = generation;
     const wanted = windowsFor(first, Math.max(first, last), WINDOW_SIZE);
-    const answers = await Promise.all(wanted.map((w) => this.ask(w, new AbortController().signal)));
-    if (generation !== this.generation || answers.length === 0) return null;
+    const answers = await Promise.all(wanted.map((w) => ask(w, new AbortController().signal)));
+    if (asked !== generation || answers.length === 0) return null;
     return {
       answers,
       /** @param {number} index @returns {T | undefined} */
       get: (index) => answers[Math.floor(index / WINDOW_SIZE) - wanted[0]]?.items[index % WINDOW_SIZE],
       /** Everything else is forgotten, as its offsets are out of date. */
-      apply: () => {
-        if (generation !== this.generation) return false;
-        this.forget();
-        wanted.forEach((w, i) => this.windows.set(w, answers[i].items));
-        this.total = answers[0].total;
+      apply() {
+        if (asked !== generation) return false;
+        forget();
+        wanted.forEach((w, i) => windows.set(w, answers[i].items));
+        cache.total = answers[0].total;
         return true;
       },
     };
   }
+
+  return cache;
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { factLine, factRows } from '../lib/facts.js';
-import { FoundLines } from '../lib/found_lines.js';
+import { foundLines } from '../lib/found_lines.js';
 import { asciiText, hexText, offsetDigits, offsetText, readOffset } from '../lib/hex.js';
 import { modesOf } from '../lib/modes.js';
 import { columnLetters, columnsOf } from '../lib/table.js';
@@ -94,7 +94,7 @@ describe('looking for words in a long text', () => {
 
   it('reads on until the end, begins at the line looked at, and goes round', async () => {
     const answers = new Map([[0, { hits: [hit(1), hit(5)], next_line: 6 }], [6, { hits: [hit(8), hit(9, 3)], next_line: null }]]);
-    const found = new FoundLines(async (line) => /** @type {any} */ (answers.get(line)), () => {});
+    const found = foundLines(async (line) => /** @type {any} */ (answers.get(line)), () => {});
     await found.ask('x', 6);
     assert.deepEqual(found.hits.map(({ line }) => line), [1, 5, 8, 9]);
     assert.equal(found.current?.line, 8);
@@ -108,7 +108,7 @@ describe('looking for words in a long text', () => {
   it('drops the answer to an older question', async () => {
     /** @type {((answer: any) => void)[]} */
     const waiting = [];
-    const found = new FoundLines(() => new Promise((resolve) => waiting.push(resolve)), () => {});
+    const found = foundLines(() => new Promise((resolve) => waiting.push(resolve)), () => {});
     const first = found.ask('a', 0);
     const second = found.ask('ab', 0);
     waiting[1]({ hits: [hit(2)], next_line: null });
@@ -118,10 +118,10 @@ describe('looking for words in a long text', () => {
   });
 
   it('ends where an answer leads nowhere, and says what went wrong', async () => {
-    const stuck = new FoundLines(async (line) => ({ hits: [], next_line: line }), () => {});
+    const stuck = foundLines(async (line) => ({ hits: [], next_line: line }), () => {});
     await stuck.ask('x', 0);
     assert.equal(stuck.words(String), 'nothing found');
-    const failing = new FoundLines(async () => { throw new Error('The server does not answer.'); }, () => {});
+    const failing = foundLines(async () => { throw new Error('The server does not answer.'); }, () => {});
     await failing.ask('x', 0);
     assert.equal(failing.words(String), 'The server does not answer.');
   });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { WindowCache, WINDOW_SIZE } from '../lib/window_cache.js';
+import { WINDOW_SIZE, windowCache } from '../lib/window_cache.js';
 
 /** A server whose answers come when the test says so. @param {number} total */
 function slowServer(total) {
@@ -20,7 +20,7 @@ const rest = () => new Promise((resolve) => setTimeout(resolve, 0));
 describe('window cache', () => {
   it('asks for aligned windows once', async () => {
     const { asked, fetchWindow } = slowServer(1000);
-    const cache = new WindowCache(fetchWindow);
+    const cache = windowCache(fetchWindow);
     cache.want(150, 250);
     cache.want(160, 260);
     assert.deepEqual(asked.map(({ offset }) => offset), [0, WINDOW_SIZE]);
@@ -34,7 +34,7 @@ describe('window cache', () => {
 
   it('calls off what nobody looks at any more', async () => {
     const { asked, fetchWindow } = slowServer(100_000);
-    const cache = new WindowCache(fetchWindow);
+    const cache = windowCache(fetchWindow);
     cache.want(0, 100);
     cache.want(50_000, 50_100);
     assert.ok(asked[0].signal.aborted);
@@ -47,7 +47,7 @@ describe('window cache', () => {
   it('drops an answer that comes after another question', async () => {
     const first = slowServer(1000);
     const second = slowServer(10);
-    const cache = new WindowCache(first.fetchWindow);
+    const cache = windowCache(first.fetchWindow);
     cache.want(0, 10);
     cache.reset(second.fetchWindow);
     cache.want(0, 10);
@@ -59,7 +59,7 @@ describe('window cache', () => {
   });
 
   it('keeps only so many, the least used go first', async () => {
-    const cache = new WindowCache(async (offset) => ({ items: [offset], total: 1_000_000 }), { kept: 3 });
+    const cache = windowCache(async (offset) => ({ items: [offset], total: 1_000_000 }), { kept: 3 });
     for (const index of [0, 200, 400]) {
       cache.want(index, index);
       await rest();
@@ -74,7 +74,7 @@ describe('window cache', () => {
   it('says when it failed and may be asked again', async () => {
     const { asked, fetchWindow } = slowServer(10);
     const failures = [];
-    const cache = new WindowCache(fetchWindow, { onFail: (error) => failures.push(error) });
+    const cache = windowCache(fetchWindow, { onFail: (error) => failures.push(error) });
     cache.want(0, 5);
     asked[0].fail();
     await rest();
@@ -85,7 +85,7 @@ describe('window cache', () => {
 
   it('refreshes without a gap, and gives way to a newer question', async () => {
     let total = 500;
-    const cache = new WindowCache(async (offset, limit) => ({ items: Array.from({ length: limit }, (_, i) => total * 10 + offset + i), total }));
+    const cache = windowCache(async (offset, limit) => ({ items: Array.from({ length: limit }, (_, i) => total * 10 + offset + i), total }));
     cache.want(0, 300);
     await rest();
     total = 600;

@@ -5,7 +5,7 @@ import { api } from '../api.js';
 import { Emitter } from '../lib/emitter.js';
 import { WorkQueue, backoff, eachLimited, sleep } from '../lib/queue.js';
 import { Hasher } from './hasher.js';
-import { LARGE_BYTES, ended, newUploadId, transfer } from './transfer.js';
+import { LARGE_BYTES, ended, explained, newUploadId, transfer } from './transfer.js';
 
 /** Small files travel together, so that many have to be in hand; of those that are large, or may be, an eighth as many. */
 const FILES_AT_ONCE = 128;
@@ -146,7 +146,7 @@ export class UploadSession extends Emitter {
     this.queue.drop();
     this.cancels += 1;
     for (const item of this.items) {
-      if (item.state === 'waiting') this.update(item, { state: 'failed', code: 'cancelled', error: 'Cancelled before it was sent.' });
+      if (item.state === 'waiting') this.update(item, { state: 'failed', ...explained(CANCELLED, item) });
     }
     this.breaking.abort(CANCELLED);
     this.resume();

@@ -254,8 +254,8 @@ export function newUploadId() {
   return `page-${hexOf(crypto.getRandomValues(new Uint8Array(16)))}`;
 }
 
-/** @param {any} error @param {Item} item */
-function explained(error, { name }) {
+/** What is said of a file that failed for this. @param {any} error @param {Item} item */
+export function explained(error, { name }) {
   if (error?.name === 'AbortError') return { code: 'cancelled', error: 'Cancelled before it was sent.' };
   if (!(error instanceof ApiError)) return { code: 'unreadable', error: `${quoted(name)} could not be read: ${reasonOf(error)}.` };
   const { code, message } = error;

@@ -24,7 +24,7 @@ export async function open(stage) {
   if (isVideo) addSubtitles(stage, player).catch(() => {}); // A video without its subtitles is still a video.
   noteFacts();
   await settled(player, 'loadedmetadata', signal);
-  sayIfCut(`This ${word} ends early: it was cut short, and plays as far as it goes.`);
+  sayIfCut(`This ${word}`, 'plays');
   return {
     end() {
       player.pause();

@@ -38,21 +38,20 @@ void main() {
  * @typedef {{yaw: number, pitch: number, x: number, y: number, distance: number, zUp: boolean, centre: number[], radius: number}} Camera
  */
 
-export class MeshRenderer {
-  /** @param {HTMLCanvasElement} canvas @param {import('../lib/mesh.js').Mesh} mesh; throws where there is no WebGL */
-  constructor(canvas, mesh) {
-    this.canvas = canvas;
-    this.mesh = mesh;
-    const options = { antialias: true, alpha: true, premultipliedAlpha: false, powerPreference: 'low-power' };
-    const gl = canvas.getContext('webgl2', options);
-    if (!gl) throw new Error('This browser has no WebGL here, which drawing a model needs.');
-    this.gl = gl;
-    this.prepare();
-  }
+/** @param {HTMLCanvasElement} canvas @param {import('../lib/mesh.js').Mesh} mesh; throws where there is no WebGL */
+export function meshRenderer(canvas, mesh) {
+  const gl = canvas.getContext('webgl2', { antialias: true, alpha: true, premultipliedAlpha: false, powerPreference: 'low-power' });
+  if (!gl) throw new Error('This browser has no WebGL here, which drawing a model needs.');
+  /** Where what the programs are told goes. @type {Record<string, WebGLUniformLocation>} */
+  let at;
+  /** @type {WebGLBuffer} */
+  let triangles;
+  /** @type {WebGLBuffer | null} */
+  let edges;
+  prepare();
 
   /** Programs and buffers; again after the graphics card lost them. */
-  prepare() {
-    const { gl, mesh } = this;
+  function prepare() {
     const program = gl.createProgram();
     for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
       const shader = gl.createShader(type);
@@ -64,22 +63,21 @@ export class MeshRenderer {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(`The graphics card refused the drawing program: ${gl.getProgramInfoLog(program)}`);
     gl.useProgram(program);
-    this.at = Object.fromEntries(['view', 'projection', 'colour', 'lit'].map((name) => [name, gl.getUniformLocation(program, name)]));
+    at = Object.fromEntries(['view', 'projection', 'colour', 'lit'].map((name) => [name, gl.getUniformLocation(program, name)]));
     [mesh.positions, mesh.normals].forEach((values, i) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
       gl.enableVertexAttribArray(i);
       gl.vertexAttribPointer(i, 3, gl.FLOAT, false, 0, 0);
     });
-    this.triangles = this.elements(mesh.indices);
-    this.edges = null;
+    triangles = elements(mesh.indices);
+    edges = null;
     gl.enable(gl.DEPTH_TEST);
     gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
   }
 
   /** @param {Uint32Array} indices */
-  elements(indices) {
-    const { gl } = this;
+  function elements(indices) {
     const buffer = gl.createBuffer();
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, indices, gl.STATIC_DRAW);
@@ -87,8 +85,7 @@ export class MeshRenderer {
   }
 
   /** @param {Camera} camera @param {{wire: boolean, line: number[]}} how line is the colour of edges */
-  draw(camera, { wire, line }) {
-    const { gl, canvas, mesh, at } = this;
+  function draw(camera, { wire, line }) {
     if (gl.isContextLost() || !at) return;
     const scale = Math.min(devicePixelRatio || 1, 2);
     const width = Math.max(1, Math.round(canvas.clientWidth * scale));
@@ -102,14 +99,14 @@ export class MeshRenderer {
     gl.uniformMatrix4fv(at.view, false, viewMatrix(camera));
     gl.uniformMatrix4fv(at.projection, false, perspective(ANGLE, width / height, Math.max(radius / 1000, distance - radius * 1.5), away + radius * 3));
     if (wire) {
-      this.edges ??= this.elements(edgesOf(mesh.indices));
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.edges);
+      edges ??= elements(edgesOf(mesh.indices));
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, edges);
       gl.uniform4fv(at.colour, line);
       gl.uniform1f(at.lit, 0);
       gl.drawElements(gl.LINES, mesh.indices.length * 2, gl.UNSIGNED_INT, 0);
       return;
     }
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.triangles ?? null);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles);
     gl.uniform1f(at.lit, 1);
     // What one can see through is drawn over what one cannot.
     for (const clear of [false, true]) {
@@ -123,9 +120,11 @@ export class MeshRenderer {
     gl.disable(gl.BLEND);
   }
 
-  end() {
-    this.gl.getExtension('WEBGL_lose_context')?.loseContext();
+  function end() {
+    gl.getExtension('WEBGL_lose_context')?.loseContext();
   }
+
+  return { prepare, draw, end };
 }
 
 /** How far away a ball of this radius is seen whole. @param {number} radius @param {number} aspect */

@@ -5,7 +5,7 @@ import { api } from '../api.js';
 import { h, iconButton, plural, set, visibleName } from '../lib/html.js';
 import { ballAround, parseMesh } from '../lib/mesh.js';
 import { clamp } from '../lib/virtual_window.js';
-import { MeshRenderer, distanceFor } from './mesh_renderer.js';
+import { distanceFor, meshRenderer } from './mesh_renderer.js';
 import { gestures, keysOf } from './shared.js';
 
 const TURN_PER_PX = 0.008;
@@ -21,7 +21,7 @@ export async function open(stage) {
   note(`${plural(mesh.vertices, 'corner')} · ${plural(mesh.triangles, 'triangle')}`);
   if (mesh.message) notice(mesh.message);
   else if (!mesh.complete) notice('Only a part of this model could be read; that part is shown.');
-  else sayIfCut('This model ends early: it was cut short, and is drawn as far as it goes.');
+  else sayIfCut('This model', 'is drawn');
   const stay = (event) => event.preventDefault();
   const canvas = h('canvas.model#viewer-model', {
     role: 'img', label: `${visibleName(asset.filename)}, to be turned with Shift and the arrow keys`,
@@ -39,7 +39,7 @@ export async function open(stage) {
   box.append(canvas);
   let renderer;
   try {
-    renderer = new MeshRenderer(canvas, mesh);
+    renderer = meshRenderer(canvas, mesh);
   } catch (error) {
     canvas.remove();
     fail(`${error.message} The bytes are shown instead.`);

@@ -124,7 +124,7 @@ export async function open({ box, tools, asset, signal, facts, noteFacts, notice
   const observer = new ResizeObserver(draw);
   observer.observe(box);
   noteFacts(() => (image.naturalWidth ? `${image.naturalWidth} × ${image.naturalHeight}` : ''));
-  sayIfCut(`${kind} ends early: it was cut short, and is shown as far as it goes.`);
+  sayIfCut(kind, 'is shown');
   await settled(image, 'load', signal);
   return {
     end: () => observer.disconnect(),

@@ -2,7 +2,7 @@
 
 import { Scroller } from '../components/scroller.js';
 import { h, remPx, set, textField, visibleName } from '../lib/html.js';
-import { WindowCache } from '../lib/window_cache.js';
+import { windowCache } from '../lib/window_cache.js';
 
 const WINDOWS_KEPT = 20;
 
@@ -31,8 +31,8 @@ export function takeFocus(view) {
 export function showRows({ box, asset, fail }, { look, what, rem, fetchWindow, row, drawn, head, keys }) {
   const view = h(`div.scrolls.${look}`, { tabindex: 0, role: head ? 'table' : 'document', label: `${what} of ${visibleName(asset.filename)}` }, head);
   box.append(view);
-  /** @type {WindowCache<T>} */
-  const cache = new WindowCache(fetchWindow, {
+  /** @type {import('../lib/window_cache.js').WindowCache<T>} */
+  const cache = windowCache(fetchWindow, {
     onArrive() {
       if (scroller.rows !== cache.total) measure();
       scroller.redraw();

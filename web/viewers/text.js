@@ -6,7 +6,7 @@ import { keyOf } from '../actions.js';
 import { paint, rangesIn } from '../components/hit_marks.js';
 import { piecesOf } from '../lib/highlight.js';
 import { count, dotted, h, iconButton, plural, set, textField } from '../lib/html.js';
-import { FoundLines } from '../lib/found_lines.js';
+import { foundLines } from '../lib/found_lines.js';
 import { habits } from '../state.js';
 import { numberField, showRows } from './shared.js';
 import { wrappedLines } from './wrapped_lines.js';
@@ -47,7 +47,7 @@ export async function open(stage) {
 
   // ---- Finding
 
-  const found = new FoundLines((line) => api.textSearch(asset.id, signal, { query: found.query, line, limit: 1000 }), drawFound);
+  const found = foundLines((line) => api.textSearch(asset.id, signal, { query: found.query, line, limit: 1000 }), drawFound);
   const field = textField({
     type: 'search', placeholder: 'Find', label: 'Find in this text', title: 'Find (/)', id: 'text-find',
     oninput() {
@@ -148,7 +148,7 @@ function drawLine(element, index, { text = '', highlight = [], cut = false } = {
 
 /**
  * Hits as highlights over the text nodes: no markup is made of what was searched for.
- * @param {FoundLines} found @param {(line: number) => Element | undefined} elementOf @param {number[]} range first and last line
+ * @param {import('../lib/found_lines.js').FoundLines} found @param {(line: number) => Element | undefined} elementOf @param {number[]} range first and last line
  */
 function paintHits(found, elementOf, [first, last]) {
   const all = [];

@@ -107,6 +107,7 @@ export function placeView({ router, places, addFiles, addFolder, isOwn }) {
   const range = byId('tile-size');
   range.value = TILE_SIZES.indexOf(habits.get('tile', 'm'));
   set(range, {
+    tip: 'Size of tiles',
     oninput() {
       habits.set('tile', TILE_SIZES[range.value]);
       arrange();
