@@ -6,6 +6,7 @@ import { combobox } from './combobox.js';
 import { speak } from './messages.js';
 
 const REST_MS = 120;
+const HELP = 'What can be searched for';
 
 /** Every line runs as it stands. @type {[example: string, meaning: string][]} */
 const EXAMPLES = [
@@ -91,6 +92,7 @@ export function searchBox({ router, home }) {
     drawList(null);
   }
 
+  set(list, { label: HELP });
   set(field, {
     oninput() {
       drawList();
@@ -128,6 +130,8 @@ export function searchBox({ router, home }) {
     },
   });
   set('search-help', {
+    label: HELP,
+    title: `${HELP} (?)`,
     onclick() {
       field.focus();
       if (!/(^|\s)\?$/.test(field.value)) field.value = `${field.value} ?`.trimStart();
