@@ -16,7 +16,7 @@ import { makeIntake } from './upload/intake.js';
 import { UploadSession } from './upload/session.js';
 import { detailsPanel, viewerOverlay } from './views/overlays.js';
 import { placeView } from './views/place_view.js';
-import { Selected } from './views/selected.js';
+import { selectedOf } from './views/selected.js';
 import { actionBar, drawer, dropZone, keepAwake, nextRegion, statusBar, troubleBar } from './views/shell.js';
 
 /** What the action bar covers of the listing. */
@@ -34,7 +34,7 @@ const live = eventStream({ mayRest: () => session.found === 0 || session.finishe
 const tree = placesTree(places, goTo);
 const view = placeView({ router, places, addFiles, addFolder, isOwn: (id) => session.made.has(id) });
 const { listing, selection, source } = view;
-const selected = new Selected(view);
+const selected = selectedOf(view);
 const panel = uploadPanel({ session, intake, places, status });
 const placesDrawer = drawer();
 const details = detailsPanel({ router, view, selected });
@@ -338,7 +338,7 @@ status.load().catch(({ code }) => code === 'no_vault' && location.replace('/vaul
 places.loadProjects().catch(() => {});
 showRoute(router.current, router.memory, true);
 live.open();
-void intake.offerLeft();
+intake.offerLeft();
 keepAwake(session);
 // Focus begins in the listing; the ring waits for the first key, so that a page just opened does not look touched.
 byId('listing').dataset.quiet = '';

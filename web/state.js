@@ -194,21 +194,22 @@ export class Verifying extends Emitter {
   }
 }
 
+/** @type {Map<string, string>} */
+const kept = new Map();
+
 /** Habits outlive the page; where storage is refused they last as long as it does. */
 export const habits = {
-  /** @type {Map<string, string>} */
-  kept: new Map(),
   /** @param {string} key @param {string} usual */
   get(key, usual) {
     try {
       return localStorage.getItem(`cv-${key}`) ?? usual;
     } catch {
-      return this.kept.get(key) ?? usual;
+      return kept.get(key) ?? usual;
     }
   },
   /** @param {string} key @param {string} value */
   set(key, value) {
-    this.kept.set(key, value);
+    kept.set(key, value);
     try {
       localStorage.setItem(`cv-${key}`, value);
     } catch {

@@ -4,7 +4,7 @@
 import { clamp, tileGeometry } from '../lib/virtual_window.js';
 import { emitting } from '../lib/emitter.js';
 import { h, icon, remPx, set } from '../lib/html.js';
-import { Scroller } from './scroller.js';
+import { makeScroller } from './scroller.js';
 import { makeThumbs } from './thumbs.js';
 import { makeListRow, makeTile } from './cells.js';
 import { listingInput } from './listing_input.js';
@@ -32,7 +32,7 @@ export function makeListing(root, { source, selection }) {
   /** @type {WeakMap<HTMLElement, ReturnType<typeof makeTile>[]>} */
   const partsOf = new WeakMap();
   let tileSize = 'm';
-  const scroller = new Scroller(box, {
+  const scroller = makeScroller(box, {
     row: drawRow,
     want,
     drawn(first, last, fast) {

@@ -44,7 +44,7 @@ export function openPalette({ actions, places, router }) {
   openDialog(dialog);
   field.focus();
   changed();
-  void loadBranches();
+  loadBranches();
 
   async function loadBranches() {
     const projects = (places.projects ?? []).filter(({ id, collections }) => collections > 0 && !places.branches.has(id)).slice(0, BRANCHES_MOST);

@@ -10,120 +10,124 @@ const FAST_REST_MS = 80;
 /** Rows kept for later use. */
 const SPARE_MOST = 60;
 
+/** @typedef {ReturnType<typeof makeScroller>} Scroller */
+
 /**
  * @typedef {{row: (index: number, recycled: HTMLElement | null) => HTMLElement, want?: (first: number, last: number) => void,
  *   drawn?: (first: number, last: number, fast: boolean) => void, resting?: () => void, keep?: () => number}} Hooks row draws one row, reusing an element if given; want asks for rows; keep names a row that stays drawn
+ * @param {HTMLElement} box @param {Hooks} hooks
  */
-export class Scroller {
-  layer = h('div.layer', { role: 'presentation' });
-  rows = 0;
-  pitch = 32;
-  /** Room below the last row that something floating covers. */
-  padEnd = 0;
-  viewport = 0;
-  tracker = new ScrollTracker(makeScale(0, 0));
+export function makeScroller(box, hooks) {
+  const tracker = new ScrollTracker(makeScale(0, 0));
+  const layer = h('div.layer', { role: 'presentation' });
+  const spacer = h('div.spacer', { role: 'presentation' }, layer);
   /** @type {Map<number, HTMLElement>} */
-  elements = new Map();
+  const elements = new Map();
   /** @type {HTMLElement[]} */
-  spare = [];
-  first = 0;
-  last = -1;
-  velocityAt = { time: 0, virtual: 0 };
-  scrolling = false;
-  fast = false;
-
-  /** @param {HTMLElement} box @param {Hooks} hooks */
-  constructor(box, hooks) {
-    this.box = box;
-    this.hooks = hooks;
-    this.spacer = h('div.spacer', { role: 'presentation' }, this.layer);
-    box.append(this.spacer);
-    set(box, { onscroll: () => this.onScroll(), onscrollend: () => this.settle() });
-  }
+  let spare = [];
+  let velocityAt = { time: 0, virtual: 0 };
+  /** Does it fly past? */
+  let flying = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let settleTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let wantTimer;
+  const scroller = {
+    spacer, tracker, elements, resize, forget, fold, jump, reveal: revealRow, anchor, draw, redraw, end,
+    rows: 0,
+    pitch: 32,
+    /** Room below the last row that something floating covers. */
+    padEnd: 0,
+    viewport: 0,
+    first: 0,
+    last: -1,
+    scrolling: false,
+    get virtual() {
+      return tracker.virtual;
+    },
+  };
+  box.append(spacer);
+  set(box, { onscroll: onScroll, onscrollend: settle });
 
   /** Rows, pitch or the box changed; the virtual position stays where it is. @param {{rows: number, pitch: number, viewport?: number}} size */
-  resize({ rows, pitch, viewport = this.box.clientHeight }) {
-    const scale = makeScale(rows * pitch + this.padEnd, viewport);
-    if (pitch !== this.pitch) this.forget();
-    Object.assign(this, { rows, pitch, viewport });
-    this.spacer.style.height = `${scale.spacer}px`;
-    this.write(this.tracker.rescale(scale));
-    this.draw();
+  function resize({ rows, pitch, viewport = box.clientHeight }) {
+    const scale = makeScale(rows * pitch + scroller.padEnd, viewport);
+    if (pitch !== scroller.pitch) forget();
+    Object.assign(scroller, { rows, pitch, viewport });
+    spacer.style.height = `${scale.spacer}px`;
+    write(tracker.rescale(scale));
+    draw();
   }
 
   /** Draw everything anew, such as in another layout. */
-  forget() {
-    for (const element of this.elements.values()) element.remove();
-    this.elements.clear();
-    this.spare = [];
+  function forget() {
+    for (const element of elements.values()) element.remove();
+    elements.clear();
+    spare = [];
   }
 
-  get virtual() {
-    return this.tracker.virtual;
-  }
-
-  onScroll() {
-    const scroll = this.box.scrollTop;
-    if (scroll === this.tracker.scroll) return;
-    this.tracker.scrolled(scroll);
-    this.scrolling = true;
-    if (this.tracker.mustSettle()) this.write(this.tracker.jump(this.tracker.virtual));
-    clearTimeout(this.settleTimer);
-    this.settleTimer = setTimeout(() => this.settle(), SETTLE_MS);
+  function onScroll() {
+    const scroll = box.scrollTop;
+    if (scroll === tracker.scroll) return;
+    tracker.scrolled(scroll);
+    scroller.scrolling = true;
+    if (tracker.mustSettle()) write(tracker.jump(tracker.virtual));
+    clearTimeout(settleTimer);
+    settleTimer = setTimeout(settle, SETTLE_MS);
     const now = performance.now();
-    const { time, virtual } = this.velocityAt;
-    const perSecond = (Math.abs(this.virtual - virtual) / Math.max(1, now - time)) * 1000;
-    this.velocityAt = { time: now, virtual: this.virtual };
-    this.fast = perSecond > 8 * this.viewport;
-    this.draw(this.fast);
+    const { time, virtual } = velocityAt;
+    const perSecond = (Math.abs(tracker.virtual - virtual) / Math.max(1, now - time)) * 1000;
+    velocityAt = { time: now, virtual: tracker.virtual };
+    flying = perSecond > 8 * scroller.viewport;
+    draw(flying);
   }
 
   /** Scrolling rests: bring thumb and content together again. */
-  settle() {
-    clearTimeout(this.settleTimer);
-    this.fold();
-    if (this.tracker.drifted()) this.write(this.tracker.jump(this.virtual));
-    this.scrolling = false;
+  function settle() {
+    clearTimeout(settleTimer);
+    fold();
+    if (tracker.drifted()) write(tracker.jump(tracker.virtual));
+    scroller.scrolling = false;
     // A leap may be one of many: what it shows is asked for when none follows at once.
-    this.draw(this.fast);
-    this.fast = false;
-    this.hooks.resting?.();
+    draw(flying);
+    flying = false;
+    hooks.resting?.();
   }
 
   /** A scroll that happened but was not yet reported would otherwise be undone by the next write. */
-  fold() {
-    if (this.box.scrollTop !== this.tracker.scroll) this.tracker.scrolled(this.box.scrollTop);
+  function fold() {
+    if (box.scrollTop !== tracker.scroll) tracker.scrolled(box.scrollTop);
   }
 
   /** @param {number} scroll */
-  write(scroll) {
-    this.box.scrollTop = scroll;
-    this.tracker.wrote(this.box.scrollTop);
+  function write(scroll) {
+    box.scrollTop = scroll;
+    tracker.wrote(box.scrollTop);
   }
 
   /** @param {number} virtual */
-  jump(virtual) {
-    this.write(this.tracker.jump(virtual));
-    this.draw();
+  function jump(virtual) {
+    write(tracker.jump(virtual));
+    draw();
   }
 
   /** @param {number} row */
-  reveal(row) {
-    this.fold();
-    const to = reveal({ offset: this.virtual, viewport: this.viewport, top: row * this.pitch, height: this.pitch, padEnd: this.padEnd });
-    if (to !== this.virtual) this.jump(to);
+  function revealRow(row) {
+    fold();
+    const to = reveal({ offset: tracker.virtual, viewport: scroller.viewport, top: row * scroller.pitch, height: scroller.pitch, padEnd: scroller.padEnd });
+    if (to !== tracker.virtual) jump(to);
   }
 
   /** The first row seen and how far it is scrolled out: what has to stay put when the list changes. */
-  anchor() {
-    const row = Math.floor(this.virtual / this.pitch);
-    return { row, px: this.virtual - row * this.pitch };
+  function anchor() {
+    const row = Math.floor(tracker.virtual / scroller.pitch);
+    return { row, px: tracker.virtual - row * scroller.pitch };
   }
 
-  draw(fast = false) {
-    const { rows, pitch, hooks, elements, spare } = this;
-    const { first, last } = visibleRows({ offset: this.virtual, viewport: this.viewport, pitch, rows });
-    Object.assign(this, { first, last });
+  function draw(fast = false) {
+    const { rows, pitch, viewport } = scroller;
+    const { first, last } = visibleRows({ offset: tracker.virtual, viewport, pitch, rows });
+    Object.assign(scroller, { first, last });
     const keep = hooks.keep?.() ?? NaN;
     /** @param {number} index */
     const wanted = (index) => index < rows && (index === keep || (index >= first && index <= last));
@@ -137,37 +141,39 @@ export class Scroller {
     }
     // Small offsets inside one moved layer: client rectangles lose odd pixels beyond 2^24.
     const origin = first * pitch;
-    for (let index = first; index <= last; index += 1) this.place(index, origin);
-    if (wanted(keep)) this.place(keep, origin);
-    this.layer.style.transform = `translateY(${origin - this.tracker.delta}px)`;
-    clearTimeout(this.wantTimer);
-    if (fast) this.wantTimer = setTimeout(() => hooks.want?.(first, last), FAST_REST_MS);
+    for (let index = first; index <= last; index += 1) place(index, origin);
+    if (wanted(keep)) place(keep, origin);
+    layer.style.transform = `translateY(${origin - tracker.delta}px)`;
+    clearTimeout(wantTimer);
+    if (fast) wantTimer = setTimeout(() => hooks.want?.(first, last), FAST_REST_MS);
     else hooks.want?.(first, last);
     hooks.drawn?.(first, last, fast);
   }
 
   /** @param {number} index @param {number} origin */
-  place(index, origin) {
-    let element = this.elements.get(index);
+  function place(index, origin) {
+    let element = elements.get(index);
     if (!element) {
-      const recycled = this.spare.pop() ?? null;
-      element = this.hooks.row(index, recycled);
+      const recycled = spare.pop() ?? null;
+      element = hooks.row(index, recycled);
       element.hidden = false;
-      if (!recycled) this.layer.append(element);
-      this.elements.set(index, element);
+      if (!recycled) layer.append(element);
+      elements.set(index, element);
     }
-    const top = `${index * this.pitch - origin}px`;
+    const top = `${index * scroller.pitch - origin}px`;
     if (element.style.top !== top) element.style.top = top;
   }
 
-  /** The rows on screen are to be drawn again, in place. */
   /** Asks for nothing more. */
-  end() {
-    clearTimeout(this.wantTimer);
+  function end() {
+    clearTimeout(wantTimer);
   }
 
-  redraw() {
-    for (const [index, element] of this.elements) this.hooks.row(index, element);
-    this.draw();
+  /** The rows on screen are to be drawn again, in place. */
+  function redraw() {
+    for (const [index, element] of elements) hooks.row(index, element);
+    draw();
   }
+
+  return scroller;
 }

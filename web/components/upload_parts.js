@@ -4,7 +4,7 @@
 import { bytes, count, differs, dotted, h, icon, nameNode, redraw, set, setIcon, setText, show } from '../lib/html.js';
 import { receiptOf, saveAs } from '../upload/receipt.js';
 import { toast } from './messages.js';
-import { Scroller } from './scroller.js';
+import { makeScroller } from './scroller.js';
 
 const ROW_PX = 40;
 
@@ -32,7 +32,7 @@ export function uploadAccount(session, name, status) {
   const tabs = h('div.upload-tabs', { role: 'group', label: 'Which files' });
   const list = h('div.upload-list', { role: 'list', tabindex: 0, label: 'Files' });
   const files = [tabs, list];
-  const scroller = new Scroller(list, { row: drawRow });
+  const scroller = makeScroller(list, { row: drawRow });
   new ResizeObserver(drawFiles).observe(list);
   // Two tones: what was sent behind, what is sealed in front.
   const sent = h('div.sent');

@@ -165,7 +165,7 @@ export function soon(work, ms) {
     work();
   };
   return () => {
-    if (!due) void (ms ? setTimeout(run, ms) : requestAnimationFrame(run));
+    if (!due) (ms ? setTimeout : requestAnimationFrame)(run, ms);
     due = true;
   };
 }

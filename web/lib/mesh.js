@@ -26,7 +26,7 @@ export function parseMesh(buffer) {
   const indices = new Uint32Array(buffer, start + floats * 8, triangles * 3);
   if (indices.some((index) => index >= vertices)) throw new Error('The mesh names a corner that it does not have.');
   const parts = head.parts.filter(({ first, count }) => count > 0 && first + count <= indices.length);
-  return { vertices, triangles, bounds: head.bounds, parts, complete: head.complete !== false, message: head.message ?? '', positions, normals, indices };
+  return { message: '', ...head, parts, complete: head.complete !== false, positions, normals, indices };
 }
 
 /** The middle of a box and the radius of the ball around it; 1 for what has no extent. @param {number[]} bounds */

@@ -3,7 +3,7 @@
 
 import { walk } from './collect.js';
 import { BEAT_MS, forgetBatch, keepBatch, leftBatches, reopened, tabId } from './kept.js';
-import { KnownFiles } from './known.js';
+import { knownFiles } from './known.js';
 import { makePlan, questions } from './plan.js';
 import { emitting } from '../lib/emitter.js';
 
@@ -11,7 +11,7 @@ import { emitting } from '../lib/emitter.js';
  * @typedef {import('./plan.js').Target} Target
  * @typedef {import('./collect.js').Collected} Collected
  * @typedef {{project: string | null, collection: string | null, place: string, files: number, bytes: number,
- *   unreadable: import('./collect.js').Found[], known: KnownFiles}} Question project, collection: null where they need not be
+ *   unreadable: import('./collect.js').Found[], known: import('./known.js').KnownFiles}} Question project, collection: null where they need not be
  *   asked, else the name offered
  * @typedef {{state: 'idle'} | {state: 'looking', found: number} | {state: 'asking', question: Question, error: string}
  *   | {state: 'preparing'} | {state: 'failed', message: string} | {state: 'left', batch: import('./kept.js').Batch, error: string}} Phase
@@ -66,7 +66,7 @@ export function makeIntake({ session, places }) {
       return;
     }
     const ask = questions(target, collected);
-    const known = new KnownFiles(hasher);
+    const known = knownFiles(hasher);
     /** @type {Question} */
     const question = {
       project: ask.project ? 'Archive' : null,
@@ -77,7 +77,7 @@ export function makeIntake({ session, places }) {
       unreadable: files.filter((found) => found.error),
       known,
     };
-    void check(target, collected, known);
+    check(target, collected, known);
     for (let error = ''; ; ) {
       /** @type {{project: string, collection: string} | null} */
       const answer = await new Promise((resolve) => {
@@ -100,7 +100,7 @@ export function makeIntake({ session, places }) {
     }
   }
 
-  /** Looks for what is there already, in the places that are. @param {Target} target @param {Collected} collected @param {KnownFiles} known */
+  /** Looks for what is there already, in the places that are. @param {Target} target @param {Collected} collected @param {import('./known.js').KnownFiles} known */
   async function check(target, collected, known) {
     if (target.kind === 'home') return;
     try {
@@ -114,7 +114,7 @@ export function makeIntake({ session, places }) {
     }
   }
 
-  /** @param {Target} target @param {Collected} collected @param {{project: string, collection: string, place: string, handles: any[]}} how @param {KnownFiles} known */
+  /** @param {Target} target @param {Collected} collected @param {{project: string, collection: string, place: string, handles: any[]}} how @param {import('./known.js').KnownFiles} known */
   async function start(target, collected, { project, collection, place, handles }, known) {
     become('preparing');
     const projectId = target.kind === 'home' ? (await places.createProject(project)).id : target.projectId ?? target.id;
@@ -148,8 +148,8 @@ export function makeIntake({ session, places }) {
   function beat() {
     batches = batches.filter(({ items, ...batch }) => {
       const left = items.filter(({ state }) => ['waiting', 'hashing', 'receiving'].includes(state));
-      if (left.length === 0) void forgetBatch(batch.id);
-      else void keepBatch({ ...batch, seen: Date.now(), files: left.length, bytes: left.reduce((sum, { size, sent }) => sum + size - sent, 0) });
+      if (left.length === 0) forgetBatch(batch.id);
+      else keepBatch({ ...batch, seen: Date.now(), files: left.length, bytes: left.reduce((sum, { size, sent }) => sum + size - sent, 0) });
       return left.length > 0;
     });
   }
@@ -168,7 +168,7 @@ export function makeIntake({ session, places }) {
       become('left', { batch, error: 'The browser did not let the files be read again.' });
       return;
     }
-    const known = new KnownFiles(hasher);
+    const known = knownFiles(hasher);
     known.stop();
     try {
       await check(target, collected, known);

@@ -3,7 +3,7 @@
 // sends a little more.
 
 import { api } from '../api.js';
-import { Emitter } from '../lib/emitter.js';
+import { emitting } from '../lib/emitter.js';
 import { eachLimited } from '../lib/queue.js';
 
 const ASKED_AT_ONCE = 1000;
@@ -12,53 +12,55 @@ const LANES = 2;
 
 /** @typedef {import('./collect.js').Found} Found @typedef {{found: Found, collectionId: number, prefix: string}} Placed */
 
-/** Fires `found` when `already` grew. */
-export class KnownFiles extends Emitter {
+/** @typedef {ReturnType<typeof knownFiles>} KnownFiles */
+
+/** Fires `found` when `already` grew. @param {import('./hasher.js').Hasher} hasher */
+export function knownFiles(hasher) {
   /** @type {Map<Found, {assetId: number, sha256: string}>} */
-  already = new Map();
-  bytes = 0;
-  over = false;
-
-  /** @param {import('./hasher.js').Hasher} hasher */
-  constructor(hasher) {
-    super();
-    this.hasher = hasher;
-  }
-
-  /** No more hashing ahead: what is sent from now on is hashed on its way. */
-  stop() {
-    this.over = true;
-  }
+  const already = new Map();
+  let over = false;
+  const known = emitting({
+    already,
+    /** In those that are there already. */
+    bytes: 0,
+    check,
+    /** No more hashing ahead: what is sent from now on is hashed on its way. */
+    stop() {
+      over = true;
+    },
+  });
 
   /** @param {Placed[]} placed */
-  async check(placed) {
+  async function check(placed) {
     const readable = placed.filter(({ found }) => found.file);
-    for (const some of portions(readable, ASKED_AT_ONCE)) await this.ask(some);
-    for (const some of portions(readable.filter(({ found }) => !this.already.has(found)), HASHED_AT_ONCE)) {
+    for (const some of portions(readable, ASKED_AT_ONCE)) await ask(some);
+    for (const some of portions(readable.filter(({ found }) => !already.has(found)), HASHED_AT_ONCE)) {
       await eachLimited(some, LANES, async ({ found }) => {
         // What cannot be read is told when it is sent.
-        if (!this.over) found.sha256 ??= await this.hasher.sha256(found.file).catch(() => undefined);
+        if (!over) found.sha256 ??= await hasher.sha256(found.file).catch(() => undefined);
       });
-      if (this.over) return;
-      await this.ask(some.filter(({ found }) => found.sha256));
+      if (over) return;
+      await ask(some.filter(({ found }) => found.sha256));
     }
   }
 
   /** @param {Placed[]} placed */
-  async ask(placed) {
+  async function ask(placed) {
     for (const collectionId of new Set(placed.map((one) => one.collectionId))) {
       const files = placed.filter((one) => one.collectionId === collectionId);
-      const { known } = await api.known(collectionId, files.map(({ found, prefix }) => questionOf(found, prefix)));
-      const before = this.already.size;
-      known.forEach((answer, i) => {
+      const answers = await api.known(collectionId, files.map(({ found, prefix }) => questionOf(found, prefix)));
+      const before = already.size;
+      answers.known.forEach((answer, i) => {
         const { found } = files[i];
-        if (!answer || this.already.has(found)) return;
-        this.already.set(found, { assetId: answer.asset_id, sha256: answer.sha256 ?? found.sha256 ?? '' });
-        this.bytes += found.file.size;
+        if (!answer || already.has(found)) return;
+        already.set(found, { assetId: answer.asset_id, sha256: answer.sha256 ?? found.sha256 ?? '' });
+        known.bytes += found.file.size;
       });
-      if (this.already.size > before) this.emit('found');
+      if (already.size > before) known.emit('found');
     }
   }
+
+  return known;
 }
 
 /** @template T @param {T[]} all @param {number} most */

@@ -175,7 +175,7 @@ export class UploadSession extends Emitter {
     this.byUploadId.set(item.uploadId, item);
     if (early) this.heard(early);
     // Under an id that the server chose, the end may have been told before the id was.
-    else if (item.uploadId !== ownId) void this.recheckQueued();
+    else if (item.uploadId !== ownId) this.recheckQueued();
   }
 
   /** @param {Item} item @param {Partial<Item>} change */

@@ -49,7 +49,7 @@ export function courier() {
     while (leaving.length < REQUESTS_IN_ALL) {
       const load = takeLoad();
       if (load.length === 0) return;
-      void carryLoad(load);
+      carryLoad(load);
     }
   }
 

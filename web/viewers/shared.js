@@ -1,6 +1,6 @@
 // What several ways of looking share: keys, focus, rows of any number, fields to go somewhere, and what fingers do.
 
-import { Scroller } from '../components/scroller.js';
+import { makeScroller } from '../components/scroller.js';
 import { h, remPx, set, textField, visibleName } from '../lib/html.js';
 import { windowCache } from '../lib/window_cache.js';
 
@@ -40,7 +40,7 @@ export function showRows({ box, asset, fail }, { look, what, rem, fetchWindow, r
     onFail: (error) => fail(error.message, error),
     kept: WINDOWS_KEPT,
   });
-  const scroller = new Scroller(view, {
+  const scroller = makeScroller(view, {
     row(index, recycled) {
       const element = recycled ?? h('div.line', { role: head ? 'row' : null });
       row(element, index, cache.get(index));

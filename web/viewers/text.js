@@ -30,15 +30,15 @@ export async function open(stage) {
     last = await api.text(asset.id, inner, { line, lines });
     sayWhat();
     widest = Math.max(widest, ...last.lines.map(({ text }) => text.length));
-    rows.view.style.setProperty('--digits', `${String(last.total_lines).length}ch`);
-    rows.scroller.spacer.style.minWidth = `calc(${widest + 2}ch + var(--digits) + 4rem)`;
+    view.style.setProperty('--digits', `${String(last.total_lines).length}ch`);
+    scroller.spacer.style.minWidth = `calc(${widest + 2}ch + var(--digits) + 4rem)`;
     return { items: last.lines, total: last.total_lines };
   }
   function sayWhat() {
     const { encoding, language, total_lines: lines, complete } = last;
     note(dotted(`${complete === false ? 'more than ' : ''}${plural(lines, 'line')}`, encoding, language));
   }
-  const topLine = () => (wrapped ? wrapped.top() : rows.scroller.anchor().row);
+  const topLine = () => (wrapped ? wrapped.top() : scroller.anchor().row);
   /** @param {number} line */
   function goTo(line) {
     if (wrapped) wrapped.goTo(line);
@@ -78,14 +78,14 @@ export async function open(stage) {
     if (found.fresh) {
       found.fresh = false;
       const { line } = found.current;
-      const { virtual, viewport, pitch } = rows.scroller;
+      const { virtual, viewport, pitch } = scroller;
       if (wrapped || line * pitch < virtual || (line + 1) * pitch > virtual + viewport) goTo(line);
     }
     mark();
   }
   function mark() {
     if (wrapped) paintHits(found, (line) => wrapped.elementOf(line), wrapped.range());
-    else paintHits(found, (line) => rows.scroller.elements.get(line), [rows.scroller.first, rows.scroller.last]);
+    else paintHits(found, (line) => scroller.elements.get(line), [scroller.first, scroller.last]);
   }
 
   // ---- Wrapping
@@ -103,26 +103,26 @@ export async function open(stage) {
     const top = topLine();
     wrapped?.end();
     wrapped = null;
-    rows.scroller.spacer.hidden = on;
-    rows.view.classList.toggle('wrapped', on);
+    scroller.spacer.hidden = on;
+    view.classList.toggle('wrapped', on);
     if (on) {
       wrapped = wrappedLines({
-        box: rows.view, lines, first: top, draw: drawLine, drawn: mark, fetchLines: async (line, n) => (await fetchWindow(line, n, signal)).items,
+        box: view, lines, first: top, draw: drawLine, drawn: mark, fetchLines: async (line, n) => (await fetchWindow(line, n, signal)).items,
         failed: (error) => fail(error.message, error),
       });
     } else {
-      rows.measure();
+      measure();
       rows.goTo(top);
     }
   }
 
   const focusField = () => field.focus();
-  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', id: 'text-line' }, () => rows.cache.total, goTo);
+  const lineField = numberField({ placeholder: 'Line', label: 'Go to line', title: 'Go to line (Ctrl+G)', id: 'text-line' }, () => cache.total, goTo);
   tools.append(field, iconButton('chevron-up', 'Previous hit (Shift+Enter)', () => step(-1), { id: 'text-previous' }),
     iconButton('chevron-down', 'Next hit (Enter)', () => step(1)), counter, lineField, wrapButton);
-  const rows = showRows(stage, {
+  const { view, scroller, cache, measure, ...rows } = showRows(stage, {
     look: 'code#text-content', what: 'Text', rem: 1.25, fetchWindow, row: drawLine, drawn: mark,
-    keys: { Home: () => goTo(0), End: () => goTo(rows.cache.total - 1), '/': focusField, 'Ctrl+F': focusField, 'Ctrl+G': () => lineField.focus() },
+    keys: { Home: () => goTo(0), End: () => goTo(cache.total - 1), '/': focusField, 'Ctrl+F': focusField, 'Ctrl+G': () => lineField.focus() },
   });
   sayWhat();
   if (habits.get('wrap', 'no') === 'yes') wrap(true);

@@ -1,62 +1,57 @@
 // What a selection amounts to: how many at once, how many bytes as soon as the server has added them up, and the rule for it.
 
 import { api, orderOf } from '../api.js';
-import { Emitter } from '../lib/emitter.js';
+import { emitting } from '../lib/emitter.js';
 import { throttled } from '../lib/queue.js';
 
 /** Holding an arrow key with Shift changes the selection many times a second; the server is asked about the last. */
 const ASK_MS = 150;
 const COPIED_MOST = 1000;
 
-/** @typedef {import('./place_view.js').PlaceView} PlaceView */
+/** @typedef {ReturnType<typeof selectedOf>} Selected */
 
-/** Fires `change` when the size became known. */
-export class Selected extends Emitter {
-  key = '';
-  /** @type {number | null} null where it is not known yet */
-  size = null;
-  asking = new AbortController();
-  askSoon = throttled(ASK_MS, () => this.ask());
-
-  /** @param {PlaceView} view */
-  constructor(view) {
-    super();
-    const { source, selection } = view;
-    Object.assign(this, { view, source, selection });
-  }
-
-  get n() {
-    return this.selection.count(this.source.assets);
-  }
-
-  get total() {
-    return this.source.assets;
-  }
+/** Fires `change` when the size became known. @param {import('./place_view.js').PlaceView} view */
+export function selectedOf(view) {
+  const { source, selection } = view;
+  const askSoon = throttled(ASK_MS, ask);
+  let key = '';
+  let asking = new AbortController();
+  const selected = emitting({
+    /** @type {number | null} null where it is not known yet */
+    size: null,
+    rule,
+    changed,
+    links,
+    get n() {
+      return selection.count(source.assets);
+    },
+    get total() {
+      return source.assets;
+    },
+  });
 
   /** The selection as the server takes it, with the listing that its intervals run in. @returns {import('../api.js').Rule} */
-  rule() {
-    const { kind, id, q, types, sort } = this.view.route;
+  function rule() {
+    const { kind, id, q, types, sort } = view.route;
     const place = kind === 'home' ? { all: true } : kind === 'project' ? { project: id, deep: true } : { collection: id };
     return {
       place, ...(q && { q }), ...(types.length > 0 && { types }), deep: kind !== 'collection' || q !== '',
-      ...orderOf(sort), ...this.selection.rule(),
+      ...orderOf(sort), ...selection.rule(),
     };
   }
 
   /** The selection or what is listed changed. */
-  changed() {
-    const { selection, source } = this;
-    const key = selection.empty ? '' : JSON.stringify([this.rule(), source.page?.log_size]);
-    if (key === this.key) return;
-    this.key = key;
-    this.asking.abort();
-    this.size = selection.whole ? source.page?.bytes ?? null : this.atHand();
-    if (key !== '' && this.size === null) this.askSoon();
+  function changed() {
+    const now = selection.empty ? '' : JSON.stringify([rule(), source.page?.log_size]);
+    if (now === key) return;
+    key = now;
+    asking.abort();
+    selected.size = selection.whole ? source.page?.bytes ?? null : atHand();
+    if (key !== '' && selected.size === null) askSoon();
   }
 
   /** A few single ones whose rows are there need no question. */
-  atHand() {
-    const { selection, source } = this;
+  function atHand() {
     if (selection.all || selection.intervals.length > 0 || selection.exceptions.size > COPIED_MOST) return null;
     let size = 0;
     for (const [id, { index }] of selection.exceptions) {
@@ -67,20 +62,19 @@ export class Selected extends Emitter {
     return size;
   }
 
-  async ask() {
-    if (this.key === '' || this.size !== null) return;
-    const { key } = this;
-    this.asking = new AbortController();
-    const answer = await api.selection(this.rule(), this.asking.signal).catch(() => null);
-    if (!answer || key !== this.key) return;
-    this.size = answer.bytes;
-    this.emit('change');
+  async function ask() {
+    if (key === '' || selected.size !== null) return;
+    const asked = key;
+    asking = new AbortController();
+    const answer = await api.selection(rule(), asking.signal).catch(() => null);
+    if (!answer || asked !== key) return;
+    selected.size = answer.bytes;
+    selected.emit('change');
   }
 
   /** Addresses of the selected assets in this page, at most a thousand; null where there are more. @returns {Promise<string[] | null>} */
-  async links() {
-    const { selection, source } = this;
-    if (this.n > COPIED_MOST) return null;
+  async function links() {
+    if (selected.n > COPIED_MOST) return null;
     const { all, intervals, exceptions } = selection;
     /** @type {Set<number>} */
     const ids = new Set();
@@ -90,4 +84,6 @@ export class Selected extends Emitter {
     for (const [id, { on }] of exceptions) on ? ids.add(id) : ids.delete(id);
     return [...ids].map((id) => `${location.origin}${location.pathname}?v=${id}`);
   }
+
+  return selected;
 }
