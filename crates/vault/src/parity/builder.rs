@@ -11,7 +11,7 @@ use crate::ids::{Digest, VaultId};
 use crate::model::Parity;
 
 /// Memory that is kept from one stripe to the next.
-const KEPT_BYTES: usize = 80 * 1024 * 1024;
+const KEPT_BYTES: usize = 40 * 1024 * 1024;
 
 /// Parity shards that a stripe of known size may turn out to have more.
 const SHARED_EXTRA: usize = 8;

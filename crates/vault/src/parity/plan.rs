@@ -5,11 +5,11 @@ use super::{BLOCKS, DATA_SHARDS_MAX};
 use crate::model::Parity;
 
 /// Shards from which a stripe stands for itself in a vault of [`LARGE_VAULT`] shards and more: 48 MiB, of which the
-/// default parity is 3 MiB.
+/// default parity is 3 MiB. A bulk import's transaction takes no further batch from then on.
 pub(crate) const SETTLED_SHARDS: usize = 12_288;
 /// 256 MiB.
 const LARGE_VAULT: usize = 65_536;
-/// Shards that a bulk import gathers for one stripe: 60 MiB.
+/// Shards of a stripe that many are merged into: 60 MiB.
 pub(crate) const BULK_SHARDS: usize = 15_360;
 /// Shards that are not worth encoding a large stripe again for; in a large vault they stand alone, with the parity that
 /// the promised gap asks for: 4 MiB.
