@@ -132,7 +132,9 @@ impl Builder {
                 .resize(self.aligned.len().next_multiple_of(SHARD), 0);
         }
         self.objects.push(object);
-        if let Some(running) = self.running.as_mut().filter(|_| self.ahead) {
+        if let Some(running) = self.running.as_mut().filter(|_| self.ahead)
+            && (running.has_begun() || self.aligned.len() >= running.worthwhile() * SHARD)
+        {
             running.take_blocks(&mut self.aligned);
         }
     }
@@ -172,7 +174,8 @@ impl Builder {
         let about = plan::parity_shards(parity, extent, settled, vault_shards);
         // Small bytes weigh more than others; rather too much room than too little.
         let block = (about + about / 16 + SHARED_EXTRA).next_power_of_two();
-        // With fewer the code goes another way, and there is little to hold.
+        // There is little to hold otherwise. Small bytes that fill a shard of each stripe fill fewer together, so that it
+        // may still turn out to be short, and then nothing was begun.
         let is_long = shards >= 4 * block;
         Self {
             running: is_long.then(|| Running::new(block)),
@@ -267,7 +270,7 @@ impl Builder {
         let extent = self.extent();
         let recovery = plan::parity_shards(parity, extent, settled, vault_shards);
         // What was begun with decides, where a stripe has become longer or shorter than it was thought to.
-        let begun = self.running.as_ref().filter(|_| self.ahead);
+        let begun = self.running.as_ref().filter(|running| running.has_begun());
         let recovery = begun.map_or(recovery, |running| running.nearest(recovery));
         let gap = plan::gap(parity, extent.aligned + extent.shared, vault_shards);
         self.aligned.reserve_exact(self.small_bytes() + SHARD);
@@ -281,9 +284,9 @@ impl Builder {
             parity: mut coded,
             mut checksums,
             samples,
-        } = match self.running.as_mut().filter(|_| self.ahead) {
-            Some(running) => running.finish(data, recovery),
-            None => Finished {
+        } = match &mut self.running {
+            Some(running) if running.has_begun() => running.finish(data, recovery),
+            _ => Finished {
                 parity: code::encode(data, recovery, SHARD)?,
                 checksums: code::checksums(data),
                 samples: code::samples(data, SHARD),

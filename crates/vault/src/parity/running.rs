@@ -74,6 +74,16 @@ impl Running {
         running
     }
 
+    /// Whether something was handed over.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.taken > 0
+    }
+
+    /// Data shards from which it may begin: with fewer than twice a block the code goes another way.
+    pub(crate) fn worthwhile(&self) -> usize {
+        4 * self.block
+    }
+
     /// The number of parity shards that is nearest to `wanted` and what the sums are for.
     pub(crate) fn nearest(&self, wanted: usize) -> usize {
         wanted.clamp(self.block / 2 + BLOCKS, self.block)
