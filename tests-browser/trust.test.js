@@ -57,7 +57,7 @@ describe('the checkpoint on the page', () => {
     await compare.fill(printed.replace(/size \d+/, 'size 9999'));
     await result.getByText('Not the same: the vault was rolled back').waitFor();
     // What is no checkpoint is refused, and the page says why.
-    opened.trouble.expect(/status of 400.*compare/);
+    opened.trouble.expect(/status of 422.*compare/);
     await compare.fill([...shown.slice(0, 31), shown[0]].join(' '));
     await page.locator('#compare-result.warn').getByText(shown[0]).waitFor();
     await compare.fill('hello');

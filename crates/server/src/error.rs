@@ -244,7 +244,11 @@ impl From<ProveError> for ApiError {
     fn from(error: ProveError) -> Self {
         match error {
             ProveError::Read(error) => error.into(),
-            ProveError::Checkpoint(error) => Self::bad_request("bad_checkpoint", error.to_string()),
+            ProveError::Checkpoint(error) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bad_checkpoint",
+                error.to_string(),
+            ),
             other => Self::internal(&other),
         }
     }

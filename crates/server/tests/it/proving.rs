@@ -266,7 +266,7 @@ async fn a_kept_checkpoint_is_compared_with_the_log() {
     assert!(message.starts_with("history was rewritten"), "{message}");
     for wrong in ["", "hello", "compactvault/x\n1\nAA\n"] {
         let outcome = compare(wrong).await.outcome();
-        assert_eq!(outcome, (400, "bad_checkpoint".into()), "{wrong}");
+        assert_eq!(outcome, (422, "bad_checkpoint".into()), "{wrong}");
     }
 }
 
