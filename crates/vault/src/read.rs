@@ -3,8 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::ops::{Deref, Range};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codec::{self, Codec};
 use crate::entry::Kind;
@@ -20,9 +19,6 @@ use crate::store::{self, RECORD_BYTES, derived, files};
 
 /// Opened assets kept for the next range of the same asset.
 const OPEN_ASSETS_MAX: usize = 64;
-
-/// Chunks that wait to be hashed while the next are read, of an asset that has more.
-const READ_BEFORE_HASHING: usize = 4;
 
 /// What reading needs, shared by all readers of a vault.
 pub(crate) struct Reading {
@@ -287,28 +283,18 @@ impl AssetReader {
     /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
     /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each, and says whether to go on.
     pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize) -> bool) -> bool {
-        let records = self.open.records.chunks_exact(RECORD_BYTES);
-        // One that cannot be read ends them early, and so the digest is another.
-        let mut chunks = records.map_while(|record| {
-            let (digest, size) = (record_digest(record), record_size(record));
-            self.reading.stored_chunk(&digest, size).ok()
-        });
         let mut whole = Sha256::default();
-        let mut update = |bytes: Vec<u8>| {
+        for record in self.open.records.chunks_exact(RECORD_BYTES) {
+            let (digest, size) = (record_digest(record), record_size(record));
+            let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
+                return false;
+            };
+            if !on_read(bytes.len()) {
+                return false;
+            }
             whole.update(&bytes);
-            on_read(bytes.len())
-        };
-        let all = if self.open.ends.len() > READ_BEFORE_HASHING {
-            // Bytes of one asset are hashed one after the other; they need not be read by the same thread.
-            thread::scope(|scope| {
-                let (send, read) = mpsc::sync_channel(READ_BEFORE_HASHING);
-                scope.spawn(move || chunks.all(|bytes| send.send(bytes).is_ok()));
-                read.into_iter().all(&mut update)
-            })
-        } else {
-            chunks.all(&mut update)
-        };
-        all && whole.finish() == self.open.asset.sha256
+        }
+        whole.finish() == self.open.asset.sha256
     }
 
     /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does, and reads

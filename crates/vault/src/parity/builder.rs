@@ -177,9 +177,13 @@ impl Builder {
         // There is little to hold otherwise. Small bytes that fill a shard of each stripe fill fewer together, so that it
         // may still turn out to be short, and then nothing was begun.
         let is_long = shards >= 4 * block;
+        let running = is_long.then(|| Running::new(block));
+        let held = running.as_ref().map_or(0, Running::worthwhile) * SHARD;
         Self {
-            running: is_long.then(|| Running::new(block)),
+            running,
             ahead: is_long,
+            // And the end of a pack; rather than twice as much again and again.
+            aligned: Vec::with_capacity(held * 5 / 4),
             ..Self::default()
         }
     }

@@ -79,9 +79,9 @@ impl Running {
         self.taken > 0
     }
 
-    /// Data shards from which it may begin: with fewer than twice a block the code goes another way.
+    /// Data shards from which it may begin: with no more than twice a block the code may go another way.
     pub(crate) fn worthwhile(&self) -> usize {
-        4 * self.block
+        2 * self.block + 1
     }
 
     /// The number of parity shards that is nearest to `wanted` and what the sums are for.

@@ -270,14 +270,7 @@ fn a_damaged_file_is_named_and_left_out() {
     add(&vault, place, "rotten", &bytes);
     add(&vault, place, "sound", &noise(2, 300_000));
     vault.close().expect("the vault closes");
-    let mut file = fs::read(home.file()).expect("the vault can be read");
-    let needle = &bytes[100_000..100_032];
-    let at = file
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .expect("incompressible bytes are stored as they are");
-    file[at] ^= 4;
-    fs::write(home.file(), file).expect("the vault can be written");
+    home.damage(&bytes[100_000..100_032]);
     let [_, _, whole] = blocks();
     let to = home.path().join("tree");
     let printed = text(&run(&home, &whole, &[("TO", to.as_os_str())]));

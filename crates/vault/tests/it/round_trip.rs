@@ -350,17 +350,7 @@ fn readers_share_what_was_checked_and_others_see_the_file() {
     let range = 1_500_000..1_600_000_u64;
     let read = |pieces: compactvault_vault::AssetRange| pieces.collect::<Result<Vec<_>, _>>();
     read(reader.range(range.clone()).shared()).expect("it is intact");
-    let file = home.file();
-    let mut vault_bytes = fs::read(&file).expect("the vault can be read");
-    let needle = &bytes[1_550_000..1_550_064];
-    let at = vault_bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .expect("incompressible bytes are stored as they are");
-    vault_bytes[at] ^= 1;
-    // In place, so that the open vault has the damage under it.
-    let mut damaged = fs::OpenOptions::new().write(true).open(&file).unwrap();
-    std::io::Write::write_all(&mut damaged, &vault_bytes).expect("the vault can be written");
+    home.damage(&bytes[1_550_000..1_550_064]);
     let shared = read(reader.range(range.clone()).shared()).expect("it was checked before");
     assert!(shared.concat() == bytes[1_500_000..1_600_000]);
     // SQLite forgets the pages it has.
@@ -373,15 +363,7 @@ fn a_range_touches_only_the_chunks_it_needs() {
     let (home, vault, id, bytes) = ranged();
     vault.close().expect("the vault closes");
     // The noise in the middle is damaged; what lies before and after must still be readable.
-    let file = home.file();
-    let mut vault_bytes = fs::read(&file).expect("the vault can be read");
-    let needle = &bytes[1_500_000..1_500_064];
-    let at = vault_bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .expect("incompressible bytes are stored as they are");
-    vault_bytes[at] ^= 1;
-    fs::write(&file, vault_bytes).expect("the vault can be written");
+    home.damage(&bytes[1_500_000..1_500_064]);
     let vault = home.open();
     let reader = vault.open_asset(id).expect("its entry is intact");
     for range in [0..300_000, 2_500_000..bytes.len() as u64] {

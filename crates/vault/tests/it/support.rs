@@ -1,6 +1,6 @@
 //! What the other modules share: vaults in temporary folders, deterministic bytes, and the stock tools.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -25,6 +25,21 @@ impl Home {
 
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Changes a bit of the vault's file where these bytes lie in it, in place: an open vault has the damage under it.
+    pub(crate) fn damage(&self, needle: &[u8]) {
+        let mut bytes = std::fs::read(self.file()).expect("the vault can be read");
+        let at = bytes
+            .windows(needle.len())
+            .position(|window| window == needle)
+            .expect("incompressible bytes are stored as they are");
+        bytes[at] ^= 1;
+        let mut file = std::fs::OpenOptions::new().write(true).open(self.file());
+        let written = file.as_mut().map(|file| file.write_all(&bytes));
+        written
+            .expect("it can be opened")
+            .expect("it can be written");
     }
 
     pub(crate) fn file(&self) -> PathBuf {
