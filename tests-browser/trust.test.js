@@ -51,9 +51,9 @@ describe('the checkpoint on the page', () => {
     const compare = page.getByTestId('compare');
     const result = page.getByTestId('compare-result');
     await compare.fill(printed);
-    await result.getByText('Intact: the first').waitFor();
+    await result.getByText('The same: the first').waitFor();
     await compare.fill(shown.join(' '));
-    await result.getByText('Intact: the first').waitFor();
+    await result.getByText('The same: the first').waitFor();
     await compare.fill(printed.replace(/size \d+/, 'size 9999'));
     await result.getByText('Not the same: the vault was rolled back').waitFor();
     // What is no checkpoint is refused, and the page says why.

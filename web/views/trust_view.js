@@ -53,7 +53,7 @@ export function open(root, { status, verification, signal }) {
     run.draw();
   }
 
-  /** Asks once typing rests, and again when the log has grown. */
+  /** Asks once typing rests. */
   async function compare() {
     asking.abort();
     asking = new AbortController();
@@ -71,7 +71,7 @@ export function open(root, { status, verification, signal }) {
   /** @param {import('../api.js').Comparison} found */
   function told({ verdict, damaged_entries: damaged, message, size: covered, log_size: all }) {
     if (verdict !== 'same') say('bad', `Not the same: ${message}.`);
-    else say(damaged > 0 ? 'warn' : 'ok', `Intact: ${message}.${all > covered ? ` ${entries(all - covered)} sealed since.` : ''}`);
+    else say(damaged > 0 ? 'warn' : 'ok', `The same: ${message}.${all > covered ? ` ${entries(all - covered)} sealed since.` : ''}`);
   }
 
   /** @param {string} state @param {string} text */
@@ -91,7 +91,6 @@ export function open(root, { status, verification, signal }) {
     setText(rootHash, log.root);
     words.replaceChildren(...(log.words ?? []).map((word) => h('li', word)));
     setText(printed, `${visibleName(vault.name)}, vault ${vault.id}: ${entries(log.size)}, ${dayAndTime(Date.now())}`);
-    compare();
     try {
       text.textContent = await api.checkpoint();
       failed.textContent = '';

@@ -7,7 +7,7 @@
 //! parity shards, aligned as well unless they are few, and a piece of the stripe's *descriptor*, and that can be
 //! recognised in a file of which nothing else is left. See docs/vault-format.md.
 //!
-//! Pure: bytes in, values out. The code itself is `reed-solomon-simd`'s; it detects no errors, so the descriptor holds
+//! Pure: bytes in, values out, though long stripes are computed beside the thread that gathers them. The code itself is `reed-solomon-simd`'s; it detects no errors, so the descriptor holds
 //! a CRC-32 of every shard, and whatever was decoded counts only when its SHA-256 or leaf hash says so.
 
 pub(crate) mod builder;
