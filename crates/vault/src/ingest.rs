@@ -9,12 +9,12 @@ mod batch;
 mod commit;
 mod packer;
 mod stations;
+mod ticket;
 
 use std::io::{self, Read};
 use std::sync::mpsc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::chunking::{Chunker, ChunkerParameters};
 use crate::error::IngestError;
@@ -30,6 +30,8 @@ use batch::{Chunk, Content, Entry, EntryKind, Manifest};
 use commit::Committer;
 use packer::{Flight, Packer};
 use stations::{BULK_BYTES, PACKED_MAX, Shared};
+use ticket::Owed;
+pub use ticket::Ticket;
 
 /// What is to become an asset.
 #[derive(Clone, Debug)]
@@ -98,53 +100,6 @@ pub enum ArchiveError {
     Ingest(#[from] IngestError),
 }
 
-/// A promise of an answer: the outcome of the commit that something handed in is part of.
-#[derive(Clone, Debug)]
-pub struct Ticket(Arc<TicketState>);
-
-#[derive(Debug, Default)]
-struct TicketState {
-    answer: Mutex<Option<Result<Sealed, IngestError>>>,
-    answered: Condvar,
-}
-
-impl Ticket {
-    fn new() -> Self {
-        Self(Arc::default())
-    }
-
-    /// Waits for the commit.
-    pub fn wait(&self) -> Result<Sealed, IngestError> {
-        let mut answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(answer) = &*answer {
-                return answer.clone();
-            }
-            answer = self
-                .0
-                .answered
-                .wait(answer)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Waits for the commit at most so long; `None` if it has not come.
-    pub fn wait_timeout(&self, timeout: Duration) -> Option<Result<Sealed, IngestError>> {
-        let answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, _) = self
-            .0
-            .answered
-            .wait_timeout_while(answer, timeout, |answer| answer.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        answer.clone()
-    }
-
-    fn answer(&self, result: Result<Sealed, IngestError>) {
-        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        self.0.answered.notify_all();
-    }
-}
-
 /// Chunks of one source that are hashed on the thread that reads it, and held until more come or none: a thread for less
 /// would not pay.
 const CHUNKS_HELD: usize = 8;
@@ -181,10 +136,16 @@ impl Ingest {
         let [for_packer, for_committer] = [Arc::clone(&shared), Arc::clone(&shared)];
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let packer = thread("packer")
-            .spawn(move || stations::pack_batches(&for_packer, packer, &sender))
+            .spawn(move || {
+                let _ended = for_packer.until_it_ends();
+                stations::pack_batches(&for_packer, packer, &sender);
+            })
             .expect("a thread can be started when the vault is opened");
         let committer = thread("committer")
-            .spawn(move || stations::commit_batches(&for_committer, committer, &receiver))
+            .spawn(move || {
+                let _ended = for_committer.until_it_ends();
+                stations::commit_batches(&for_committer, committer, &receiver)
+            })
             .expect("a thread can be started when the vault is opened");
         Self {
             shared,
@@ -249,7 +210,7 @@ impl Ingest {
                 executable: asset.executable,
             },
             name: Some(asset.name),
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })?;
         Ok((ticket, digest))
     }
@@ -269,7 +230,7 @@ impl Ingest {
                 modified: link.modified,
             },
             name: Some(link.name),
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })
     }
 
@@ -280,7 +241,7 @@ impl Ingest {
             folders,
             kind: EntryKind::Folder,
             name: None,
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })
     }
 
@@ -291,7 +252,7 @@ impl Ingest {
             folders: Vec::new(),
             kind: EntryKind::Project(body),
             name: Some(name),
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })
     }
 
@@ -306,7 +267,7 @@ impl Ingest {
             folders: Vec::new(),
             kind: EntryKind::Collection(body),
             name: Some(name),
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })
     }
 
@@ -332,7 +293,7 @@ impl Ingest {
             folders: Vec::new(),
             kind,
             name: None,
-            ticket: Ticket::new(),
+            owed: Owed::default(),
         })?;
         ticket.wait()
     }
@@ -503,7 +464,7 @@ impl Ingest {
     }
 
     fn hand_in(&self, entry: Entry) -> Result<Ticket, IngestError> {
-        let ticket = entry.ticket.clone();
+        let ticket = entry.owed.ticket();
         let mut gathering = self.shared.wait_for_room()?;
         gathering.batch.push_entry(entry);
         drop(gathering);

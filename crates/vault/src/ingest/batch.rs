@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{SourceDigest, Ticket};
+use super::SourceDigest;
+use super::ticket::Owed;
 use crate::error::IngestError;
 use crate::ids::Digest;
 use crate::media::Media;
@@ -32,7 +33,7 @@ pub(super) struct Entry {
     pub(super) folders: Vec<Name>,
     pub(super) name: Option<Name>,
     pub(super) kind: EntryKind,
-    pub(super) ticket: Ticket,
+    pub(super) owed: Owed,
 }
 
 pub(super) enum EntryKind {

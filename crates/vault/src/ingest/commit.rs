@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Sealed;
 use super::batch::{Entry, EntryKind, Manifest};
 use super::packer::{self, Flight, Packed};
 use super::stations::BULK_BYTES;
-use super::{Sealed, Ticket};
+use super::ticket::Owed;
 use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
@@ -101,7 +102,7 @@ impl Committer {
             }
             Err(error) => {
                 self.in_doubt |= matches!(error, IngestError::Store { .. });
-                tracing::warn!(code = error.code(), %error, entries = group.tickets.len(), "commit failed");
+                tracing::warn!(code = error.code(), %error, entries = group.owed.len(), "commit failed");
                 if self.in_doubt && self.writer.is_alone() {
                     // The packer reads the file from here on, and would wait for its lock. What fails now fails again
                     // when something is to be written.
@@ -111,8 +112,8 @@ impl Committer {
                 for manifest in &group.manifests {
                     manifest.fail(&error);
                 }
-                for ticket in &group.tickets {
-                    ticket.answer(Err(error.clone()));
+                for owed in &group.owed {
+                    owed.answer(Err(error.clone()));
                 }
             }
         }
@@ -194,7 +195,7 @@ impl Committer {
             // Stripes of a bulk import are made large at once, so that they need not be merged.
             let full = transaction.shards() >= SETTLED_SHARDS
                 || stored >= TRANSACTION_BYTES_MAX
-                || group.tickets.len() >= TRANSACTION_ENTRIES_MAX;
+                || group.owed.len() >= TRANSACTION_ENTRIES_MAX;
             if full || group.settle {
                 break;
             }
@@ -219,7 +220,7 @@ impl Committer {
 /// What one transaction seals, as far as its outcome is concerned.
 #[derive(Default)]
 struct Group {
-    tickets: Vec<Ticket>,
+    owed: Vec<Owed>,
     placements: Vec<Result<Placement, IngestError>>,
     /// Of all assets with chunks here, to be told of a failure.
     manifests: Vec<Arc<Manifest>>,
@@ -230,20 +231,20 @@ struct Group {
 
 impl Group {
     fn take_in(&mut self, packed: &Packed) {
-        let tickets = packed.entries.iter().map(|entry| entry.ticket.clone());
-        self.tickets.extend(tickets);
+        let owed = packed.entries.iter().map(|entry| entry.owed.clone());
+        self.owed.extend(owed);
         self.manifests.extend(packed.manifests.iter().cloned());
     }
 
     /// Tells everybody what became of what they handed in.
     fn answer(&self, log_size: u64) {
-        for (ticket, placement) in self.tickets.iter().zip(&self.placements) {
+        for (owed, placement) in self.owed.iter().zip(&self.placements) {
             let sealed = placement.as_ref().map(|placement| Sealed {
                 seq: placement.seq,
                 already_archived: placement.existed,
                 log_size,
             });
-            ticket.answer(sealed.map_err(IngestError::clone));
+            owed.answer(sealed.map_err(IngestError::clone));
         }
     }
 }

@@ -295,7 +295,7 @@ pub(super) fn refuse(entries: &[Entry], manifests: &[Arc<Manifest>], error: &Ing
         manifest.fail(error);
     }
     for entry in entries {
-        entry.ticket.answer(Err(error.clone()));
+        entry.owed.answer(Err(error.clone()));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::commit::Committer;
 use super::packer::{Packed, Packer};
+use super::ticket;
 use crate::error::IngestError;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use crate::store::write::Writer;
@@ -39,6 +40,8 @@ pub(super) struct Gathering {
     /// The committer has nothing to do.
     hungry: bool,
     closing: bool,
+    /// A thread has panicked: nothing is packed or committed any more.
+    broken: bool,
 }
 
 /// In bulk mode a batch is committed when it holds this much, or after [`BULK_LINGER`].
@@ -70,6 +73,11 @@ impl Shared {
         self.room.notify_all();
     }
 
+    /// To be held by a thread that seals while it works: if it panics, nothing more is taken in, and what waits fails.
+    pub(super) fn until_it_ends(&self) -> UntilItEnds<'_> {
+        UntilItEnds(self)
+    }
+
     /// Tells the packer that there is something new to look at.
     pub(super) fn notify(&self) {
         self.work.notify_one();
@@ -85,6 +93,9 @@ impl Shared {
     pub(super) fn wait_for_room(&self) -> Result<MutexGuard<'_, Gathering>, IngestError> {
         let mut gathering = self.lock();
         loop {
+            if gathering.broken {
+                return Err(ticket::broken());
+            }
             if gathering.closing {
                 return Err(IngestError::Closing);
             }
@@ -152,6 +163,23 @@ impl Shared {
             Next::End
         } else {
             Next::Batch(batch)
+        }
+    }
+}
+
+/// See [`Shared::until_it_ends`].
+pub(super) struct UntilItEnds<'s>(&'s Shared);
+
+impl Drop for UntilItEnds<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut gathering = self.0.lock();
+            gathering.broken = true;
+            // Nobody will take it, and whoever waits for it is told as it goes.
+            let waiting = std::mem::take(&mut gathering.batch);
+            drop(gathering);
+            drop(waiting);
+            self.0.close();
         }
     }
 }
@@ -238,5 +266,46 @@ pub(super) fn commit_batches(
         if settle {
             committer.settle();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Entry, EntryKind};
+    use super::super::ticket::Owed;
+    use super::*;
+    use crate::ids::{ProjectId, Seq};
+    use crate::model::PlaceId;
+
+    fn entry() -> Entry {
+        Entry {
+            place: PlaceId::Project(ProjectId::new(Seq::VAULT)),
+            folders: Vec::new(),
+            kind: EntryKind::Upkeep,
+            name: None,
+            owed: Owed::default(),
+        }
+    }
+
+    /// Guards: when a thread that seals panics, what waits for it and what comes later fails, and hangs nobody.
+    #[test]
+    fn a_thread_that_panics_leaves_nobody_waiting() {
+        let shared = Shared::default();
+        let waiting = entry();
+        let ticket = waiting.owed.ticket();
+        let mut gathering = shared.wait_for_room().expect("it takes things in");
+        gathering.batch.push_entry(waiting);
+        drop(gathering);
+        let thread = std::thread::scope(|scope| {
+            let work = || {
+                let _ended = shared.until_it_ends();
+                panic!("as a bug would");
+            };
+            scope.spawn(work).join()
+        });
+        assert!(thread.is_err());
+        assert!(matches!(ticket.wait(), Err(IngestError::Store { .. })));
+        let refused = shared.wait_for_room().map(|_| ());
+        assert!(matches!(refused, Err(IngestError::Store { .. })));
     }
 }
