@@ -6,6 +6,7 @@
 //! came later is the *tail*: each item of it knows between which two of the base it belongs.
 
 mod filter;
+mod letters;
 mod ranks;
 mod scan;
 mod view;
@@ -18,6 +19,7 @@ use crate::model::SortBy;
 use crate::natural_order;
 use crate::relevance::{self, Ranker, Relevance};
 pub(crate) use filter::{Filter, Test};
+use letters::Letters;
 pub(crate) use ranks::{Known, Picked};
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
@@ -88,6 +90,8 @@ pub(crate) struct Catalog {
     items: Vec<Item>,
     /// The rest about each.
     origins: Vec<Origin>,
+    /// The letters of each name.
+    letters: Vec<Letters>,
     /// Folded names in the order of `items`, each followed by [`NAME_END`].
     names: Vec<u8>,
     /// Where each name ends in `names`.
@@ -171,10 +175,7 @@ impl Catalog {
 
     fn push_item(&mut self, facts: Facts, place: u64, key: &[u8]) {
         let name = String::from_utf8_lossy(natural_order::name_in_key(key));
-        self.names
-            .extend_from_slice(natural_order::fold(&name).as_bytes());
-        self.names.push(NAME_END);
-        self.ends.push(number(self.names.len()));
+        self.push_name(natural_order::fold(&name).as_bytes());
         self.items.push(Item {
             size: facts.size,
             place: self.place_numbers[&place],
@@ -188,6 +189,13 @@ impl Catalog {
             sealed_at: facts.sealed_at,
             content: facts.content,
         });
+    }
+
+    fn push_name(&mut self, folded: &[u8]) {
+        self.letters.push(Letters::of(folded));
+        self.names.extend_from_slice(folded);
+        self.names.push(NAME_END);
+        self.ends.push(number(self.names.len()));
     }
 
     /// Adds what was sealed after the rest, and takes out the version `before` of it. `key_of` reads the key of an
@@ -357,6 +365,7 @@ impl Catalog {
             place_numbers: std::mem::take(&mut self.place_numbers),
             items: Vec::with_capacity(self.items.len()),
             origins: Vec::with_capacity(self.items.len()),
+            letters: Vec::with_capacity(self.items.len()),
             ends: Vec::with_capacity(self.items.len()),
             names: Vec::with_capacity(self.names.len()),
             ..Self::default()
@@ -387,9 +396,7 @@ impl Catalog {
         if from.items[at].newest {
             self.items.push(from.items[at].clone());
             self.origins.push(from.origins[at].clone());
-            self.names.extend_from_slice(from.name(at));
-            self.names.push(NAME_END);
-            self.ends.push(number(self.names.len()));
+            self.push_name(from.name(at));
             self.base += 1;
         }
     }

@@ -81,7 +81,7 @@ fn is_extension_or_nothing(rest: &[u8]) -> bool {
 }
 
 /// Whether a byte of UTF-8 stands between words. Letters outside ASCII count as such, whatever they are.
-fn is_separator(byte: u8) -> bool {
+pub(crate) fn is_separator(byte: u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric()
 }
 

@@ -7,7 +7,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::filter::Prepared;
 use super::view::ViewKey;
-use super::{ByClass, Catalog, Scope};
+use super::{ByClass, Catalog, Scope, letters};
 
 /// Names of one task; small enough to keep all cores busy, large enough that starting one costs nothing.
 const TASK: usize = 65_536;
@@ -77,8 +77,10 @@ impl Catalog {
     fn containing(&self, range: Range<usize>, text: &[u8]) -> Vec<u32> {
         match text {
             [] => range.map(super::number).collect(),
-            // Most names contain some letters: what is done for each one found counts most.
-            [byte] => self.holders(range, |names| memchr::memchr(*byte, names)),
+            [byte] if let Some(bit) = letters::bit(*byte) => range
+                .filter(|at| self.letters[*at].hold(bit))
+                .map(super::number)
+                .collect(),
             _ => {
                 let finder = Finder::new(text);
                 self.holders(range, |names| finder.find(names))

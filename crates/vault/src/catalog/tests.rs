@@ -33,7 +33,9 @@ fn small(number: u64) -> usize {
 }
 
 fn asset(seq: u64, random: u64) -> Known {
-    const PARTS: [&str; 9] = ["a", "A", "é", "e", "img", "10", "2", "ß", "東"];
+    const PARTS: [&str; 12] = [
+        "a", "A", "é", "e", "img", "10", "2", "ß", "東", "_", ".", "@",
+    ];
     let part = |shift: u64| PARTS[small(random >> shift) % PARTS.len()];
     let modified = if random.is_multiple_of(5) {
         (i64::MIN, 0)
@@ -332,7 +334,9 @@ proptest! {
         let mut names: HashMap<u64, String> =
             model.iter().map(|known| (known.facts.seq, known.name.clone())).collect();
         let mut catalog = filled(&mut model);
-        let texts = ["", "a", "E", "é1", "mg", "10", "ss", "東", "aaaaaa", "a\u{301}"];
+        let texts = [
+            "", "a", "_", "E", "é1", "mg", "10", "ss", "東", "aaaaaa", "a\u{301}", "@", ".a", "2",
+        ];
         check_all(&mut catalog, &model, &texts, offset);
         for (n, random) in later.into_iter().enumerate() {
             let mut new = asset(seq, random);

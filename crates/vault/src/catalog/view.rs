@@ -7,7 +7,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 use rayon::slice::ParallelSliceMut;
 
 use super::scan::Found;
-use super::{ByClass, Catalog, Filter, class_bits};
+use super::{ByClass, Catalog, Filter, class_bits, letters};
 use crate::media::MediaClass;
 use crate::model::SortBy;
 use crate::natural_order;
@@ -126,15 +126,32 @@ impl View {
 
     /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
     fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
-        let rankers: Vec<Ranker<'_>> = self.key.texts.iter().map(|t| Ranker::new(t)).collect();
+        let rankers: Vec<(Option<u64>, Ranker<'_>)> = self
+            .key
+            .texts
+            .iter()
+            .map(|text| {
+                let first = text.as_bytes().first();
+                (
+                    first.and_then(|byte| letters::bit(*byte)),
+                    Ranker::new(text),
+                )
+            })
+            .collect();
+        let rank = |id: u32| {
+            let letters = catalog.letters[id as usize];
+            relevance::of_all(rankers.iter().map(|(bit, ranker)| match bit {
+                // It was found in the name, and begins no word.
+                Some(bit) if !letters.lead(*bit) => Relevance::Within,
+                _ => ranker.rank(catalog.name(id as usize)),
+            }))
+        };
         let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
             .par_iter()
             .map(|part| {
                 let mut ranks = Relevance::ALL.map(|_| Vec::new());
                 for id in &part.ids {
-                    let name = catalog.name(*id as usize);
-                    let rank = relevance::of_all(rankers.iter().map(|ranker| ranker.rank(name)));
-                    ranks[rank as usize].push(*id);
+                    ranks[rank(*id) as usize].push(*id);
                 }
                 ranks
             })
