@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::ops::{Deref, Range};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::codec::{self, Codec};
@@ -146,6 +147,15 @@ impl Reading {
 
     /// The bytes of a chunk as they are stored, which must not leave this module.
     fn stored_chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
+        self.located_chunk(digest, size).map(|(_, bytes)| bytes)
+    }
+
+    /// The same, and where it lies.
+    fn located_chunk(
+        &self,
+        digest: &Digest,
+        size: u32,
+    ) -> Result<(ChunkLocation, Vec<u8>), ChunkError> {
         let connection = self.pool.get()?;
         let location = read::locate_chunk(&connection, digest)?
             .ok_or_else(|| ChunkError::Damaged("it is missing".into()))?;
@@ -154,13 +164,14 @@ impl Reading {
                 "it is recorded with another size".into(),
             ));
         }
-        Ok(match location.codec {
+        let bytes = match location.codec {
             Codec::Stored => read::read_stored(&connection, &location)?,
             Codec::Zstd => {
                 let pack = self.decoded_pack(&connection, &location)?;
                 pack[location.offset..location.offset + location.size].to_vec()
             }
-        })
+        };
+        Ok((location, bytes))
     }
 
     fn decoded_pack(
@@ -280,21 +291,58 @@ impl AssetReader {
         self.open.ends.len() as u64
     }
 
-    /// Whether all chunks together have the SHA-256 that was sealed. Chunks are not compared with theirs, so `false` says
-    /// nothing of where the damage is, or whether there is any. `on_read` gets the length of each, and says whether to go on.
-    pub(crate) fn has_sealed_sha256(&self, on_read: impl Fn(usize) -> bool) -> bool {
+    /// Whether all chunks together have the SHA-256 that was sealed. Only chunks that lie alone and stored in their pack are
+    /// compared with their own as well: `on_right` gets each one's row and CRC-32. So `false` says nothing of where the
+    /// damage is, or whether there is any. `on_read` gets the length of each chunk, and says whether to go on.
+    ///
+    /// A large asset is read on a thread of its own, since hashing it is one thread's work.
+    pub(crate) fn has_sealed_sha256(
+        &self,
+        on_read: impl Fn(usize) -> bool + Sync,
+        mut on_right: impl FnMut(u64, u32),
+    ) -> bool {
         let mut whole = Sha256::default();
-        for record in self.open.records.chunks_exact(RECORD_BYTES) {
-            let (digest, size) = (record_digest(record), record_size(record));
-            let Ok(bytes) = self.reading.stored_chunk(&digest, size) else {
-                return false;
-            };
-            if !on_read(bytes.len()) {
-                return false;
+        let mut take = |met: Met<'_>| match met.alone {
+            Some((chunk, crc32)) => {
+                if whole.update_and_digest(&met.bytes) == record_digest(met.record) {
+                    on_right(chunk, crc32);
+                }
             }
-            whole.update(&bytes);
-        }
+            None => whole.update(&met.bytes),
+        };
+        let each = || {
+            let records = self.open.records.chunks_exact(RECORD_BYTES);
+            records.map_while(|record| {
+                let met = self.meet(record).ok()?;
+                on_read(met.bytes.len()).then_some(met)
+            })
+        };
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(CHUNKS_MET_AHEAD);
+            let read = move || each().try_for_each(|met| send.send(met));
+            let thread = std::thread::Builder::new().name("reader".into());
+            if self.size() >= READ_BESIDE_BYTES && thread.spawn_scoped(scope, read).is_ok() {
+                receive.into_iter().for_each(&mut take);
+            } else {
+                // Small, or the system has no thread to give.
+                each().for_each(&mut take);
+            }
+        });
         whole.finish() == self.open.asset.sha256
+    }
+
+    /// Reads the chunk of a record; compares nothing.
+    fn meet<'r>(&self, record: &'r [u8]) -> Result<Met<'r>, ChunkError> {
+        let (digest, size) = (record_digest(record), record_size(record));
+        let (location, bytes) = self.reading.located_chunk(&digest, size)?;
+        let is_alone = location.codec == Codec::Stored
+            && location.offset == 0
+            && location.size == location.raw_size;
+        Ok(Met {
+            record,
+            alone: is_alone.then(|| (location.chunk, crc32fast::hash(&bytes))),
+            bytes,
+        })
     }
 
     /// The bytes of `range`, which is cut off at the asset's end. Touches only the chunks that the range does, and reads
@@ -312,6 +360,19 @@ impl AssetReader {
         }
     }
 }
+
+/// A chunk on the way to its asset's SHA-256, compared with nothing yet.
+struct Met<'r> {
+    record: &'r [u8],
+    bytes: Vec<u8>,
+    /// Its row and the CRC-32 of its bytes, if it lies alone and stored in its pack.
+    alone: Option<(u64, u32)>,
+}
+
+/// From here on an asset is read beside the thread that hashes it.
+const READ_BESIDE_BYTES: u64 = 4 * 1024 * 1024;
+/// Chunks of it that were read and wait to be hashed.
+const CHUNKS_MET_AHEAD: usize = 4;
 
 /// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. A little more than
 /// [`READ_AHEAD_BYTES`] is held at most until it is asked for, so a slow consumer costs little but its own memory.

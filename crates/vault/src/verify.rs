@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::entry::{Entry, Kind};
@@ -456,24 +456,21 @@ impl Pass<'_> {
         })
     }
 
-    /// Every pack, and at the deep level the SHA-256 of every asset of several chunks at the same time: of a large one
-    /// it is one thread's work.
+    /// Every pack; at the deep level the SHA-256 of every asset of several chunks before that, which is found out from the
+    /// same reading as much as can be.
     fn contents(&self) {
-        let (packs, assets) = in_parallel(
-            (
-                |send: &_| self.each_pack(send),
-                |(one, other): (_, Option<_>)| self.packs_and_chunks(&one, other.as_ref()),
-            ),
-            (
-                |send: &_| match self.level {
-                    VerifyLevel::Deep => self.each_asset(scan::Which::OfSeveralChunks, 1, send),
-                    _ => Ok(()),
-                },
+        if self.level == VerifyLevel::Deep {
+            let hashed = in_parallel(
+                |send| self.each_asset(scan::Which::OfSeveralChunks, 1, send),
                 |seqs: Vec<Seq>| seqs.into_iter().for_each(|seq| self.asset_sha256(seq)),
-            ),
+            );
+            self.noted("asset", hashed);
+        }
+        let packs = in_parallel(
+            |send| self.each_pack(send),
+            |(one, other): (_, Option<_>)| self.packs_and_chunks(&one, other.as_ref()),
         );
         self.noted("pack", packs);
-        self.noted("asset", assets);
     }
 }
 
@@ -492,54 +489,30 @@ fn subtree_id(subtree: &Subtree) -> u64 {
     u64::from(subtree.level) << 48 | subtree.position
 }
 
-/// Two kinds of work, each produced on one thread and consumed on all cores, with a short queue between them. Half of
-/// the cores begin with the one kind and half with the other.
-fn in_parallel<A: Send, B: Send>(
-    (produce_a, consume_a): (
-        impl FnOnce(&SyncSender<A>) -> Result<(), ReadError>,
-        impl Fn(A) + Sync,
-    ),
-    (produce_b, consume_b): (
-        impl FnOnce(&SyncSender<B>) -> Result<(), ReadError> + Send,
-        impl Fn(B) + Sync,
-    ),
-) -> (Result<(), ReadError>, Result<(), ReadError>) {
+/// Work that is produced on this thread and consumed on all cores, with a short queue between.
+fn in_parallel<T: Send>(
+    produce: impl FnOnce(&SyncSender<T>) -> Result<(), ReadError>,
+    consume: impl Fn(T) + Sync,
+) -> Result<(), ReadError> {
     let threads = std::thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
         .min(THREADS_MAX);
-    let (send_a, receive_a) = sync_channel::<A>(4 * threads);
-    let (send_b, receive_b) = sync_channel::<B>(4 * threads);
-    let receive = (Mutex::new(receive_a), Mutex::new(receive_b));
-    std::thread::scope(|scope| {
-        let side = scope.spawn(move || produce_b(&send_b));
-        for number in 0..threads {
-            let (receive, consume_a, consume_b) = (&receive, &consume_a, &consume_b);
-            scope.spawn(move || {
-                if number % 2 == 0 {
-                    consume_all(&receive.0, consume_a);
-                    consume_all(&receive.1, consume_b);
-                } else {
-                    consume_all(&receive.1, consume_b);
-                    consume_all(&receive.0, consume_a);
-                }
-            });
-        }
-        let main = produce_a(&send_a);
-        drop(send_a);
-        let side = side.join();
-        (
-            main,
-            side.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        )
-    })
-}
-
-fn consume_all<T>(receive: &Mutex<Receiver<T>>, consume: impl Fn(T)) {
+    let (send, receive) = sync_channel::<T>(4 * threads);
+    let receive = Mutex::new(receive);
     let next = || {
         let receive = receive.lock().unwrap_or_else(PoisonError::into_inner);
         receive.recv().ok()
     };
-    while let Some(item) = next() {
-        consume(item);
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    consume(item);
+                }
+            });
+        }
+        let produced = produce(&send);
+        drop(send);
+        produced
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, Rows, params};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::derived::{self, LISTED_COLUMNS, Listed, Tally};
 use super::rows::{ENTRY_COLUMNS, unchecked_entry_from_row};
@@ -104,6 +104,16 @@ pub(crate) struct ChunkRow {
     pub(crate) size: u64,
 }
 
+impl ChunkRow {
+    /// Whether it is all there is in a pack, stored as it is: then it has the pack's digest.
+    pub(crate) fn fills(&self, codec: Option<Codec>, bytes: usize, sha256: &[u8]) -> bool {
+        codec == Some(Codec::Stored)
+            && self.offset == 0
+            && self.size == bytes as u64
+            && self.digest.as_bytes() == sha256
+    }
+}
+
 /// Calls `visit` with each pack's id and the chunks recorded for it, packs without any included. Chunks of one pack
 /// are neighbours because they were inserted together.
 pub(crate) fn packs_with_chunks(
@@ -197,6 +207,28 @@ const PACK: &str = "SELECT codec, raw_size, sha256, data FROM pack WHERE id = ?1
 /// A statement has one row at a time, and is kept by its text.
 const PACK_BESIDE: &str =
     "SELECT codec, raw_size, sha256, data FROM pack WHERE id = ?1 -- beside another";
+
+/// What a pack's row says of its bytes.
+pub(crate) struct PackHead {
+    pub(crate) codec: Option<Codec>,
+    pub(crate) bytes: usize,
+    pub(crate) sha256: Vec<u8>,
+}
+
+/// A pack's row without its bytes; `None` if there is no such pack.
+pub(crate) fn pack_head(connection: &Connection, id: u64) -> Result<Option<PackHead>, ReadError> {
+    let head = connection
+        .prepare_cached("SELECT codec, length(data), sha256 FROM pack WHERE id = ?1")?
+        .query_row([id.cast_signed()], |row| {
+            Ok(PackHead {
+                codec: row.get::<_, u32>(0).ok().and_then(Codec::from_number),
+                bytes: row.get(1)?,
+                sha256: row.get(2)?,
+            })
+        })
+        .optional()?;
+    Ok(head)
+}
 
 /// Calls `look` with the pack's row without copying it; `None` if there is no such pack.
 pub(crate) fn with_pack<T>(

@@ -17,7 +17,7 @@ use crate::store::{RECORD_BYTES, read, scan};
 const ASSETS_AT_ONCE: usize = 256;
 
 impl Pass<'_> {
-    /// Notes an asset of several chunks whose SHA-256 is the sealed one.
+    /// Notes an asset of several chunks whose SHA-256 is the sealed one, and which chunks of it are right.
     pub(super) fn asset_sha256(&self, seq: Seq) {
         if self.is_stopped() {
             return;
@@ -30,7 +30,13 @@ impl Pass<'_> {
             self.advance(bytes);
             !self.is_stopped()
         };
-        if reader.has_sealed_sha256(go_on) {
+        let mut crcs = Vec::new();
+        let is_right = reader.has_sealed_sha256(go_on, |chunk, crc32| crcs.push((chunk, crc32)));
+        self.crcs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(crcs);
+        if is_right {
             self.right
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -60,14 +66,10 @@ impl Pass<'_> {
 
     /// Every asset's manifest against its entry and the chunks; at the deep level its SHA-256 and CRC-32, too.
     pub(super) fn assets(&self) -> Result<(), ReadError> {
-        let (checked, _) = in_parallel(
-            (
-                |send: &_| self.each_asset(scan::Which::All, ASSETS_AT_ONCE, send),
-                |seqs: Vec<Seq>| self.some_assets(&seqs),
-            ),
-            (|_: &SyncSender<()>| Ok(()), |()| ()),
-        );
-        checked
+        in_parallel(
+            |send| self.each_asset(scan::Which::All, ASSETS_AT_ONCE, send),
+            |seqs: Vec<Seq>| self.some_assets(&seqs),
+        )
     }
 
     fn some_assets(&self, seqs: &[Seq]) {

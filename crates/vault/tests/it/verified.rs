@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use compactvault_vault::{Vault, VerifyLevel};
+use compactvault_vault::{Finding, Vault, VerifyLevel};
 
-use super::support::{Home, add, place};
+use super::support::{Home, add, noise, place};
 
 fn filled(vault: &Vault) {
     let own = place(vault);
@@ -97,4 +97,57 @@ fn the_last_whole_verification_is_remembered_for_its_file() {
     assert!(!copied.last_verification().expect("it was verified").deep);
     copied.close().expect("it closes");
     assert_eq!(home.open().last_verification(), Some(last));
+}
+
+/// Guards: chunks that the deep level finds right while it hashes an asset count as read once, and what is wrong with one
+/// is found like at the full level, whether the asset is read beside the thread that hashes it or not.
+#[test]
+fn the_deep_level_finds_what_the_full_one_does() {
+    let home = Home::new();
+    let vault = home.create();
+    let own = place(&vault);
+    let contents = [noise(1, 6_000_000), noise(2, 1_500_000), noise(3, 100_000)];
+    for (n, bytes) in contents.iter().enumerate() {
+        add(&vault, own, &format!("{n}.bin"), bytes);
+    }
+    let verify = |vault: &Vault, level| vault.verify(level, &|_| ()).expect("it ends");
+    let (full, deep) = (
+        verify(&vault, VerifyLevel::Full),
+        verify(&vault, VerifyLevel::Deep),
+    );
+    assert!(full.findings.is_empty() && deep.findings.is_empty());
+    assert_eq!((full.chunks, full.assets), (deep.chunks, deep.assets));
+    vault.close().expect("it closes");
+    for (n, at) in [
+        (0, 50_000),
+        (0, 3_000_000),
+        (0, 5_999_900),
+        (1, 700_000),
+        (2, 50_000),
+    ] {
+        let needle = &contents[n][at..at + 64];
+        home.damage(needle);
+        let vault = home.open();
+        let found = |level| -> Vec<Finding> {
+            let mut findings = verify(&vault, level).findings;
+            findings.sort_by(|a, b| a.detail.cmp(&b.detail));
+            findings
+        };
+        let (full, deep) = (found(VerifyLevel::Full), found(VerifyLevel::Deep));
+        assert!(
+            full.iter().any(|finding| finding.area == "pack"),
+            "{n} {at}: {full:?}"
+        );
+        let name = format!("{n}.bin");
+        let names_it = |finding: &Finding| {
+            let path = finding.path.as_deref().unwrap_or_default();
+            finding.area == "asset" && path.ends_with(&name)
+        };
+        assert!(full.iter().any(names_it), "{n} {at}: {full:?}");
+        assert_eq!(full, deep);
+        vault.close().expect("it closes");
+        let mut differs = needle.to_vec();
+        differs[0] ^= 1;
+        home.damage(&differs);
+    }
 }
