@@ -128,6 +128,31 @@ describe('adding', () => {
     assert.equal((await archive.account(PATIENCE_MS)).sealed, 1);
   });
 
+  it('goes on after a reload with one click, where the browser kept a hold on the files', async () => {
+    const large = noise('held.bin');
+    opened.trouble.expect(/dialog: beforeunload/);
+    const release = await holdParts(3);
+    await archive.add([large]);
+    await received(3);
+    await opened.page.reload();
+    await release();
+    const there = new Set((await archive.get('/api/uploads')).uploads[0].parts.map((/** @type {any} */ { index }) => index));
+    /** @type {number[]} */
+    const again = [];
+    opened.page.on('request', (request) => {
+      const part = /upload\/chunk.*chunk_index=(\d+)/.exec(request.url());
+      if (part) again.push(Number(part[1]));
+    });
+    await opened.page.getByTestId('left-summary').waitFor();
+    await archive.uploads.getByRole('button', { name: 'Continue' }).click();
+    const { sealed, text } = await archive.account(PATIENCE_MS);
+    assert.equal(sealed, 1, text);
+    assert.deepEqual(again.filter((index) => there.has(index)), [], `${[...there]} were there`);
+    const { id } = (await archive.collections()).get('Desk/In');
+    const asset = (await archive.assetsOf(id)).find(({ filename }) => filename === 'held.bin');
+    assert.ok((await archive.bytes(asset.id)).equals(readFileSync(large)));
+  });
+
   it('goes on after a reload without sending parts twice', async () => {
     const large = noise('reloaded.bin');
     opened.trouble.expect(/dialog: beforeunload/);
