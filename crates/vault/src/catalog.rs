@@ -64,6 +64,8 @@ struct Item {
     newest: bool,
     /// Its name has older versions.
     versioned: bool,
+    /// The first byte of its folded name.
+    first: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -175,13 +177,15 @@ impl Catalog {
 
     fn push_item(&mut self, facts: Facts, place: u64, key: &[u8]) {
         let name = String::from_utf8_lossy(natural_order::name_in_key(key));
-        self.push_name(natural_order::fold(&name).as_bytes());
+        let folded = natural_order::fold(&name);
+        self.push_name(folded.as_bytes());
         self.items.push(Item {
             size: facts.size,
             place: self.place_numbers[&place],
             class: class_at(facts.class),
             newest: true,
             versioned: facts.versioned,
+            first: folded.bytes().next().unwrap_or(NAME_END),
         });
         self.origins.push(Origin {
             seq: facts.seq,

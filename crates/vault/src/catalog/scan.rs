@@ -38,29 +38,25 @@ impl Catalog {
         let tasks = self.items.len().div_ceil(TASK);
         let find = |task: usize| {
             let range = task * TASK..self.items.len().min((task + 1) * TASK);
-            let mut found = Found {
-                ids: self.containing(range, main_text),
-                by_class: ByClass::default(),
-            };
-            found.ids.retain(|id| {
-                let item = &self.items[*id as usize];
+            let mut by_class = ByClass::default();
+            let ids = self.containing(range, main_text, |at| {
+                let item = &self.items[at];
                 if !item.newest || !places[item.place as usize] {
                     return false;
                 }
-                let id = *id as usize;
                 let has_all = others.is_empty() || {
-                    let name = self.name(id);
+                    let name = self.name(at);
                     others.iter().all(|finder| finder.find(name).is_some())
                 };
-                if !has_all || !prepared.holds(self, id) {
+                if !has_all || !prepared.holds(self, at) {
                     return false;
                 }
-                let (items, bytes) = &mut found.by_class[usize::from(item.class)];
+                let (items, bytes) = &mut by_class[usize::from(item.class)];
                 *items += 1;
                 *bytes += item.size;
                 key.classes >> item.class & 1 == 1
             });
-            found
+            Found { ids, by_class }
         };
         (0..tasks).into_par_iter().map(find).collect()
     }
@@ -74,31 +70,41 @@ impl Catalog {
         holds(key.scope, chain) && key.texts.iter().all(contains) && key.filter.holds(self, at)
     }
 
-    fn containing(&self, range: Range<usize>, text: &[u8]) -> Vec<u32> {
+    /// The items of `range` with `text` in their names that `accept` takes.
+    fn containing(
+        &self,
+        range: Range<usize>,
+        text: &[u8],
+        mut accept: impl FnMut(usize) -> bool,
+    ) -> Vec<u32> {
+        let mut ids = Vec::new();
         match text {
-            [] => range.map(super::number).collect(),
-            [byte] if let Some(bit) = letters::bit(*byte) => range
-                .filter(|at| self.letters[*at].hold(bit))
-                .map(super::number)
-                .collect(),
+            // Most names contain some letters: what is done for each one found counts most.
+            [] => {
+                ids.reserve_exact(range.len());
+                ids.extend(range.filter(|at| accept(*at)).map(super::number));
+            }
+            [byte] if let Some(bit) = letters::bit(*byte) => {
+                ids.reserve_exact(range.len());
+                let holders = range.filter(|at| self.letters[*at].hold(bit) && accept(*at));
+                ids.extend(holders.map(super::number));
+            }
             _ => {
                 let finder = Finder::new(text);
-                self.holders(range, |names| finder.find(names))
+                let start_of =
+                    |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+                let end = start_of(range.end);
+                let (mut at, mut start) = (range.start, start_of(range.start));
+                while let Some(found) = finder.find(&self.names[start..end]) {
+                    // A text cannot span two names: it does not contain what ends them.
+                    at = self.holder(at..range.end, start + found);
+                    if accept(at) {
+                        ids.push(super::number(at));
+                    }
+                    start = self.ends[at] as usize;
+                    at += 1;
+                }
             }
-        }
-    }
-
-    fn holders(&self, range: Range<usize>, find: impl Fn(&[u8]) -> Option<usize>) -> Vec<u32> {
-        let start_of = |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
-        let end = start_of(range.end);
-        let mut ids = Vec::new();
-        let (mut at, mut start) = (range.start, start_of(range.start));
-        while let Some(found) = find(&self.names[start..end]) {
-            // A text cannot span two names: it does not contain what ends them.
-            at = self.holder(at..range.end, start + found);
-            ids.push(super::number(at));
-            start = self.ends[at] as usize;
-            at += 1;
         }
         ids
     }

@@ -77,6 +77,37 @@ impl ViewKey {
     }
 }
 
+/// Ranks names that a text was found in, most of them without looking at them.
+struct Quick<'t> {
+    text: &'t [u8],
+    /// Of its first character, if that has one.
+    bit: Option<u64>,
+    ranker: Ranker<'t>,
+}
+
+impl<'t> Quick<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text: text.as_bytes(),
+            bit: text.bytes().next().and_then(letters::bit),
+            ranker: Ranker::new(text),
+        }
+    }
+
+    fn rank(&self, catalog: &Catalog, at: usize) -> Relevance {
+        match (self.bit, self.text) {
+            (Some(bit), _) if !catalog.letters[at].lead(bit) => Relevance::Within,
+            // One letter that leads, and not the name, leads a word.
+            (Some(_), [byte])
+                if byte.is_ascii_alphanumeric() && catalog.items[at].first != *byte =>
+            {
+                Relevance::Word
+            }
+            _ => self.ranker.rank(catalog.name(at)),
+        }
+    }
+}
+
 /// See the module.
 pub(super) struct View {
     key: ViewKey,
@@ -126,25 +157,13 @@ impl View {
 
     /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
     fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
-        let rankers: Vec<(Option<u64>, Ranker<'_>)> = self
-            .key
-            .texts
-            .iter()
-            .map(|text| {
-                let first = text.as_bytes().first();
-                (
-                    first.and_then(|byte| letters::bit(*byte)),
-                    Ranker::new(text),
-                )
-            })
-            .collect();
+        let rankers: Vec<Quick<'_>> = self.key.texts.iter().map(|text| Quick::new(text)).collect();
         let rank = |id: u32| {
-            let letters = catalog.letters[id as usize];
-            relevance::of_all(rankers.iter().map(|(bit, ranker)| match bit {
-                // It was found in the name, and begins no word.
-                Some(bit) if !letters.lead(*bit) => Relevance::Within,
-                _ => ranker.rank(catalog.name(id as usize)),
-            }))
+            relevance::of_all(
+                rankers
+                    .iter()
+                    .map(|ranker| ranker.rank(catalog, id as usize)),
+            )
         };
         let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
             .par_iter()
@@ -163,7 +182,9 @@ impl View {
         let mut ids = Vec::with_capacity(parts.iter().flatten().map(Vec::len).sum());
         for rank in order {
             let start = ids.len();
-            ids.extend(parts.iter().flat_map(|part| &part[rank as usize]));
+            for part in &parts {
+                ids.extend_from_slice(&part[rank as usize]);
+            }
             if !catalog.tail.is_empty() {
                 ids[start..].par_sort_by(|a, b| catalog.position(*a).cmp(&catalog.position(*b)));
             }
