@@ -21,6 +21,8 @@ use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
 const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
 /// Stored bytes of one transaction: what a full stripe takes, also where there is no parity.
 const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The same where somebody may wait for it: a small file that came with the first batch must not wait for many.
+const PROMPT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Bytes of a bulk import's first batch from which it asks to write alone: with less there is little to gain.
 const WORTH_BEING_ALONE: u64 = BULK_BYTES as u64 / 2;
@@ -62,6 +64,7 @@ impl Committer {
         more: &mut dyn FnMut() -> Option<Packed>,
     ) {
         self.asked_alone &= bulk;
+        self.writer.set_bulk(bulk);
         if bulk && !self.asked_alone && first.raw_bytes() >= WORTH_BEING_ALONE {
             self.asked_alone = true;
             self.be_alone();
@@ -173,13 +176,19 @@ impl Committer {
         let sealed_at = now_unix_ms();
         let alone = self.writer.is_alone();
         let _doing = Doing::begin(if alone { "seal alone" } else { "seal" });
+        let behind = self.writer.behind_bytes();
+        let bytes_max = if self.writer.is_bulk() {
+            TRANSACTION_BYTES_MAX
+        } else {
+            PROMPT_BYTES_MAX
+        };
         let mut transaction = self.writer.begin()?;
         if transaction.others_wrote() {
             self.flight.others_wrote();
         }
         loop {
             stored += packed.bytes();
-            check_space(&self.directory, stored)?;
+            check_space(&self.directory, stored, behind)?;
             packed.add_to(&mut transaction, &self.flight, &mut group.landing)?;
             for entry in packed.entries {
                 group.settle |= matches!(entry.kind, EntryKind::Upkeep);
@@ -194,7 +203,7 @@ impl Committer {
             }
             // Stripes of a bulk import are made large at once, so that they need not be merged.
             let full = transaction.shards() >= SETTLED_SHARDS
-                || stored >= TRANSACTION_BYTES_MAX
+                || stored >= bytes_max
                 || group.owed.len() >= TRANSACTION_ENTRIES_MAX;
             if full || group.settle {
                 break;
@@ -249,10 +258,11 @@ impl Group {
     }
 }
 
-/// Refuses before SQLite has to: a commit writes its bytes to the WAL and again to the file.
-fn check_space(directory: &Path, bytes: u64) -> Result<(), IngestError> {
+/// Refuses before SQLite has to: a commit writes its bytes to the WAL and again to the file, as the `behind` that were
+/// committed before will be.
+fn check_space(directory: &Path, bytes: u64, behind: u64) -> Result<(), IngestError> {
     match crate::platform::free_bytes(directory) {
-        Some(free) if bytes > 0 && free < 2 * bytes + FREE_BYTES_RESERVE => {
+        Some(free) if bytes > 0 && free < 2 * bytes + behind + FREE_BYTES_RESERVE => {
             Err(IngestError::DiskFull)
         }
         _ => Ok(()),

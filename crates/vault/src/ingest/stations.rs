@@ -244,22 +244,25 @@ pub(super) fn commit_batches(
         };
         let mut settle = matches!(next, Work::Settle);
         if let Work::Batch(packed) = next {
-            // In bulk mode a transaction stays open for what comes soon.
+            // In bulk mode a transaction stays open for what comes soon, and else for what is packed already.
             let bulk = shared.lock().pace == Pace::Bulk;
             committer.commit(packed, bulk, &mut || {
                 let mut gathering = shared.lock();
                 gathering.hungry = true;
-                if gathering.pace == Pace::Prompt {
-                    return None;
-                }
+                let is_prompt = gathering.pace == Pace::Prompt;
                 drop(gathering);
-                match work.recv_timeout(BULK_LINGER) {
-                    Ok(Work::Batch(packed)) => Some(packed),
-                    Ok(Work::Settle) => {
+                let next = if is_prompt {
+                    work.try_recv().ok()
+                } else {
+                    work.recv_timeout(BULK_LINGER).ok()
+                };
+                match next {
+                    Some(Work::Batch(packed)) => Some(packed),
+                    Some(Work::Settle) => {
                         settle = true;
                         None
                     }
-                    Ok(Work::Flush) | Err(_) => None,
+                    Some(Work::Flush) | None => None,
                 }
             });
         }
