@@ -23,6 +23,9 @@ const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
 const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The same where somebody may wait for it: a small file that came with the first batch must not wait for many.
 const PROMPT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// A transaction of so many stored bytes is part of a burst if somebody waits for it. Many small ones, among which lists are
+/// read, are not: lists took longer while the WAL was long.
+const BURST_BYTES: u64 = 1024 * 1024;
 
 /// Bytes of a bulk import's first batch from which it asks to write alone: with less there is little to gain.
 const WORTH_BEING_ALONE: u64 = BULK_BYTES as u64 / 2;
@@ -32,6 +35,8 @@ pub(super) struct Committer {
     /// A commit failed in a way that puts the connection in doubt; nothing is written before it is replaced.
     in_doubt: bool,
     directory: PathBuf,
+    /// Nobody waits for one commit.
+    bulk: bool,
     /// This bulk import has asked to write alone.
     asked_alone: bool,
     flight: Arc<Flight>,
@@ -45,6 +50,7 @@ impl Committer {
             writer,
             in_doubt: false,
             directory,
+            bulk: false,
             asked_alone: false,
             flight,
             held_back: None,
@@ -64,7 +70,7 @@ impl Committer {
         more: &mut dyn FnMut() -> Option<Packed>,
     ) {
         self.asked_alone &= bulk;
-        self.writer.set_bulk(bulk);
+        self.bulk = bulk;
         if bulk && !self.asked_alone && first.raw_bytes() >= WORTH_BEING_ALONE {
             self.asked_alone = true;
             self.be_alone();
@@ -177,7 +183,7 @@ impl Committer {
         let alone = self.writer.is_alone();
         let _doing = Doing::begin(if alone { "seal alone" } else { "seal" });
         let behind = self.writer.behind_bytes();
-        let bytes_max = if self.writer.is_bulk() {
+        let bytes_max = if self.bulk {
             TRANSACTION_BYTES_MAX
         } else {
             PROMPT_BYTES_MAX
@@ -222,6 +228,7 @@ impl Committer {
         if stored > 0 && planted::is(planted::Bug::AnsweredEarly) {
             group.answer(transaction.log_size());
         }
+        transaction.set_burst(!self.bulk && stored >= BURST_BYTES);
         transaction.commit()
     }
 }

@@ -39,8 +39,8 @@ pub(crate) struct Writer {
     connection: Connection,
     /// From the first commit on, where there is a WAL.
     checkpointer: Option<Checkpointer>,
-    /// Nobody waits for one commit: see [`Writer::set_bulk`].
-    bulk: bool,
+    /// See [`Transaction::set_burst`].
+    is_burst: bool,
     /// From the first large transaction on.
     ahead: Option<Aside>,
     /// While this writes with a rollback journal.
@@ -143,7 +143,7 @@ impl Writer {
         Self {
             connection,
             checkpointer: None,
-            bulk: false,
+            is_burst: false,
             ahead: None,
             alone: None,
             reopen,
@@ -254,16 +254,6 @@ impl Writer {
         }
     }
 
-    /// Whether what is committed next belongs to an import where nobody waits for one commit.
-    pub(crate) fn set_bulk(&mut self, bulk: bool) {
-        self.bulk = bulk;
-    }
-
-    /// See [`Writer::set_bulk`].
-    pub(crate) fn is_bulk(&self) -> bool {
-        self.bulk
-    }
-
     /// Bytes that are in the WAL and not yet in the file, which may grow by as many.
     pub(crate) fn behind_bytes(&self) -> u64 {
         let checkpointer = self.checkpointer.as_ref();
@@ -297,12 +287,12 @@ impl Writer {
             return;
         }
         let looked = match &mut self.checkpointer {
-            Some(checkpointer) => checkpointer.after_commit(&self.connection, self.bulk),
+            Some(checkpointer) => checkpointer.after_commit(&self.connection, self.is_burst),
             None => match Checkpointer::start(self.reopen.path.clone(), self.reopen.lock_timeout) {
                 Ok(started) => self
                     .checkpointer
                     .insert(started)
-                    .after_commit(&self.connection, self.bulk),
+                    .after_commit(&self.connection, self.is_burst),
                 Err(error) => {
                     tracing::warn!(%error, "no thread copies the WAL into the file");
                     Ok(())

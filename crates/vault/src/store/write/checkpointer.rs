@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::append::Transaction;
 use super::aside::Aside;
 use crate::doing::Doing;
 use crate::store::PAGE_BYTES;
@@ -20,6 +21,8 @@ const BURST: Duration = Duration::from_secs(5);
 /// Pages of a WAL at which the writer waits until all of it is in the file, so that it begins anew: 1.5 GiB, and the
 /// transaction that goes beyond it. While somebody writes without a pause it only grows.
 const PAGES_MAX: i64 = 24 * WORTH_COPYING;
+/// The same outside of bursts, if little is left to be copied: 256 MiB. What is read is looked for in all of the WAL.
+const CALM_PAGES_MAX: i64 = 4 * WORTH_COPYING;
 
 /// Ends with its thread when it is dropped.
 pub(super) struct Checkpointer {
@@ -42,15 +45,16 @@ impl Checkpointer {
         })
     }
 
-    /// Looks at the WAL after a commit on `connection`: nothing, copying beside what comes next, or copying now. In `bulk`
-    /// nobody waits for one commit, and copying need not wait for the end of a burst.
+    /// Looks at the WAL after a commit on `connection`: nothing, copying beside what comes next, or copying now. If the commit
+    /// `is_burst`, copying may wait until that is over.
     pub(super) fn after_commit(
         &mut self,
         connection: &Connection,
-        bulk: bool,
+        is_burst: bool,
     ) -> rusqlite::Result<()> {
         let (mut pages, mut copied) = look(connection, "NOOP")?;
-        if pages >= PAGES_MAX {
+        let is_calm = !is_burst && pages - copied < 2 * WORTH_COPYING;
+        if pages >= PAGES_MAX || is_calm && pages >= CALM_PAGES_MAX {
             // Waits for the thread and for readers that are in the way, as long as for any lock.
             (pages, copied) = look(connection, "FULL")?;
         }
@@ -60,7 +64,7 @@ impl Checkpointer {
             return Ok(());
         }
         let since = *self.worthwhile_since.get_or_insert_with(Instant::now);
-        if bulk || pages >= BURST_PAGES || since.elapsed() >= BURST {
+        if !is_burst || pages >= BURST_PAGES || since.elapsed() >= BURST {
             self.thread.ask();
         }
         Ok(())
@@ -69,6 +73,14 @@ impl Checkpointer {
     /// Bytes that the file may yet grow by when the WAL is copied.
     pub(super) fn behind_bytes(&self) -> u64 {
         self.behind.cast_unsigned() * u64::from(PAGE_BYTES)
+    }
+}
+
+impl Transaction<'_> {
+    /// Says whether this is much that somebody waits for: then the WAL is copied into the file later, so that the disk has
+    /// only one thing to do.
+    pub(crate) fn set_burst(&mut self, is_burst: bool) {
+        self.writer.is_burst = is_burst;
     }
 }
 
