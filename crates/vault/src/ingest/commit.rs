@@ -182,7 +182,8 @@ impl Committer {
         let sealed_at = now_unix_ms();
         let alone = self.writer.is_alone();
         let _doing = Doing::begin(if alone { "seal alone" } else { "seal" });
-        let behind = self.writer.behind_bytes();
+        // If it cannot be told, the commit will say why.
+        let behind = self.writer.behind_bytes().unwrap_or_default();
         let bytes_max = if self.bulk {
             TRANSACTION_BYTES_MAX
         } else {

@@ -255,9 +255,8 @@ impl Writer {
     }
 
     /// Bytes that are in the WAL and not yet in the file, which may grow by as many.
-    pub(crate) fn behind_bytes(&self) -> u64 {
-        let checkpointer = self.checkpointer.as_ref();
-        checkpointer.map_or(0, Checkpointer::behind_bytes)
+    pub(crate) fn behind_bytes(&self) -> rusqlite::Result<u64> {
+        checkpointer::behind_bytes(&self.connection)
     }
 
     /// Whether the chunk is sealed already.

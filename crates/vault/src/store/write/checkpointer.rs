@@ -29,8 +29,6 @@ pub(super) struct Checkpointer {
     thread: Aside,
     /// Since when there is enough to be worth copying.
     worthwhile_since: Option<Instant>,
-    /// Pages of the WAL that are not in the file.
-    behind: i64,
 }
 
 impl Checkpointer {
@@ -41,7 +39,6 @@ impl Checkpointer {
         Ok(Self {
             thread: Aside::start("checkpointer", copy)?,
             worthwhile_since: None,
-            behind: 0,
         })
     }
 
@@ -58,8 +55,7 @@ impl Checkpointer {
             // Waits for the thread and for readers that are in the way, as long as for any lock.
             (pages, copied) = look(connection, "FULL")?;
         }
-        self.behind = pages - copied;
-        if self.behind < WORTH_COPYING {
+        if pages - copied < WORTH_COPYING {
             self.worthwhile_since = None;
             return Ok(());
         }
@@ -69,11 +65,13 @@ impl Checkpointer {
         }
         Ok(())
     }
+}
 
-    /// Bytes that the file may yet grow by when the WAL is copied.
-    pub(super) fn behind_bytes(&self) -> u64 {
-        self.behind.cast_unsigned() * u64::from(PAGE_BYTES)
-    }
+/// Bytes that are in the WAL and not yet in the file, which may grow by as many. Not to be asked in a transaction.
+pub(super) fn behind_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let (pages, copied) = look(connection, "NOOP")?;
+    // Both are -1 where there is no WAL.
+    Ok((pages - copied).cast_unsigned() * u64::from(PAGE_BYTES))
 }
 
 impl Transaction<'_> {
@@ -105,5 +103,83 @@ fn copy(connection: &mut Option<Connection>, path: &Path, lock_timeout: Duration
         // The writer copies it when it has grown, and reports what stands in the way.
         tracing::warn!(%error, "the WAL could not be copied into the file");
         *connection = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+    use crate::ids::Digest;
+    use crate::model::Parity;
+    use crate::store::write::{EncodedPack, Protection, Reopen, Writer};
+    use crate::vault::{OpenOptions, Vault};
+
+    /// Stored bytes of one commit here.
+    const BYTES: usize = 4 * 1024 * 1024;
+
+    fn commit(writer: &mut Writer, number: u64, is_burst: bool) {
+        let mut data = vec![0; BYTES];
+        data[..8].copy_from_slice(&number.to_be_bytes());
+        let digest = Digest::of(&number.to_be_bytes());
+        let mut transaction = writer.begin().expect("nobody else writes");
+        let pack = EncodedPack {
+            codec: Codec::Stored,
+            raw_size: BYTES as u64,
+            sha256: digest,
+            data,
+            chunks: vec![(digest, 8)],
+        };
+        transaction
+            .add_pack(&pack, |_| false, |_| false)
+            .expect("it can be added");
+        transaction.set_burst(is_burst);
+        transaction.commit().expect("it can be committed");
+    }
+
+    fn copied(writer: &Writer) -> i64 {
+        look(&writer.connection, "NOOP").expect("it can be asked").1
+    }
+
+    /// Guards: what comes in a burst is not copied before that is over, what comes otherwise is; and what is said to be
+    /// left to copy is none once all was copied, so that no disk is called full for it.
+    #[test]
+    fn a_burst_stays_in_the_wal_until_it_is_over() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("v.vault");
+        let options = OpenOptions {
+            state_dir: Some(home.path().join("state")),
+            ..OpenOptions::default()
+        };
+        let vault = Vault::create(&path, &options).expect("a vault can be created");
+        let id = vault.id();
+        vault.close().expect("it closes");
+        let (mode, lock_timeout) = (FileMode::Shared, Duration::from_secs(5));
+        let connection = open::writer(&path, mode, lock_timeout).expect("it can be written");
+        let reopen = Reopen {
+            path,
+            mode,
+            lock_timeout,
+        };
+        let protection = Protection {
+            vault: id,
+            parity: Parity::Off,
+        };
+        let mut writer = Writer::new(connection, reopen, protection);
+        let enough = WORTH_COPYING.cast_unsigned() * u64::from(PAGE_BYTES);
+        let mut commits = 0..;
+        while writer.behind_bytes().expect("it can be asked") < enough {
+            commit(&mut writer, commits.next().expect("endless"), true);
+        }
+        commit(&mut writer, commits.next().expect("endless"), true);
+        assert_eq!(copied(&writer), 0);
+        commit(&mut writer, commits.next().expect("endless"), false);
+        let late = Instant::now() + Duration::from_secs(30);
+        while copied(&writer) == 0 {
+            assert!(Instant::now() < late, "it is copied when the burst is over");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(writer.wal_checkpoint(true).expect("it is copied"));
+        assert_eq!(writer.behind_bytes().expect("it can be asked"), 0);
     }
 }
