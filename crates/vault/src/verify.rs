@@ -98,7 +98,7 @@ pub struct VerifyReport {
     pub assets: u64,
     /// Chunks re-hashed.
     pub chunks: u64,
-    /// Bytes of packs read.
+    /// Bytes read: of packs, and at level [`VerifyLevel::Deep`] of assets of several chunks.
     pub bytes: u64,
     /// All findings, up to [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
@@ -125,6 +125,8 @@ struct Pass<'p> {
     /// It was asked to stop; what fails from then on is no finding.
     stopped: Arc<AtomicBool>,
     bytes_done: AtomicU64,
+    /// Of these, not read a second time.
+    bytes_spared: AtomicU64,
     bytes_total: u64,
     entries_done: AtomicU64,
     entries_total: u64,
@@ -165,6 +167,7 @@ pub(crate) fn verify(
         stop,
         stopped: Arc::default(),
         bytes_done: AtomicU64::new(0),
+        bytes_spared: AtomicU64::new(0),
         entries_done: AtomicU64::new(0),
         entries_total,
         bytes_total: if level == VerifyLevel::Quick {
@@ -189,7 +192,7 @@ pub(crate) fn verify(
         .report
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    report.bytes = pass.bytes_done.into_inner();
+    report.bytes = pass.bytes_done.into_inner() - pass.bytes_spared.into_inner();
     report.chunks = pass.chunks.into_inner();
     report.assets = pass.assets.into_inner();
     report.stopped = stopped;

@@ -50,7 +50,7 @@ impl Pass<'_> {
         listed
     }
 
-    /// Whether a pack is one stored chunk that was found right while its asset was hashed; if so, it counts as read.
+    /// Whether a pack is one stored chunk that was found right while its asset was hashed; if so, it need not be read again.
     fn is_proven(&self, connection: &Connection, id: u64, chunks: &[ChunkRow]) -> bool {
         let [only] = chunks else { return false };
         let crcs = self.crcs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +66,8 @@ impl Pass<'_> {
         let is_alone = only.fills(head.codec, head.bytes, &head.sha256);
         if is_alone {
             self.chunks.fetch_add(1, Ordering::Relaxed);
+            self.bytes_spared
+                .fetch_add(head.bytes as u64, Ordering::Relaxed);
             self.advance(head.bytes);
         }
         is_alone
