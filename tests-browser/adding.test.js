@@ -130,12 +130,7 @@ describe('adding', () => {
 
   it('goes on after a reload with one click, where the browser kept a hold on the files', async () => {
     const large = noise('held.bin');
-    opened.trouble.expect(/dialog: beforeunload/);
-    const release = await holdParts(3);
-    await archive.add([large]);
-    await received(3);
-    await opened.page.reload();
-    await release();
+    await reloadedAmid(large);
     const there = new Set((await archive.get('/api/uploads')).uploads[0].parts.map((/** @type {any} */ { index }) => index));
     /** @type {number[]} */
     const again = [];
@@ -155,12 +150,7 @@ describe('adding', () => {
 
   it('goes on after a reload without sending parts twice', async () => {
     const large = noise('reloaded.bin');
-    opened.trouble.expect(/dialog: beforeunload/);
-    const release = await holdParts(3);
-    await archive.add([large]);
-    await received(3);
-    await opened.page.reload();
-    await release();
+    await reloadedAmid(large);
     await opened.page.getByTestId('left-summary').getByText('1 file was left unsent').waitFor();
     await opened.page.getByTestId('upload-close').click();
     const [unfinished] = (await archive.get('/api/uploads')).uploads;
@@ -221,6 +211,16 @@ describe('adding', () => {
     await archive.entry('seen by both.txt').waitFor();
     await other.close();
   });
+
+  /** Reloads the page when some parts of a file are on the server and others are not. @param {string} large */
+  async function reloadedAmid(large) {
+    opened.trouble.expect(/dialog: beforeunload/);
+    const release = await holdParts(3);
+    await archive.add([large]);
+    await received(3);
+    await opened.page.reload();
+    await release();
+  }
 
   /** So many parts of the upload that is going on are on the server. @param {number} parts */
   async function received(parts) {
