@@ -24,7 +24,7 @@ pub(crate) use ranks::{Known, Picked};
 pub(crate) use view::{Scope, Wanted};
 use view::{View, ViewKey};
 
-/// Items a catalog holds at most; about 90 bytes each.
+/// Items a catalog holds at most; about 106 bytes each.
 pub(crate) const ITEMS_MAX: usize = 16_000_000;
 /// Bytes of folded names at most: their ends are kept in 32 bits.
 pub(crate) const NAME_BYTES_MAX: usize = u32::MAX as usize;

@@ -1,7 +1,7 @@
 //! Which letters each name holds, and which it or a word of it begins with: one bit for each.
 //!
 //! Half of all names hold some letters. To find those, and to weigh each, without looking at the names
-//! makes a search for one letter three times as fast, for 16 bytes an asset.
+//! makes a search for one letter twice as fast, for 16 bytes an asset.
 
 use crate::relevance;
 
