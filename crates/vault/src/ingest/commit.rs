@@ -23,8 +23,8 @@ const FREE_BYTES_RESERVE: u64 = 1024 * 1024;
 const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The same where somebody may wait for it: a small file that came with the first batch must not wait for many.
 const PROMPT_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// A transaction of so many stored bytes is part of a burst if somebody waits for it. Many small ones, among which lists are
-/// read, are not: lists took longer while the WAL was long.
+/// A transaction of so many stored bytes is part of a burst if somebody waits for it. Many small ones wait for syncs and not for
+/// copying, and a long WAL has its price after a kill.
 const BURST_BYTES: u64 = 1024 * 1024;
 
 /// Bytes of a bulk import's first batch from which it asks to write alone: with less there is little to gain.
