@@ -348,6 +348,21 @@ describe('looking at assets', () => {
     assert.ok(drawn >= 4, `${drawn} of them are drawn`);
   });
 
+  it('keeps all of a scene in sight where the window is turned', async () => {
+    const wide = /** @type {{width: number, height: number}} */ (page.viewportSize());
+    await look('scenes', '2CylinderEngine.glb');
+    const before = await picture();
+    await page.setViewportSize({ width: 400, height: 800 });
+    await changedFrom(before);
+    // On the whole left edge of the stage there is nothing but ground.
+    const edge = async () => coloursOf({ left: 0, width: 4 });
+    for (let tries = 0; tries < 40 && await edge() > 1; tries += 1) await page.waitForTimeout(50);
+    assert.equal(await edge(), 1);
+    assert.ok(await coloursOf({ left: 100, width: 200 }) >= 3);
+    await page.setViewportSize(wide);
+    await archive.closeViewer();
+  });
+
   it('says so where there is no WebGL, and shows the bytes', async () => {
     const context = await browser.newContext({ storageState: await opened.context.storageState(), viewport: { width: 1280, height: 800 } });
     await context.addInitScript(() => {
@@ -509,19 +524,19 @@ describe('looking at assets', () => {
     await archive.closeViewer();
   });
 
-  /** How many colours the stage shows. */
-  async function coloursOf() {
+  /** How many colours the stage shows, or an upright strip of it. @param {{left: number, width: number}} [strip] */
+  async function coloursOf(strip) {
     const bytes = (await archive.viewer.locator('.viewer-content').screenshot()).toString('base64');
-    return page.evaluate(async (data) => {
+    return page.evaluate(async ({ data, strip: { left, width } = { left: 100, width: 0 } }) => {
       const image = await createImageBitmap(new Blob([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))]));
       const canvas = new OffscreenCanvas(image.width, image.height);
       const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
       context.drawImage(image, 0, 0);
-      const { data: pixels } = context.getImageData(100, 60, image.width - 200, image.height - 120);
+      const { data: pixels } = context.getImageData(left, 60, width || image.width - 200, image.height - 120);
       const seen = new Set();
       for (let i = 0; i < pixels.length; i += 4) seen.add((pixels[i] << 16) | (pixels[i + 1] << 8) | pixels[i + 2]);
       return seen.size;
-    }, bytes);
+    }, { data: bytes, strip });
   }
 
   const picture = async () => (await content('viewer-model').screenshot()).toString('base64');

@@ -1,11 +1,13 @@
 // Every screen of the page, each shown as a person would come to it. One list for those who look at the pictures and for those
 // who hold the screens against rules.
 
+import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { temporaryFolder } from './server.js';
+import { filesOfKind } from './packages.js';
+import { run, temporaryFolder } from './server.js';
 
 /**
  * @typedef {{archive: import('./page.js').ArchivePage, page: import('playwright-core').Page, places: Map<string, any>, origin: string,
@@ -36,6 +38,17 @@ export const STAGES = /** @type {const} */ ([
   { name: 'zoomed', options: { viewport: { width: 320, height: 256 } } },
   { name: 'forced-colours', options: { forcedColors: 'active' } },
 ]);
+
+/** Kinds that are looked at in a way of their own, besides pictures: see `packages.js`. */
+const VIEWED = ['sounds', 'videos', 'papers', 'markdown', 'tables', 'archives', 'models', 'scenes', 'fonts', 'texts'];
+
+/** Archives a file of each kind below the place that the viewers are shown on. @param {{folder: string, state: string}} studio */
+export function addKinds({ folder, state }) {
+  const source = temporaryFolder('kinds');
+  for (const kind of VIEWED) filesOfKind(kind, path.join(source, kind), { count: 1 });
+  const done = run(['add', '--vault', path.join(folder, 'studio.vault'), '--to', 'Studio/Kinds', `${source}/.`], { folder, state });
+  assert.equal(done.status, 0, done.stdout + done.stderr);
+}
 
 /** @type {Screen[]} */
 export const SCREENS = [
@@ -115,6 +128,18 @@ export const SCREENS = [
       return image?.complete && image.naturalWidth > 0;
     });
   }, leave: escape },
+  ...VIEWED.map((kind) => ({ name: `viewer-${kind}`, show: (/** @type {Stage} */ stage) => view(stage, kind), leave: escape })),
+  { name: 'viewer-bytes', show: async (stage) => {
+    await view(stage, 'texts');
+    await stage.page.locator('dialog#viewer [data-mode="bytes"]').click();
+    await stage.page.locator('#hex-content .line').first().waitFor();
+  }, leave: escape },
+  { name: 'offline', show: async (stage) => {
+    await collection(stage, 'Field notes/Spring/Papers', 'as=list');
+    await stage.page.context().setOffline(true);
+    await stage.page.getByTestId('search-field').fill('dunes');
+    await stage.page.locator('#trouble').getByText('does not answer').waitFor();
+  }, leave: ({ page }) => page.context().setOffline(false) },
   { name: 'add', show: async (stage) => {
     await collection(stage, 'Travel/Empty');
     await stage.archive.drop(dropped());
@@ -159,6 +184,17 @@ function dropped() {
 async function collection({ archive, places }, place, query = '') {
   await archive.goto(`/c/${places.get(place).id}${query ? `?${query}` : ''}`);
   await archive.settled();
+}
+
+/** Opens the file of a kind that is whole in the viewer. @param {Stage} stage @param {string} kind */
+async function view({ archive, page, places, origin }, kind) {
+  const { id } = places.get(`Studio/Kinds/${kind}`);
+  const asset = (await archive.assetsOf(id)).find((/** @type {any} */ { filename }) => !filename.startsWith('cut short'));
+  await page.goto(`${origin}/c/${id}?v=${asset.id}`);
+  await page.locator('dialog#viewer[data-state="shown"]').waitFor();
+  // Chromium's viewer of PDF tells nobody when it has drawn.
+  if (kind === 'papers' && process.env.UPDATE_SCREENS) await page.waitForTimeout(3000);
+  if (['archives', 'tables', 'texts'].includes(kind)) await page.locator('.viewer-content .line').first().waitFor();
 }
 
 /** Every thumbnail that is asked for is there. @param {Stage} stage */

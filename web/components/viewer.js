@@ -96,10 +96,10 @@ export function makeViewer(dialog, thumbs, { step, end, told, close }) {
   const back = button('chevron-left', 'Previous', '←', () => step(-1), { class: 'viewer-step back' });
   const forward = button('chevron', 'Next', '→', () => step(1), { class: 'viewer-step on', id: 'viewer-next' });
   dialog.append(
-    h('header.viewer-bar', button('close', 'Close', 'Esc', close), title, position, modeButtons,
+    h('div.viewer-bar', button('close', 'Close', 'Esc', close), title, position, modeButtons,
       infoButton, button('fullscreen', 'Full screen', 'F', fullScreen, { class: 'plain full' }), raw, download),
     notices,
-    h('div.viewer-stage', content, info, back, forward), h('footer.viewer-foot', tools, noted), strip.element);
+    h('div.viewer-stage', content, info, back, forward), h('div.viewer-foot', tools, noted), strip.element);
   set(dialog, {
     oncancel(event) {
       event.preventDefault();

@@ -15,7 +15,7 @@ export async function open(stage) {
   const { box, asset, fail, notKnown, noteFacts, signal, sayIfCut } = stage;
   const isVideo = asset.media_type.startsWith('video/') || (asset.type === 'video' && !asset.media_type.startsWith('audio/'));
   const [tag, word] = isVideo ? ['video', 'video'] : ['audio', 'sound'];
-  const player = h(`${tag}#viewer-${tag}`, { src: addressOf.bytes(asset.id), controls: true, playsinline: true, preload: 'metadata', signal, onerror: broken });
+  const player = h(`${tag}#viewer-${tag}`, { src: addressOf.bytes(asset.id), controls: true, tabindex: 0, playsinline: true, preload: 'metadata', signal, onerror: broken });
   function broken() {
     if (player.currentTime > 0) fail(`This ${word} breaks off at ${Math.round(player.currentTime)} s: it is cut short or damaged inside.`);
     else notKnown(`This ${word} could not be played`);

@@ -47,6 +47,7 @@ export async function open(stage) {
   }
   const { centre, radius } = ballAround(mesh.bounds);
   const camera = { centre, radius, yaw: 0, pitch: 0, x: 0, y: 0, distance: 1, zUp: asset.media_type === 'model/stl' };
+  let fitted = true;
   let wire = false;
   let frame = 0;
   let drawn = 0;
@@ -61,9 +62,15 @@ export async function open(stage) {
       canvas.dataset.drawn = drawn += 1;
     });
   }
-  function reset() {
-    Object.assign(camera, { yaw: -0.6, pitch: 0.35, x: 0, y: 0, distance: distanceFor(radius, canvas.clientWidth / Math.max(1, canvas.clientHeight)) });
+  /** Until the person comes nearer, all of it is seen, whichever way the window is turned. */
+  function fit() {
+    if (fitted) camera.distance = distanceFor(radius, Math.max(1, canvas.clientWidth) / Math.max(1, canvas.clientHeight));
     draw();
+  }
+  function reset() {
+    Object.assign(camera, { yaw: -0.6, pitch: 0.35, x: 0, y: 0 });
+    fitted = true;
+    fit();
   }
   /** @param {number} yaw @param {number} pitch */
   function turn(yaw, pitch) {
@@ -73,6 +80,7 @@ export async function open(stage) {
   }
   /** @param {number} factor */
   function zoom(factor) {
+    fitted = false;
     camera.distance = clamp(camera.distance * factor, radius * 0.05, radius * 40);
     draw();
   }
@@ -98,7 +106,7 @@ export async function open(stage) {
   const smaller = () => zoom(1.25);
   tools.append(iconButton('zoom-out', 'Zoom out (−)', smaller), iconButton('zoom-in', 'Zoom in (+)', bigger), iconButton('fit', 'As at first (0)', reset));
   const toggleWire = switchButton('Edges (W)', 'Edges', 'model-wire', wire, () => wire = !wire);
-  const toggleUp = switchButton('Which way is up (U)', 'Z up', 'model-up', camera.zUp, () => camera.zUp = !camera.zUp);
+  const toggleUp = switchButton('Z up, or Y (U)', 'Z up', 'model-up', camera.zUp, () => camera.zUp = !camera.zUp);
 
   gestures(canvas, signal, {
     drag(dx, dy, { shiftKey, buttons }) {
@@ -110,7 +118,7 @@ export async function open(stage) {
       pan(dx / 2, dy / 2);
     },
   });
-  const observer = new ResizeObserver(draw);
+  const observer = new ResizeObserver(fit);
   observer.observe(canvas);
   set(matchMedia('(prefers-color-scheme: dark)'), { signal, onchange: draw });
   reset();
