@@ -187,14 +187,14 @@ async function collection({ archive, places }, place, query = '') {
 }
 
 /** Opens the file of a kind that is whole in the viewer. @param {Stage} stage @param {string} kind */
-async function view({ archive, page, places, origin }, kind) {
+async function view({ archive, page, places, origin, phone }, kind) {
   const { id } = places.get(`Studio/Kinds/${kind}`);
   const asset = (await archive.assetsOf(id)).find((/** @type {any} */ { filename }) => !filename.startsWith('cut short'));
   await page.goto(`${origin}/c/${id}?v=${asset.id}`);
   await page.locator('dialog#viewer[data-state="shown"]').waitFor();
   // Chromium's viewer of PDF tells nobody when it has drawn.
   if (kind === 'papers' && process.env.UPDATE_SCREENS) await page.waitForTimeout(3000);
-  if (['archives', 'tables', 'texts'].includes(kind)) await page.locator('.viewer-content .line').first().waitFor();
+  if (['archives', 'tables', 'texts', ...(phone ? [] : ['markdown'])].includes(kind)) await page.locator('.viewer-content .line').first().waitFor();
 }
 
 /** Every thumbnail that is asked for is there. @param {Stage} stage */
