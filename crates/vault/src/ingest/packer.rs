@@ -409,10 +409,7 @@ fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Parity;
-    use crate::store::open::{self, FileMode};
-    use crate::store::write::{Protection, Reopen};
-    use crate::vault::{OpenOptions, Vault};
+    use crate::store::write::Writer;
 
     /// A batch with one chunk of an asset that goes on.
     fn batch(bytes: &[u8]) -> Batch {
@@ -466,28 +463,7 @@ mod tests {
 
     #[test]
     fn what_relies_on_chunks_of_a_failed_commit_is_doubtful_and_packed_again_after_it() {
-        let home = tempfile::tempdir().expect("a folder");
-        let path = home.path().join("v.vault");
-        let options = OpenOptions {
-            state_dir: Some(home.path().join("state")),
-            ..OpenOptions::default()
-        };
-        let vault = Vault::create(&path, &options).expect("a vault can be created");
-        let id = vault.id();
-        vault.close().expect("it closes");
-        let lock_timeout = std::time::Duration::from_secs(5);
-        let connection =
-            open::writer(&path, FileMode::Shared, lock_timeout).expect("it can be written");
-        let reopen = Reopen {
-            path,
-            mode: FileMode::Shared,
-            lock_timeout,
-        };
-        let protection = Protection {
-            vault: id,
-            parity: Parity::Off,
-        };
-        let mut writer = Writer::new(connection, reopen, protection);
+        let (_home, mut writer) = Writer::of_new_vault();
         let flight = Arc::new(Flight::new(writer.known_chunks()));
         let mut packer = Packer::new(Arc::clone(&flight));
         let mut pack = |bytes: &[u8]| packer.pack(batch(bytes)).expect("it can be packed");

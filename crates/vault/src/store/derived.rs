@@ -505,7 +505,11 @@ pub(crate) fn put_facts(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::store::open::{self, FileMode};
+    use crate::store::write::Writer;
 
     #[test]
     fn every_column_of_a_listed_row_is_in_its_checksum() {
@@ -558,10 +562,10 @@ mod tests {
     /// Guards: of a list of a million that has grown by a few, only these are looked at.
     #[test]
     fn what_came_since_is_counted_without_the_rest() {
-        let connection = Connection::open_in_memory().expect("memory is there");
-        connection
-            .execute_batch(include_str!("sql/v1.sql"))
-            .expect("the schema is SQL");
+        let (home, _writer) = Writer::of_new_vault();
+        let path = home.path().join("v.vault");
+        let connection =
+            open::reader(&path, FileMode::Shared, Duration::ZERO).expect("it can be read");
         let plan: String = connection
             .query_row(
                 &format!("EXPLAIN QUERY PLAN {COUNT_SINCE}"),

@@ -437,3 +437,32 @@ impl Writer {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+impl Writer {
+    /// The writer of a new vault without parity, and the folder it lies in.
+    pub(crate) fn of_new_vault() -> (tempfile::TempDir, Self) {
+        use crate::vault::{OpenOptions, Vault};
+
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("v.vault");
+        let options = OpenOptions {
+            state_dir: Some(home.path().join("state")),
+            ..OpenOptions::default()
+        };
+        let vault = Vault::create(&path, &options).expect("a vault can be created");
+        let protection = Protection {
+            vault: vault.id(),
+            parity: crate::model::Parity::Off,
+        };
+        vault.close().expect("it closes");
+        let (mode, lock_timeout) = (FileMode::Shared, Duration::from_secs(5));
+        let connection = open::writer(&path, mode, lock_timeout).expect("it can be written");
+        let reopen = Reopen {
+            path,
+            mode,
+            lock_timeout,
+        };
+        (home, Self::new(connection, reopen, protection))
+    }
+}

@@ -111,9 +111,7 @@ mod tests {
     use super::*;
     use crate::codec::Codec;
     use crate::ids::Digest;
-    use crate::model::Parity;
-    use crate::store::write::{EncodedPack, Protection, Reopen, Writer};
-    use crate::vault::{OpenOptions, Vault};
+    use crate::store::write::{EncodedPack, Writer};
 
     /// Stored bytes of one commit here.
     const BYTES: usize = 4 * 1024 * 1024;
@@ -145,27 +143,7 @@ mod tests {
     /// left to copy is none once all was copied, so that no disk is called full for it.
     #[test]
     fn a_burst_stays_in_the_wal_until_it_is_over() {
-        let home = tempfile::tempdir().expect("a folder");
-        let path = home.path().join("v.vault");
-        let options = OpenOptions {
-            state_dir: Some(home.path().join("state")),
-            ..OpenOptions::default()
-        };
-        let vault = Vault::create(&path, &options).expect("a vault can be created");
-        let id = vault.id();
-        vault.close().expect("it closes");
-        let (mode, lock_timeout) = (FileMode::Shared, Duration::from_secs(5));
-        let connection = open::writer(&path, mode, lock_timeout).expect("it can be written");
-        let reopen = Reopen {
-            path,
-            mode,
-            lock_timeout,
-        };
-        let protection = Protection {
-            vault: id,
-            parity: Parity::Off,
-        };
-        let mut writer = Writer::new(connection, reopen, protection);
+        let (_home, mut writer) = Writer::of_new_vault();
         let enough = WORTH_COPYING.cast_unsigned() * u64::from(PAGE_BYTES);
         let mut commits = 0..;
         while writer.behind_bytes().expect("it can be asked") < enough {
