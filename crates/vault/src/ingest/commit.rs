@@ -30,6 +30,24 @@ const BURST_BYTES: u64 = 1024 * 1024;
 /// Bytes of a bulk import's first batch from which it asks to write alone: with less there is little to gain.
 const WORTH_BEING_ALONE: u64 = BULK_BYTES as u64 / 2;
 
+/// Whether an open transaction waits for what comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Somebody waits for what it seals: only what is packed already goes with it.
+    None,
+    /// It is a bulk import's, or holds nothing yet but chunks of files that are still being read.
+    Some,
+}
+
+impl Patience {
+    fn bytes_max(self) -> u64 {
+        match self {
+            Self::None => PROMPT_BYTES_MAX,
+            Self::Some => TRANSACTION_BYTES_MAX,
+        }
+    }
+}
+
 pub(super) struct Committer {
     writer: Writer,
     /// A commit failed in a way that puts the connection in doubt; nothing is written before it is replaced.
@@ -67,7 +85,7 @@ impl Committer {
         &mut self,
         first: Packed,
         bulk: bool,
-        more: &mut dyn FnMut() -> Option<Packed>,
+        more: &mut dyn FnMut(Patience) -> Option<Packed>,
     ) {
         self.asked_alone &= bulk;
         self.bulk = bulk;
@@ -91,7 +109,7 @@ impl Committer {
         }
     }
 
-    fn commit_group(&mut self, first: Packed, more: &mut dyn FnMut() -> Option<Packed>) {
+    fn commit_group(&mut self, first: Packed, more: &mut dyn FnMut(Patience) -> Option<Packed>) {
         if first.is_doubtful(&self.flight) {
             self.refuse_doubtful(&first);
             return;
@@ -170,7 +188,7 @@ impl Committer {
     fn try_commit(
         &mut self,
         first: Packed,
-        more: &mut dyn FnMut() -> Option<Packed>,
+        more: &mut dyn FnMut(Patience) -> Option<Packed>,
         group: &mut Group,
     ) -> Result<u64, IngestError> {
         if first.asks_for_rebuild() {
@@ -184,11 +202,6 @@ impl Committer {
         let _doing = Doing::begin(if alone { "seal alone" } else { "seal" });
         // If it cannot be told, the commit will say why.
         let behind = self.writer.behind_bytes().unwrap_or_default();
-        let bytes_max = if self.bulk {
-            TRANSACTION_BYTES_MAX
-        } else {
-            PROMPT_BYTES_MAX
-        };
         let mut transaction = self.writer.begin()?;
         if transaction.others_wrote() {
             self.flight.others_wrote();
@@ -209,14 +222,21 @@ impl Committer {
                 }
             }
             // Stripes of a bulk import are made large at once, so that they need not be merged.
+            let patience = if self.bulk || group.owed.is_empty() {
+                Patience::Some
+            } else {
+                Patience::None
+            };
             let full = transaction.shards() >= SETTLED_SHARDS
-                || stored >= bytes_max
+                || stored >= patience.bytes_max()
                 || group.owed.len() >= TRANSACTION_ENTRIES_MAX;
             if full || group.settle {
                 break;
             }
-            transaction.write_ahead()?;
-            let Some(next) = more() else {
+            if patience == Patience::Some {
+                transaction.write_ahead()?;
+            }
+            let Some(next) = more(patience) else {
                 break;
             };
             if next.asks_for_rebuild() || next.is_doubtful(&self.flight) {

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::commit::Committer;
+use super::commit::{Committer, Patience};
 use super::packer::{Packed, Packer};
 use super::ticket;
 use crate::error::IngestError;
@@ -244,13 +244,13 @@ pub(super) fn commit_batches(
         };
         let mut settle = matches!(next, Work::Settle);
         if let Work::Batch(packed) = next {
-            // In bulk mode a transaction stays open for what comes soon, and else for what is packed already.
             let bulk = shared.lock().pace == Pace::Bulk;
-            committer.commit(packed, bulk, &mut || {
+            committer.commit(packed, bulk, &mut |patience| {
                 let mut gathering = shared.lock();
                 gathering.hungry = true;
-                let is_prompt = gathering.pace == Pace::Prompt;
+                let is_prompt = gathering.pace == Pace::Prompt && patience == Patience::None;
                 drop(gathering);
+                shared.work.notify_all();
                 let next = if is_prompt {
                     work.try_recv().ok()
                 } else {

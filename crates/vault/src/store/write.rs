@@ -309,16 +309,18 @@ impl Writer {
         self.ahead = None;
     }
 
-    /// Writes what the open transaction has changed, and sends it to the disk while the transaction goes on.
+    /// Sends what the open transaction has written to the disk while it goes on. With a WAL that is what the cache had no
+    /// room for: pages that are written once more have the checksums of all frames since made anew.
     fn write_ahead(&mut self) -> rusqlite::Result<()> {
         if !cfg!(target_os = "linux") {
             return Ok(());
         }
-        match self.connection.cache_flush() {
-            Ok(()) => {}
-            // Somebody reads; the commit waits for them.
-            Err(error) if is_busy(&error) => return Ok(()),
-            Err(error) => return Err(error),
+        if self.is_alone() {
+            match self.connection.cache_flush() {
+                // Somebody reads; the commit waits for them.
+                Err(error) if is_busy(&error) => return Ok(()),
+                flushed => flushed?,
+            }
         }
         if self.ahead.is_none() {
             let vault = &self.reopen.path;

@@ -92,12 +92,8 @@ impl Transaction<'_> {
     }
 
     /// Sends what was written so far to the disk while the transaction goes on, so that its commit has less to wait for.
-    /// With a WAL that would not pay: pages that are written once more have the checksums of all frames since made anew.
     pub(crate) fn write_ahead(&mut self) -> rusqlite::Result<()> {
-        if self.writer.is_alone() {
-            self.writer.write_ahead()?;
-        }
-        Ok(())
+        self.writer.write_ahead()
     }
 
     pub(super) fn connection(&self) -> &Connection {
