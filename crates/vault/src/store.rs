@@ -27,6 +27,7 @@ pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod search;
 pub(crate) mod selection;
+mod vfs;
 pub(crate) mod wal;
 pub(crate) mod whereabouts;
 pub(crate) mod write;

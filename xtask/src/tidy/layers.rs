@@ -16,9 +16,12 @@ struct Ban {
     reason: &'static str,
 }
 
-/// The only modules that may hold `unsafe`, at most [`UNSAFE_LINES_MAX`] lines each.
-const UNSAFE_MODULES: &[&str] = &["crates/vault/src/sha256/two.rs"];
-const UNSAFE_LINES_MAX: usize = 150;
+/// The only modules that may hold `unsafe`, at most [`UNSAFE_LINES_MAX`] lines each: an instruction set, and a table of C functions.
+const UNSAFE_MODULES: &[&str] = &[
+    "crates/vault/src/sha256/two.rs",
+    "crates/vault/src/store/vfs.rs",
+];
+const UNSAFE_LINES_MAX: usize = 400;
 
 const SQL: &[&str] = &[
     "rusqlite",

@@ -13,7 +13,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{APPLICATION_ID, CONTAINER_VERSION, PAGE_BYTES, VALUE_BYTES_MAX};
+use super::{APPLICATION_ID, CONTAINER_VERSION, PAGE_BYTES, VALUE_BYTES_MAX, vfs};
 use crate::error::OpenError;
 use crate::ids::Digest;
 use crate::limits;
@@ -110,7 +110,9 @@ fn appending(
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let open = || -> rusqlite::Result<Connection> {
-        let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
+        vfs::register();
+        let uri = file_uri(path, false);
+        let mut connection = Connection::open_with_flags_and_vfs(uri, flags, vfs::NAME)?;
         harden(&connection, lock_timeout, limits::WRITER_CACHE_BYTES)?;
         connection.pragma_update(None, "wal_autocheckpoint", autocheckpoint_pages)?;
         if mode == FileMode::NetworkExclusive {
