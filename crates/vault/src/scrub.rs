@@ -17,20 +17,20 @@ use crate::store::pool::Connection;
 use crate::store::{read, remains};
 
 mod log;
+mod pace;
 mod packs;
 mod parity;
 mod stripes;
 mod structure;
 
 pub use crate::store::heal::Healed;
+use pace::Pace;
 use stripes::Atlas;
 
 /// Packs of one part: some 64 MiB.
 pub const PART_PACKS: u64 = 64;
 /// Restored rows that one repair entry names; further ones are counted.
 const NAMED_MAX: usize = 20;
-/// Pauses are taken in pieces of this, to notice when to stop.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// How to scrub.
 #[derive(Clone)]
@@ -176,7 +176,7 @@ struct Scrub<'a> {
     report: ScrubReport,
     healer: Option<Healer>,
     atlas: Option<Atlas>,
-    worked_since: Instant,
+    pace: Arc<Pace>,
 }
 
 pub(crate) fn scrub(
@@ -188,8 +188,9 @@ pub(crate) fn scrub(
     let started = Instant::now();
     let mut connection = reading.pool.dedicated()?;
     let body = read::vault_body(&connection)?;
-    let stop = Arc::clone(&options.stop);
-    remains::stop_when(&mut connection, move || stop())?;
+    let pace = Arc::new(Pace::new(options));
+    let paced = Arc::clone(&pace);
+    remains::stop_when(&mut connection, move || !paced.rest_in_time())?;
     let parts = parts(remains::reach(&connection).packs);
     let mut scrub = Scrub {
         reading,
@@ -204,7 +205,7 @@ pub(crate) fn scrub(
         },
         healer: None,
         atlas: None,
-        worked_since: started,
+        pace,
     };
     for part in scrub.order(&connection) {
         let used_up = options
@@ -349,21 +350,11 @@ impl Scrub<'_> {
 
     /// Leaves to others the share of time that is theirs, and looks whether to stop.
     fn rest(&mut self) -> Result<(), Ended> {
-        let pace = u32::from(self.options.pace.clamp(1, 100));
-        let mut left = self.worked_since.elapsed() * (100 - pace) / pace;
-        loop {
-            if (self.options.stop)() {
-                return Err(Ended::Stopped);
-            }
-            if left.is_zero() {
-                break;
-            }
-            let pause = left.min(PAUSE);
-            std::thread::sleep(pause);
-            left -= pause;
+        if self.pace.rest() {
+            Ok(())
+        } else {
+            Err(Ended::Stopped)
         }
-        self.worked_since = Instant::now();
-        Ok(())
     }
 }
 

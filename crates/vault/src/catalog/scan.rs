@@ -8,20 +8,26 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::filter::Prepared;
 use super::view::ViewKey;
 use super::{ByClass, Catalog, Scope, letters};
+use crate::relevance::Relevance;
 
 /// Names of one task; small enough to keep all cores busy, large enough that starting one costs nothing.
 const TASK: usize = 65_536;
 
 /// What one task found.
 pub(super) struct Found {
-    pub(super) ids: Vec<u32>,
+    /// By what they were weighed as.
+    pub(super) ids: [Vec<u32>; Relevance::ALL.len()],
     /// The class filter left out.
     pub(super) by_class: ByClass,
 }
 
 impl Catalog {
-    /// The newest items that `key` wants: those of the base in order, then the tail's.
-    pub(super) fn matching(&self, key: &ViewKey) -> Vec<Found> {
+    /// The newest items that `key` wants, each weighed while it is at hand: those of the base in order, then the tail's.
+    pub(super) fn matching(
+        &self,
+        key: &ViewKey,
+        weigh: impl Fn(usize) -> Relevance + Sync,
+    ) -> Vec<Found> {
         let places: Vec<bool> = self
             .places
             .iter()
@@ -39,22 +45,25 @@ impl Catalog {
         let find = |task: usize| {
             let range = task * TASK..self.items.len().min((task + 1) * TASK);
             let mut by_class = ByClass::default();
-            let ids = self.containing(range, main_text, |at| {
+            let mut ids = Relevance::ALL.map(|_| Vec::new());
+            self.containing(range, main_text, |at| {
                 let item = &self.items[at];
                 if !item.newest || !places[item.place as usize] {
-                    return false;
+                    return;
                 }
                 let has_all = others.is_empty() || {
                     let name = self.name(at);
                     others.iter().all(|finder| finder.find(name).is_some())
                 };
                 if !has_all || !prepared.holds(self, at) {
-                    return false;
+                    return;
                 }
                 let (items, bytes) = &mut by_class[usize::from(item.class)];
                 *items += 1;
                 *bytes += item.size;
-                key.classes >> item.class & 1 == 1
+                if key.classes >> item.class & 1 == 1 {
+                    ids[weigh(at) as usize].push(super::number(at));
+                }
             });
             Found { ids, by_class }
         };
@@ -70,24 +79,19 @@ impl Catalog {
         holds(key.scope, chain) && key.texts.iter().all(contains) && key.filter.holds(self, at)
     }
 
-    /// The items of `range` with `text` in their names that `accept` takes.
-    fn containing(
-        &self,
-        range: Range<usize>,
-        text: &[u8],
-        mut accept: impl FnMut(usize) -> bool,
-    ) -> Vec<u32> {
-        let mut ids = Vec::new();
+    /// Gives `take` the items of `range` with `text` in their names.
+    fn containing(&self, range: Range<usize>, text: &[u8], mut take: impl FnMut(usize)) {
         match text {
-            // Most names contain some letters: what is done for each one found counts most.
-            [] => {
-                ids.reserve_exact(range.len());
-                ids.extend(range.filter(|at| accept(*at)).map(super::number));
-            }
+            [] => range.for_each(take),
+            // Half of all names hold some letters: a branch for each would be guessed wrong as often as not.
             [byte] if let Some(bit) = letters::bit(*byte) => {
-                ids.reserve_exact(range.len());
-                let holders = range.filter(|at| self.letters[*at].hold(bit) && accept(*at));
-                ids.extend(holders.map(super::number));
+                let mut holders = vec![0; range.len()];
+                let mut found = 0;
+                for (letters, at) in self.letters[range.clone()].iter().zip(range) {
+                    holders[found] = at;
+                    found += usize::from(letters.hold(bit));
+                }
+                holders[..found].iter().copied().for_each(take);
             }
             _ => {
                 let finder = Finder::new(text);
@@ -98,15 +102,12 @@ impl Catalog {
                 while let Some(found) = finder.find(&self.names[start..end]) {
                     // A text cannot span two names: it does not contain what ends them.
                     at = self.holder(at..range.end, start + found);
-                    if accept(at) {
-                        ids.push(super::number(at));
-                    }
+                    take(at);
                     start = self.ends[at] as usize;
                     at += 1;
                 }
             }
         }
-        ids
     }
 
     /// Which name of `range` the byte at `position` belongs to: mostly one of the next few.

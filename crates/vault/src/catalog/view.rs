@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator};
 use rayon::slice::ParallelSliceMut;
 
 use super::scan::Found;
@@ -78,32 +78,51 @@ impl ViewKey {
 }
 
 /// Ranks names that a text was found in, most of them without looking at them.
-struct Quick<'t> {
-    text: &'t [u8],
-    /// Of its first character, if that has one.
-    bit: Option<u64>,
-    ranker: Ranker<'t>,
+enum Quick<'t> {
+    /// One character, that has a bit.
+    Letter {
+        byte: u8,
+        bit: u64,
+        /// What it is where it does not lead the name: within words only, and leading one.
+        elsewhere: [Relevance; 2],
+        ranker: Ranker<'t>,
+    },
+    /// Whether its first character has a bit.
+    Text(Option<u64>, Ranker<'t>),
 }
 
 impl<'t> Quick<'t> {
     fn new(text: &'t str) -> Self {
-        Self {
-            text: text.as_bytes(),
-            bit: text.bytes().next().and_then(letters::bit),
-            ranker: Ranker::new(text),
+        let ranker = Ranker::new(text);
+        let bit = text.bytes().next().and_then(letters::bit);
+        match (bit, text.as_bytes()) {
+            (Some(bit), [byte]) => {
+                let leading = if relevance::is_separator(*byte) {
+                    Relevance::Within
+                } else {
+                    Relevance::Word
+                };
+                Self::Letter {
+                    byte: *byte,
+                    bit,
+                    elsewhere: [Relevance::Within, leading],
+                    ranker,
+                }
+            }
+            _ => Self::Text(bit, ranker),
         }
     }
 
     fn rank(&self, catalog: &Catalog, at: usize) -> Relevance {
-        match (self.bit, self.text) {
-            (Some(bit), _) if !catalog.letters[at].lead(bit) => Relevance::Within,
-            // One letter that leads, and not the name, leads a word.
-            (Some(_), [byte])
-                if byte.is_ascii_alphanumeric() && catalog.items[at].first != *byte =>
-            {
-                Relevance::Word
+        match self {
+            Self::Letter { byte, ranker, .. } if catalog.items[at].first == *byte => {
+                ranker.rank(catalog.name(at))
             }
-            _ => self.ranker.rank(catalog.name(at)),
+            Self::Letter { bit, elsewhere, .. } => {
+                elsewhere[usize::from(catalog.letters[at].lead(*bit))]
+            }
+            Self::Text(Some(bit), _) if !catalog.letters[at].lead(*bit) => Relevance::Within,
+            Self::Text(_, ranker) => ranker.rank(catalog.name(at)),
         }
     }
 }
@@ -126,70 +145,60 @@ impl View {
             by_class: ByClass::default(),
             applied: catalog.changes.len(),
         };
-        let mut found = catalog.matching(&view.key);
+        let found = view.found(catalog);
         for part in &found {
             for (sum, (items, bytes)) in view.by_class.iter_mut().zip(part.by_class) {
                 *sum = (sum.0 + items, sum.1 + bytes);
             }
         }
-        // They come in the order of their names, but for the tail.
-        if view.key.sort != SortBy::Name || !catalog.tail.is_empty() {
-            let ids = if view.key.sort == SortBy::Rank {
-                view.ranked(catalog, &found)
-            } else {
-                let mut ids: Vec<u32> = found.iter().flat_map(|part| &part.ids).copied().collect();
-                ids.par_sort_by(|a, b| view.compare(catalog, *a, *b));
-                ids
-            };
-            view.blocks = ids.chunks(BLOCK).map(<[u32]>::to_vec).collect();
-            return view;
-        }
-        if view.key.descending {
-            found.reverse();
-            for part in &mut found {
-                part.ids.reverse();
-            }
-        }
-        let blocks = found.iter().flat_map(|part| part.ids.chunks(BLOCK));
-        view.blocks = blocks.map(<[u32]>::to_vec).collect();
+        view.blocks = view.arranged(catalog, &found);
         view
     }
 
-    /// Sorts what was found by rank: each name is looked at once, and what answers alike is in the order of names already.
-    fn ranked(&self, catalog: &Catalog, found: &[Found]) -> Vec<u32> {
+    /// What it shows, by how well that answers if it is to be in that order.
+    fn found(&self, catalog: &Catalog) -> Vec<Found> {
+        if self.key.sort != SortBy::Rank {
+            return catalog.matching(&self.key, |_| Relevance::Whole);
+        }
         let rankers: Vec<Quick<'_>> = self.key.texts.iter().map(|text| Quick::new(text)).collect();
-        let rank = |id: u32| {
-            relevance::of_all(
-                rankers
-                    .iter()
-                    .map(|ranker| ranker.rank(catalog, id as usize)),
-            )
-        };
-        let parts: Vec<[Vec<u32>; Relevance::ALL.len()]> = found
-            .par_iter()
-            .map(|part| {
-                let mut ranks = Relevance::ALL.map(|_| Vec::new());
-                for id in &part.ids {
-                    ranks[rank(*id) as usize].push(*id);
-                }
-                ranks
-            })
-            .collect();
+        catalog.matching(&self.key, |at| {
+            relevance::of_all(rankers.iter().map(|ranker| ranker.rank(catalog, at)))
+        })
+    }
+
+    /// Puts what was found in order. It comes in the order of names already, but for the tail.
+    fn arranged(&self, catalog: &Catalog, found: &[Found]) -> Vec<Vec<u32>> {
+        let ViewKey {
+            sort, descending, ..
+        } = self.key;
+        let by_name = matches!(sort, SortBy::Name | SortBy::Rank);
         let mut order = Relevance::ALL;
-        if self.key.descending {
+        if descending {
             order.reverse();
         }
-        let mut ids = Vec::with_capacity(parts.iter().flatten().map(Vec::len).sum());
+        let mut blocks = Vec::new();
         for rank in order {
-            let start = ids.len();
-            for part in &parts {
-                ids.extend_from_slice(&part[rank as usize]);
-            }
-            if !catalog.tail.is_empty() {
-                ids[start..].par_sort_by(|a, b| catalog.position(*a).cmp(&catalog.position(*b)));
+            let parts = found.iter().map(|part| &part.ids[rank as usize]);
+            if by_name && catalog.tail.is_empty() {
+                let cut = parts.flat_map(|ids| ids.chunks(BLOCK));
+                blocks.extend(cut.map(<[u32]>::to_vec));
+            } else {
+                let mut ids: Vec<u32> = parts.flatten().copied().collect();
+                if sort == SortBy::Rank {
+                    ids.par_sort_by(|a, b| catalog.position(*a).cmp(&catalog.position(*b)));
+                } else {
+                    ids.par_sort_by(|a, b| self.compare(catalog, *a, *b));
+                }
+                blocks.extend(ids.chunks(BLOCK).map(<[u32]>::to_vec));
             }
         }
-        ids
+        if sort == SortBy::Name && descending && catalog.tail.is_empty() {
+            blocks.reverse();
+            for block in &mut blocks {
+                block.reverse();
+            }
+        }
+        blocks
     }
 
     pub(super) fn key(&self) -> &ViewKey {
