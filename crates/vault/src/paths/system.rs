@@ -53,6 +53,11 @@ impl Stamp {
         self.size
     }
 
+    /// Whether no change of the file, its being replaced or removed among them, leaves the stamp as it is.
+    pub(crate) fn knows_changes(&self) -> bool {
+        self.changed.is_some()
+    }
+
     /// All of it but the device, whose number can be another after a restart; `None` where the system does not tell
     /// the time of the last change of any kind.
     pub(crate) fn identifying(&self) -> Option<[u8; 40]> {
