@@ -20,6 +20,16 @@ pub(crate) fn is_network_file_system(path: &Path) -> bool {
     }
 }
 
+/// Has the calling thread wait for the processor while anybody else wants it. That cannot be taken back, so the thread must
+/// end with its work. Linux only, where a thread has a priority of its own; if it is refused nothing depends on it.
+pub(crate) fn step_back() {
+    #[cfg(target_os = "linux")]
+    {
+        const LOWEST: i32 = 19;
+        let _ = rustix::process::setpriority_process(None, LOWEST);
+    }
+}
+
 /// Whether this process may write the file, or create files in the folder.
 pub(crate) fn is_writable(path: &Path) -> bool {
     #[cfg(unix)]

@@ -11,6 +11,7 @@ use crate::error::{IngestError, ReadError};
 use crate::ids::{Digest, Seq, VaultId};
 use crate::ingest::Ingest;
 use crate::model::{Parity, Timestamp};
+use crate::platform;
 use crate::read::Reading;
 use crate::store::heal::{HealError, Healer};
 use crate::store::pool::Connection;
@@ -179,7 +180,28 @@ struct Scrub<'a> {
     pace: Arc<Pace>,
 }
 
+/// Scrubs. One that leaves others a share of the time does not stand in their way within its own share, either.
 pub(crate) fn scrub(
+    reading: &Arc<Reading>,
+    ingest: &Ingest,
+    options: &ScrubOptions,
+    progress: &(dyn Fn(ScrubProgress) + Sync),
+) -> Result<ScrubReport, IngestError> {
+    if options.pace >= 100 {
+        return run(reading, ingest, options, progress);
+    }
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            platform::step_back();
+            run(reading, ingest, options, progress)
+        });
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn run(
     reading: &Arc<Reading>,
     ingest: &Ingest,
     options: &ScrubOptions,
