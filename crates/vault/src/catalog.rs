@@ -1,7 +1,7 @@
 //! All newest assets of a vault in memory, as far as lists need them: so that any page of any order, and the names
 //! that contain a text, are found without reading what comes before.
 //!
-//! Pure: `store::catalog` fills it from derived rows and reads again, from the vault, every row of a page. What was
+//! Pure: `store::catalog` fills it from derived rows, and whoever shows a page reads its sealed entries. What was
 //! there when it was filled is the *base*, in natural order of names, so that a name's position is its number. What
 //! came later is the *tail*: each item of it knows between which two of the base it belongs.
 
@@ -45,6 +45,8 @@ pub(crate) struct Facts {
     /// Seconds and nanoseconds, counted from 1 so that an asset without a time comes first.
     pub(crate) modified: (i64, u32),
     pub(crate) class: MediaClass,
+    /// The code of its media type.
+    pub(crate) media: u16,
     /// Unix milliseconds.
     pub(crate) sealed_at: i64,
     /// The first 8 bytes of its SHA-256.
@@ -71,10 +73,19 @@ struct Item {
 #[derive(Clone, Debug)]
 struct Origin {
     seq: u64,
-    modified: (i64, u32),
+    modified_s: i64,
+    modified_ns: u32,
+    media: u16,
     sealed_at: i64,
     /// The first 8 bytes of its SHA-256.
     content: u64,
+}
+
+impl Origin {
+    /// See [`Facts::modified`].
+    fn modified(&self) -> (i64, u32) {
+        (self.modified_s, self.modified_ns)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -116,10 +127,20 @@ pub(crate) struct Catalog {
 /// Where an item stands among the names; compares as they do.
 type Position<'c> = (u32, bool, &'c [u8], u64);
 
-/// One page: the assets' entries, and figures of the whole result.
+/// An asset of a page, with what its sealed entry does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) seq: u64,
+    /// The code of its media type.
+    pub(crate) media: u16,
+    /// Whether its name has older versions.
+    pub(crate) versioned: bool,
+}
+
+/// One page, and figures of the whole result.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
-    pub(crate) seqs: Vec<u64>,
+    pub(crate) assets: Vec<Shown>,
     /// The class filter left out.
     pub(crate) by_class: ByClass,
 }
@@ -189,7 +210,9 @@ impl Catalog {
         });
         self.origins.push(Origin {
             seq: facts.seq,
-            modified: facts.modified,
+            modified_s: facts.modified.0,
+            modified_ns: facts.modified.1,
+            media: facts.media,
             sealed_at: facts.sealed_at,
             content: facts.content,
         });
@@ -318,7 +341,7 @@ impl Catalog {
             SortBy::Name => names(),
             SortBy::Added => origin(a).seq.cmp(&origin(b).seq),
             SortBy::Size => item(a).size.cmp(&item(b).size),
-            SortBy::Modified => origin(a).modified.cmp(&origin(b).modified),
+            SortBy::Modified => origin(a).modified().cmp(&origin(b).modified()),
             SortBy::Type => item(a).class.cmp(&item(b).class),
             SortBy::Rank => self.rank(a, texts).cmp(&self.rank(b, texts)),
         };
@@ -334,12 +357,21 @@ impl Catalog {
     /// One page of what is wanted.
     pub(crate) fn page(&mut self, wanted: &Wanted, offset: u64, limit: u64) -> Page {
         self.with_view(wanted, |catalog, view| Page {
-            seqs: view
+            assets: view
                 .range(offset, limit)
-                .map(|id| catalog.origins[id as usize].seq)
+                .map(|id| catalog.shown(id as usize))
                 .collect(),
             by_class: view.by_class(),
         })
+    }
+
+    fn shown(&self, at: usize) -> Shown {
+        let Origin { seq, media, .. } = self.origins[at];
+        Shown {
+            seq,
+            media,
+            versioned: self.items[at].versioned,
+        }
     }
 
     /// Asks the order of what is wanted, which is made if there is none.

@@ -80,7 +80,7 @@ impl Test {
             Self::Size(bounds) => bounds.holds(item.size),
             Self::Added(period) => period.holds(origin.sealed_at.div_euclid(1000)),
             Self::Modified(period) => {
-                let (seconds, nanoseconds) = origin.modified;
+                let (seconds, nanoseconds) = origin.modified();
                 nanoseconds > 0 && period.holds(seconds)
             }
             Self::Places(places) => {

@@ -194,6 +194,7 @@ fn facts(entry: &Entry, listed: &Listed) -> Result<Facts, ReadError> {
         size: entry.size.unwrap_or(0),
         modified: (seconds, nanoseconds),
         class: listed.media()?.class,
+        media: listed.media,
         sealed_at: entry.sealed_at,
         content: content(entry),
         versioned: listed.version > 1,

@@ -1,19 +1,19 @@
 //! Pages that come from the catalog: of long lists, and of what a search finds anywhere in the vault.
 //!
-//! The catalog says which entries are on a page. Each is then read, and compared with what was sealed, like every
-//! other page's.
+//! The catalog says which entries are on a page, and of each its media type. Each entry is then read, and compared with what
+//! was sealed, like every other page's.
 
 use rusqlite::Connection;
 
 use super::catalog::{self, Shared};
 use super::derived::{self, Tally};
 use super::rows::{asset_from_entry, placed};
-use super::{Section, log, question, read};
-use crate::catalog::{ByClass, Page, Scope, Wanted};
+use super::{log, question, read};
+use crate::catalog::{ByClass, Page, Scope, Shown, Wanted};
 use crate::entry::Kind;
 use crate::error::ReadError;
 use crate::ids::{CollectionId, ProjectId, Seq};
-use crate::media::MediaClass;
+use crate::media::{Media, MediaClass};
 use crate::model::{Asset, Hit, ListPage, ListQuery, PlaceId, SearchPage, SearchQuery, SortBy};
 use crate::name::Name;
 use crate::natural_order;
@@ -77,10 +77,10 @@ pub(super) fn page(
     };
     (answer.total, answer.bytes) = totals(&page.by_class, &query.classes);
     answer.counts = counts(&page);
-    for seq in &page.seqs {
-        let (asset, versions) = asset(connection, *seq)?;
+    for shown in &page.assets {
+        let (asset, versions) = asset(connection, *shown)?;
         if asset.collection != collection {
-            let detail = format!("entry {seq} is listed where it does not lie");
+            let detail = format!("entry {} is listed where it does not lie", shown.seq);
             return Err(ReadError::Derived { detail });
         }
         answer.assets.push((asset, versions));
@@ -117,8 +117,8 @@ pub(crate) fn search(
     };
     (answer.total, answer.bytes) = totals(&page.by_class, &query.classes);
     answer.counts = counts(&page);
-    for seq in &page.seqs {
-        answer.hits.push(hit(connection, *seq)?);
+    for shown in &page.assets {
+        answer.hits.push(hit(connection, *shown)?);
     }
     answer.log_size = log::log_size(connection)?;
     transaction.finish()?;
@@ -168,30 +168,26 @@ pub(super) fn too_large() -> ReadError {
     ReadError::Store { detail }
 }
 
-/// A newest asset and how many versions its name has.
-fn asset(connection: &Connection, seq: u64) -> Result<(Asset, u64), ReadError> {
-    let listed = derived::listed(connection, Seq::new(seq))?;
-    if listed.section != Section::Assets || !listed.newest {
-        let detail = format!("entry {seq} is not the newest of its name");
-        return Err(ReadError::Derived { detail });
-    }
-    let entry = read::entry(connection, listed.seq)?;
-    // That the key is the name's was compared when the catalog took it in; a row that changed since differs from its
-    // checksum.
-    let same_name = entry.name.as_deref() == Some(natural_order::name_in_key(&listed.sort_key));
-    if !same_name || entry.parent != Some(listed.parent.get()) {
-        let detail = format!("entry {seq} is listed where it does not lie");
-        return Err(ReadError::Derived { detail });
-    }
-    let versions = match listed.version {
-        1 => 1,
-        _ => derived::versions(connection, listed.parent, &listed.sort_key)?.len() as u64,
+/// The sealed entry of what the catalog shows, and how many versions its name has. That the catalog's row about it is true
+/// was compared when it took that in: half of what a page costs would be to read it again.
+fn asset(connection: &Connection, shown: Shown) -> Result<(Asset, u64), ReadError> {
+    let entry = read::entry(connection, Seq::new(shown.seq))?;
+    let media = Media::from_code(shown.media).ok_or_else(|| {
+        let detail = format!("the media type listed for entry {} is unknown", shown.seq);
+        ReadError::Derived { detail }
+    })?;
+    let asset = asset_from_entry(&entry, media)?;
+    let versions = if shown.versioned {
+        let key = natural_order::sort_key(entry.name.as_deref().unwrap_or_default());
+        derived::versions(connection, asset.collection.seq(), &key)?.len() as u64
+    } else {
+        1
     };
-    Ok((asset_from_entry(&entry, listed.media()?)?, versions))
+    Ok((asset, versions))
 }
 
-fn hit(connection: &Connection, seq: u64) -> Result<Hit, ReadError> {
-    let (asset, versions) = asset(connection, seq)?;
+fn hit(connection: &Connection, shown: Shown) -> Result<Hit, ReadError> {
+    let (asset, versions) = asset(connection, shown)?;
     let (project, path) = path(connection, &asset)?;
     Ok(Hit {
         asset,
