@@ -34,16 +34,16 @@ const WORTH_BEING_ALONE: u64 = BULK_BYTES as u64 / 2;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
     /// Somebody waits for what it seals: only what is packed already goes with it.
-    None,
+    Short,
     /// It is a bulk import's, or holds nothing yet but chunks of files that are still being read.
-    Some,
+    Long,
 }
 
 impl Patience {
     fn bytes_max(self) -> u64 {
         match self {
-            Self::None => PROMPT_BYTES_MAX,
-            Self::Some => TRANSACTION_BYTES_MAX,
+            Self::Short => PROMPT_BYTES_MAX,
+            Self::Long => TRANSACTION_BYTES_MAX,
         }
     }
 }
@@ -221,19 +221,19 @@ impl Committer {
                     placement => group.placements.push(placement),
                 }
             }
-            // Stripes of a bulk import are made large at once, so that they need not be merged.
             let patience = if self.bulk || group.owed.is_empty() {
-                Patience::Some
+                Patience::Long
             } else {
-                Patience::None
+                Patience::Short
             };
+            // Stripes of a bulk import are made large at once, so that they need not be merged.
             let full = transaction.shards() >= SETTLED_SHARDS
                 || stored >= patience.bytes_max()
                 || group.owed.len() >= TRANSACTION_ENTRIES_MAX;
             if full || group.settle {
                 break;
             }
-            if patience == Patience::Some {
+            if patience == Patience::Long {
                 transaction.write_ahead()?;
             }
             let Some(next) = more(patience) else {

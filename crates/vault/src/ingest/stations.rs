@@ -248,7 +248,7 @@ pub(super) fn commit_batches(
             committer.commit(packed, bulk, &mut |patience| {
                 let mut gathering = shared.lock();
                 gathering.hungry = true;
-                let is_prompt = gathering.pace == Pace::Prompt && patience == Patience::None;
+                let is_prompt = gathering.pace == Pace::Prompt && patience == Patience::Short;
                 drop(gathering);
                 shared.work.notify_all();
                 let next = if is_prompt {

@@ -110,9 +110,8 @@ fn appending(
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let open = || -> rusqlite::Result<Connection> {
-        vfs::register();
         let uri = file_uri(path, false);
-        let mut connection = Connection::open_with_flags_and_vfs(uri, flags, vfs::NAME)?;
+        let mut connection = Connection::open_with_flags_and_vfs(uri, flags, vfs::name())?;
         harden(&connection, lock_timeout, limits::WRITER_CACHE_BYTES)?;
         connection.pragma_update(None, "wal_autocheckpoint", autocheckpoint_pages)?;
         if mode == FileMode::NetworkExclusive {
@@ -123,8 +122,7 @@ fn appending(
         connection.authorizer(Some(allow_appends))?;
         Ok(connection)
     };
-    let connection = open().map_err(|error| translate(path, &error))?;
-    Ok(connection)
+    open().map_err(|error| translate(path, &error))
 }
 
 /// The connection that puts restored bytes back: as [`writer`], with the triggers of this one connection switched off,

@@ -23,8 +23,7 @@ use self::gathered::{Found, Gathered};
 
 mod gathered;
 
-/// To be named when a connection is opened; known once [`register`] was called.
-pub(super) const NAME: &CStr = c"compactvault";
+const NAME: &CStr = c"compactvault";
 
 /// Room for a file of the VFS below. `SQLite`'s own needs a hundred bytes.
 const ROOM: usize = 1024;
@@ -88,8 +87,8 @@ unsafe fn write(file: *mut ffi::sqlite3_file, bytes: &[u8], offset: u64) -> Resu
     }
 }
 
-/// Makes [`NAME`] known to `SQLite`.
-pub(super) fn register() {
+/// The name to open a connection with, made known to `SQLite`.
+pub(super) fn name() -> &'static CStr {
     static REGISTERED: OnceLock<()> = OnceLock::new();
     REGISTERED.get_or_init(|| {
         // SAFETY: the structure that is copied lives as long as the process, and so does the copy.
@@ -104,6 +103,7 @@ pub(super) fn register() {
             assert_eq!(result, ffi::SQLITE_OK, "it can be registered");
         }
     });
+    NAME
 }
 
 /// What is the process's default now.
@@ -160,13 +160,16 @@ unsafe extern "C" fn x_open(
             _pad: 0,
         };
         if is_wal {
+            let vault = ffi::sqlite3_database_file_object(name).cast::<File>();
+            assert!(
+                ptr::eq((*vault).methods, &raw const VAULT_METHODS),
+                "a vault's file is opened like its WAL"
+            );
             ours.methods = &raw const WAL_METHODS;
             ours.wal = Box::into_raw(Box::new(Wal {
                 file: inner,
                 gathered: Gathered::default(),
             }));
-            let vault = ffi::sqlite3_database_file_object(name).cast::<File>();
-            debug_assert!(ptr::eq((*vault).methods, &raw const VAULT_METHODS));
             (*vault).wal = ours.wal;
             ours.vault = vault;
         }
@@ -302,6 +305,7 @@ unsafe extern "C" fn x_shm_lock(
         {
             // Of no commit, so nobody misses it.
             let _ = wal.flush();
+            wal.gathered.end_transaction();
         }
         below!(file, xShmLock, offset, count, flags)
     }

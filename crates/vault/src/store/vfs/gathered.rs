@@ -1,5 +1,7 @@
 //! Bytes on their way to a file, until they are whole blocks.
 
+use std::ffi::c_int;
+
 /// The system's cache fills its pages whole from here on.
 const BLOCK: u64 = 4096;
 /// Bytes that are gathered: many blocks, which still lie in the processor's cache when they are written. `SQLite`'s own VFS
@@ -10,6 +12,8 @@ const GATHERED_MAX: usize = 124 * 1024;
 pub(super) struct Gathered {
     start: u64,
     bytes: Vec<u8>,
+    /// What could not be written is gone, and nothing after it may pass for whole: `SQLite`'s code for the reason.
+    failed: Option<c_int>,
 }
 
 /// Where what is to be read lies.
@@ -25,6 +29,7 @@ impl Default for Gathered {
         Self {
             start: 0,
             bytes: Vec::with_capacity(GATHERED_MAX),
+            failed: None,
         }
     }
 }
@@ -36,12 +41,13 @@ impl Gathered {
 
     /// Takes in what belongs at `offset`, and hands on what has become whole blocks, with its offset. What lies apart from
     /// what is here has that handed on first.
-    pub(super) fn write<E>(
+    pub(super) fn write(
         &mut self,
         mut bytes: &[u8],
         offset: u64,
-        mut sink: impl FnMut(&[u8], u64) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut sink: impl FnMut(&[u8], u64) -> Result<(), c_int>,
+    ) -> Result<(), c_int> {
+        self.failed.map_or(Ok(()), Err)?;
         if offset != self.end() {
             self.flush(&mut sink)?;
             self.start = offset;
@@ -60,11 +66,12 @@ impl Gathered {
         Ok(())
     }
 
-    /// Hands on what there is. If that fails it is forgotten: whoever is told of it gives up the transaction.
-    pub(super) fn flush<E>(
+    /// Hands on what there is. Once that fails, this and [`Gathered::write`] do, until [`Gathered::end_transaction`].
+    pub(super) fn flush(
         &mut self,
-        mut sink: impl FnMut(&[u8], u64) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut sink: impl FnMut(&[u8], u64) -> Result<(), c_int>,
+    ) -> Result<(), c_int> {
+        self.failed.map_or(Ok(()), Err)?;
         if self.bytes.is_empty() {
             return Ok(());
         }
@@ -72,7 +79,13 @@ impl Gathered {
         self.start = self.end();
         let done = sink(&self.bytes, start);
         self.bytes.clear();
+        self.failed = done.err();
         done
+    }
+
+    /// Nothing that failed is of interest any more: no commit can have followed it.
+    pub(super) fn end_transaction(&mut self) {
+        self.failed = None;
     }
 
     /// Looks for the `length` bytes at `offset`.
@@ -107,7 +120,7 @@ mod tests {
                 at = round * 7919 % (file.len() - length);
             }
             let byte = u8::try_from(round % 251).expect("small") + 1;
-            let mut sink = |bytes: &[u8], offset: u64| -> Result<(), ()> {
+            let mut sink = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
                 writes += 1;
                 let offset = usize::try_from(offset).expect("small");
                 file[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -126,7 +139,7 @@ mod tests {
             }
             at += length;
         }
-        let rest = |bytes: &[u8], offset: u64| -> Result<(), ()> {
+        let rest = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
             let offset = usize::try_from(offset).expect("small");
             file[offset..offset + bytes.len()].copy_from_slice(bytes);
             Ok(())
@@ -144,7 +157,7 @@ mod tests {
         let mut at = 32;
         for _ in 0..100 {
             for length in [24, 16384] {
-                let sink = |bytes: &[u8], offset: u64| -> Result<(), ()> {
+                let sink = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
                     ends.push(offset + bytes.len() as u64);
                     Ok(())
                 };
@@ -155,5 +168,18 @@ mod tests {
         }
         assert!(ends.len() >= 10);
         assert!(ends.iter().all(|end| end % BLOCK == 0), "{ends:?}");
+    }
+
+    /// Guards: after a write that failed, nothing of its transaction is taken for written.
+    #[test]
+    fn what_failed_once_fails_until_the_transaction_ends() {
+        let mut gathered = Gathered::default();
+        gathered.write(&[1; 9], 0, |_, _| Ok(())).expect("taken");
+        assert_eq!(gathered.flush(|_, _| Err(13)), Err(13));
+        assert_eq!(gathered.flush(|_, _| Ok(())), Err(13));
+        assert_eq!(gathered.write(&[2; 9], 9, |_, _| Ok(())), Err(13));
+        gathered.end_transaction();
+        assert_eq!(gathered.write(&[3; 9], 0, |_, _| Ok(())), Ok(()));
+        assert_eq!(gathered.flush(|_, _| Ok(())), Ok(()));
     }
 }
