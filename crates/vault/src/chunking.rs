@@ -7,7 +7,10 @@
 
 use std::io::{self, Read};
 
+use bytes::Bytes;
 use fastcdc::v2020::{FastCDC, Normalization};
+
+use crate::buffers::Buffers;
 
 /// Where to cut. All three are powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -48,6 +51,24 @@ impl ChunkerParameters {
             && self.normalization <= 3
     }
 
+    /// How long the first chunk of `bytes` is. If it takes all of them, and is not the largest, more of the source may make it longer.
+    pub(crate) fn cut(&self, bytes: &[u8]) -> usize {
+        let &Self { min, avg, max, .. } = self;
+        if bytes.len() <= min as usize {
+            return bytes.len();
+        }
+        let bytes = &bytes[..bytes.len().min(max as usize)];
+        let cdc = FastCDC::with_level(
+            bytes,
+            min as usize,
+            avg as usize,
+            max as usize,
+            self.level(),
+        );
+        let (_, length) = cdc.cut(0, bytes.len());
+        length
+    }
+
     fn level(self) -> Normalization {
         match self.normalization {
             0 => Normalization::Level0,
@@ -58,93 +79,68 @@ impl ChunkerParameters {
     }
 }
 
-/// Cuts a source into chunks, one at a time. Memory: four times the largest chunk, so that little is
-/// moved when more is read.
-pub(crate) struct Chunker {
+/// Bytes that are read at a time: the largest chunk can be cut, and most are cut without moving what is left.
+pub(crate) const READ_BYTES: usize = 2 * crate::limits::CHUNK_BYTES_MAX;
+
+/// Cuts a source into chunks, one at a time. Memory: a buffer, and one more wherever somebody holds chunks.
+pub(crate) struct Chunker<'b> {
     parameters: ChunkerParameters,
-    /// Bytes read and not yet handed out are `buffer[start..end]`.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    /// Of [`READ_BYTES`].
+    buffers: &'b Buffers,
+    /// Read and not yet handed out.
+    ahead: Bytes,
     at_end: bool,
 }
 
-impl Chunker {
-    /// A chunker with its buffer; it can be used for one source after another.
-    pub(crate) fn new(parameters: ChunkerParameters) -> Self {
+impl<'b> Chunker<'b> {
+    pub(crate) const fn new(parameters: ChunkerParameters, buffers: &'b Buffers) -> Self {
         Self {
             parameters,
-            buffer: vec![0; 4 * parameters.max as usize],
-            start: 0,
-            end: 0,
+            buffers,
+            ahead: Bytes::new(),
             at_end: false,
         }
     }
 
-    /// Forgets the source before, whether it was read to its end or not.
-    pub(crate) fn reset(&mut self) {
-        (self.start, self.end, self.at_end) = (0, 0, false);
-    }
-
-    /// The next chunk of `source`, `None` at its end. The slice is valid until the next call.
-    pub(crate) fn next(&mut self, source: &mut dyn Read) -> io::Result<Option<&[u8]>> {
-        self.read_ahead(source)?;
-        let available = &self.buffer[self.start..self.end];
-        if available.is_empty() {
+    /// The next chunk of `source`, `None` at its end.
+    pub(crate) fn next(&mut self, source: &mut dyn Read) -> io::Result<Option<Bytes>> {
+        if self.is_at_end(source)? {
             return Ok(None);
         }
-        let length = self.cut(available);
-        let chunk = self.start..self.start + length;
-        self.start = chunk.end;
-        Ok(Some(&self.buffer[chunk]))
+        let mut length = self.parameters.cut(&self.ahead);
+        // Where it ends depends on what comes before that, and on nothing after it.
+        if length == self.ahead.len() && length < self.parameters.max as usize && !self.at_end {
+            self.read_ahead(source)?;
+            length = self.parameters.cut(&self.ahead);
+        }
+        Ok(Some(self.ahead.split_to(length)))
     }
 
     /// Whether [`Chunker::next`] has given all of `source`.
     pub(crate) fn is_at_end(&mut self, source: &mut dyn Read) -> io::Result<bool> {
-        self.read_ahead(source)?;
-        Ok(self.start == self.end)
+        if self.ahead.is_empty() && !self.at_end {
+            self.read_ahead(source)?;
+        }
+        Ok(self.ahead.is_empty())
     }
 
-    /// Sees to it that the largest chunk can be cut, if there is that much.
+    /// Reads until the largest chunk can be cut and more, if there is that much.
     fn read_ahead(&mut self, source: &mut dyn Read) -> io::Result<()> {
-        if self.end - self.start < self.parameters.max as usize && !self.at_end {
-            self.fill(source)?;
-        }
-        Ok(())
-    }
-
-    fn cut(&self, available: &[u8]) -> usize {
-        let ChunkerParameters { min, avg, max, .. } = self.parameters;
-        if available.len() <= min as usize {
-            return available.len();
-        }
-        let bytes = &available[..available.len().min(max as usize)];
-        let cdc = FastCDC::with_level(
-            bytes,
-            min as usize,
-            avg as usize,
-            max as usize,
-            self.parameters.level(),
-        );
-        let (_, length) = cdc.cut(0, bytes.len());
-        length
-    }
-
-    fn fill(&mut self, source: &mut dyn Read) -> io::Result<()> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        while self.end < self.buffer.len() {
-            match source.read(&mut self.buffer[self.end..]) {
+        let mut buffer = self.buffers.take();
+        let mut end = self.ahead.len();
+        buffer[..end].copy_from_slice(&self.ahead);
+        while end < buffer.len() {
+            match source.read(&mut buffer[end..]) {
                 Ok(0) => {
                     self.at_end = true;
                     break;
                 }
-                Ok(read) => self.end += read,
+                Ok(read) => end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        self.ahead = self.buffers.lend(buffer, end);
         Ok(())
     }
 }
@@ -176,7 +172,8 @@ mod tests {
     }
 
     fn lengths(source: &mut dyn Read) -> Vec<usize> {
-        let mut chunker = Chunker::new(ChunkerParameters::default());
+        let buffers = Buffers::new(READ_BYTES);
+        let mut chunker = Chunker::new(ChunkerParameters::default(), &buffers);
         let mut lengths = Vec::new();
         while let Some(chunk) = chunker.next(source).expect("memory can be read") {
             lengths.push(chunk.len());
@@ -215,10 +212,11 @@ mod tests {
         let mut edited = stream.clone();
         edited.splice(1_000_000..1_000_000, *b"inserted");
         let digests = |mut source: &[u8]| {
-            let mut chunker = Chunker::new(ChunkerParameters::default());
+            let buffers = Buffers::new(READ_BYTES);
+            let mut chunker = Chunker::new(ChunkerParameters::default(), &buffers);
             let mut set = std::collections::HashSet::new();
             while let Some(chunk) = chunker.next(&mut source).expect("memory can be read") {
-                set.insert(Digest::of(chunk));
+                set.insert(Digest::of(&chunk));
             }
             set
         };

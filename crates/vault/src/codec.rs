@@ -141,15 +141,15 @@ pub(crate) fn looks_incompressible(raw: &[u8]) -> bool {
     if raw.len() < sample {
         return false;
     }
-    let mut counts = [0_u16; 256];
-    // Sixteen runs spread over the chunk, so that a header does not decide alone.
-    let run = sample / 16;
-    let stride = (raw.len() - run) / 15;
-    for start in (0..16).map(|i| i * stride) {
-        for byte in &raw[start..start + run] {
-            counts[usize::from(*byte)] += 1;
-        }
+    // A quarter of it tells of most bytes that they compress: they meet themselves much more often than chance would have it.
+    let met: u32 = counts(raw, sample / 4)
+        .iter()
+        .map(|count| u32::from(*count).pow(2))
+        .sum();
+    if met > u32::from(SAMPLE_BYTES / 4).pow(2) / 64 {
+        return false;
     }
+    let counts = counts(raw, sample);
     let total = f32::from(SAMPLE_BYTES);
     let bits: f32 = counts
         .iter()
@@ -158,6 +158,19 @@ pub(crate) fn looks_incompressible(raw: &[u8]) -> bool {
         .map(|p| -p * p.log2())
         .sum();
     bits > INCOMPRESSIBLE_BITS
+}
+
+/// How often each byte is in a sample of `raw`: sixteen runs spread over all of it, so that a header does not decide alone.
+fn counts(raw: &[u8], sample: usize) -> [u16; 256] {
+    let mut counts = [0_u16; 256];
+    let run = sample / 16;
+    let stride = (raw.len() - run) / 15;
+    for start in (0..16).map(|i| i * stride) {
+        for byte in &raw[start..start + run] {
+            counts[usize::from(*byte)] += 1;
+        }
+    }
+    counts
 }
 
 #[cfg(test)]

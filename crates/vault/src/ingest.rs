@@ -7,6 +7,7 @@
 
 mod batch;
 mod commit;
+mod handful;
 mod packer;
 mod stations;
 mod ticket;
@@ -15,6 +16,8 @@ use std::io::{self, Read};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+use bytes::Bytes;
 
 use crate::chunking::{Chunker, ChunkerParameters};
 use crate::error::IngestError;
@@ -28,6 +31,7 @@ use crate::store::rows::PlaceBody;
 use crate::store::write::Writer;
 use batch::{Chunk, Content, Entry, EntryKind, Manifest};
 use commit::Committer;
+pub(crate) use handful::{HANDFUL_BYTES, HANDFUL_SOURCES_MAX, Handful};
 use packer::{Flight, Packer};
 use stations::{BULK_BYTES, PACKED_MAX, Shared};
 use ticket::Owed;
@@ -111,7 +115,6 @@ const CHUNKS_READ_AHEAD: usize = 4;
 pub struct Ingest {
     shared: Arc<Shared>,
     parameters: ChunkerParameters,
-    chunkers: Mutex<Vec<Chunker>>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -150,7 +153,6 @@ impl Ingest {
         Self {
             shared,
             parameters,
-            chunkers: Mutex::default(),
             threads: Mutex::new(Some(Threads { packer, committer })),
         }
     }
@@ -170,6 +172,11 @@ impl Ingest {
         source: &mut dyn Read,
     ) -> Result<(Ticket, SourceDigest), ArchiveError> {
         self.archive_holding(asset, source, CHUNKS_HELD)
+    }
+
+    /// For small sources that one thread reads one after the other.
+    pub(crate) fn handful<T>(&self) -> Handful<'_, T> {
+        Handful::new(self)
     }
 
     /// Hands in bytes that are in memory. If they are not what was announced, nothing of them is taken in.
@@ -193,25 +200,8 @@ impl Ingest {
         source: &mut dyn Read,
         held_max: usize,
     ) -> Result<(Ticket, SourceDigest), ArchiveError> {
-        let mut chunker = self.take_chunker();
-        let result = self.read_source(&asset, &mut chunker, source, held_max);
-        chunker.reset();
-        self.chunkers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(chunker);
-        let (content, digest) = result?;
-        let ticket = self.hand_in(Entry {
-            place: asset.place,
-            folders: asset.folders,
-            kind: EntryKind::Asset {
-                content,
-                modified: asset.modified,
-                executable: asset.executable,
-            },
-            name: Some(asset.name),
-            owed: Owed::default(),
-        })?;
+        let (content, digest) = self.read_source(&asset, source, held_max)?;
+        let ticket = self.hand_in(Entry::asset(asset, content))?;
         Ok((ticket, digest))
     }
 
@@ -312,28 +302,19 @@ impl Ingest {
         packed.ok().and(writer)
     }
 
-    fn take_chunker(&self) -> Chunker {
-        let spare = self
-            .chunkers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        spare.unwrap_or_else(|| Chunker::new(self.parameters))
-    }
-
     /// Reads a source to its end and hands in its chunks; fails if it is not what was announced. Up to `held_max` chunks are
     /// held until then: of a source that has no more, nothing is handed in if it is refused.
     fn read_source(
         &self,
         asset: &NewAsset,
-        chunker: &mut Chunker,
         source: &mut dyn Read,
         held_max: usize,
     ) -> Result<(Content, SourceDigest), ArchiveError> {
         let manifest = Arc::new(Manifest::default());
+        let chunker = Chunker::new(self.parameters, &self.shared.buffers);
         let mut reading = Reading::new(chunker, source);
         let mut whole = Sha256::default();
-        let mut held: Vec<(Vec<u8>, Digest)> = Vec::new();
+        let mut held: Vec<(Bytes, Digest)> = Vec::new();
         let mut next = reading.next()?;
         let start = next.as_deref().unwrap_or_default();
         let media = Media::detect(asset.name.as_bytes(), &start[..start.len().min(HEAD_BYTES)]);
@@ -379,13 +360,13 @@ impl Ingest {
     /// digest of these and what `whole` has taken in before.
     fn hash_beside(
         &self,
-        mut next: Option<Vec<u8>>,
+        mut next: Option<Bytes>,
         reading: &mut Reading<'_>,
         mut whole: Sha256,
         manifest: &Arc<Manifest>,
     ) -> Result<Digest, ArchiveError> {
         std::thread::scope(|scope| {
-            let (send, receive) = mpsc::sync_channel::<Vec<u8>>(CHUNKS_READ_AHEAD);
+            let (send, receive) = mpsc::sync_channel::<Bytes>(CHUNKS_READ_AHEAD);
             let mut theirs = whole.clone();
             let thread = std::thread::Builder::new().name("hasher".into());
             let hashing = thread.spawn_scoped(scope, move || {
@@ -423,7 +404,7 @@ impl Ingest {
     fn hash_chunk(
         &self,
         whole: &mut Sha256,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         manifest: &Arc<Manifest>,
     ) -> Result<(), IngestError> {
         let digest = whole.update_and_digest(&bytes);
@@ -432,7 +413,7 @@ impl Ingest {
 
     fn push_chunks(
         &self,
-        chunks: Vec<(Vec<u8>, Digest)>,
+        chunks: Vec<(Bytes, Digest)>,
         manifest: &Arc<Manifest>,
     ) -> Result<(), IngestError> {
         for (bytes, digest) in chunks {
@@ -443,20 +424,15 @@ impl Ingest {
 
     fn push_chunk(
         &self,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         digest: Digest,
         manifest: &Arc<Manifest>,
     ) -> Result<(), IngestError> {
         // What was committed for this asset before may have failed; reading on would be in vain.
         manifest.check()?;
-        let size = u32::try_from(bytes.len()).expect("chunks are at most 1 MiB");
-        manifest.push(&digest, size);
+        let chunk = Chunk::new(bytes, digest, manifest);
         let mut gathering = self.shared.wait_for_room()?;
-        gathering.batch.push_chunk(Chunk {
-            bytes,
-            digest,
-            manifest: Arc::clone(manifest),
-        });
+        gathering.batch.push_chunk(chunk);
         if gathering.batch.bytes() >= BULK_BYTES {
             self.shared.notify();
         }
@@ -475,14 +451,14 @@ impl Ingest {
 
 /// A source on its way through the chunker, and what is known of the bytes until now.
 struct Reading<'a> {
-    chunker: &'a mut Chunker,
+    chunker: Chunker<'a>,
     source: &'a mut dyn Read,
     crc32: crc32fast::Hasher,
     size: u64,
 }
 
 impl<'a> Reading<'a> {
-    fn new(chunker: &'a mut Chunker, source: &'a mut dyn Read) -> Self {
+    fn new(chunker: Chunker<'a>, source: &'a mut dyn Read) -> Self {
         Self {
             chunker,
             source,
@@ -492,14 +468,14 @@ impl<'a> Reading<'a> {
     }
 
     /// The next chunk; `None` at the end.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, ArchiveError> {
+    fn next(&mut self) -> Result<Option<Bytes>, ArchiveError> {
         let chunk = self.chunker.next(self.source);
         let Some(chunk) = chunk.map_err(ArchiveError::Source)? else {
             return Ok(None);
         };
         self.size += chunk.len() as u64;
-        self.crc32.update(chunk);
-        Ok(Some(chunk.to_vec()))
+        self.crc32.update(&chunk);
+        Ok(Some(chunk))
     }
 
     /// What is known of all bytes until now; `sha256` is theirs.

@@ -37,6 +37,7 @@
 //! The library is synchronous: every call may block, and none knows of HTTP. What is in the file is specified in
 //! docs/vault-format.md.
 
+mod buffers;
 mod catalog;
 pub mod checkpoint;
 mod chunking;

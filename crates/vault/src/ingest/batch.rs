@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::SourceDigest;
+use bytes::Bytes;
+
 use super::ticket::Owed;
+use super::{NewAsset, SourceDigest};
 use crate::error::IngestError;
 use crate::ids::Digest;
 use crate::media::Media;
@@ -22,9 +24,22 @@ pub(super) struct Batch {
 
 /// A chunk on its way in.
 pub(super) struct Chunk {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     pub(super) digest: Digest,
     pub(super) manifest: Arc<Manifest>,
+}
+
+impl Chunk {
+    /// The next chunk of an asset, whose manifest it becomes part of.
+    pub(super) fn new(bytes: Bytes, digest: Digest, manifest: &Arc<Manifest>) -> Self {
+        let size = u32::try_from(bytes.len()).expect("chunks are at most 1 MiB");
+        manifest.push(&digest, size);
+        Self {
+            bytes,
+            digest,
+            manifest: Arc::clone(manifest),
+        }
+    }
 }
 
 /// Something to be found or sealed.
@@ -34,6 +49,22 @@ pub(super) struct Entry {
     pub(super) name: Option<Name>,
     pub(super) kind: EntryKind,
     pub(super) owed: Owed,
+}
+
+impl Entry {
+    pub(super) fn asset(asset: NewAsset, content: Content) -> Self {
+        Self {
+            place: asset.place,
+            folders: asset.folders,
+            kind: EntryKind::Asset {
+                content,
+                modified: asset.modified,
+                executable: asset.executable,
+            },
+            name: Some(asset.name),
+            owed: Owed::default(),
+        }
+    }
 }
 
 pub(super) enum EntryKind {
@@ -76,7 +107,7 @@ struct Growing {
 
 impl Manifest {
     /// Appends the record of the next chunk.
-    pub(super) fn push(&self, digest: &Digest, size: u32) {
+    fn push(&self, digest: &Digest, size: u32) {
         let mut growing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         growing.records.reserve(RECORD_BYTES);
         growing.records.extend_from_slice(digest.as_bytes());

@@ -13,6 +13,8 @@ use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{DEPTH_MAX, TRANSACTION_ENTRIES_MAX};
+use crate::model::PlaceId;
+use crate::name::Name;
 use crate::parity::plan::SETTLED_SHARDS;
 use crate::planted;
 use crate::store::write::{NewAssetRow, Placement, Transaction, Writer};
@@ -206,13 +208,14 @@ impl Committer {
         if transaction.others_wrote() {
             self.flight.others_wrote();
         }
+        let mut last = None;
         loop {
             stored += packed.bytes();
             check_space(&self.directory, stored, behind)?;
             packed.add_to(&mut transaction, &self.flight, &mut group.landing)?;
             for entry in packed.entries {
                 group.settle |= matches!(entry.kind, EntryKind::Upkeep);
-                match place_entry(&mut transaction, entry, sealed_at) {
+                match place_entry(&mut transaction, entry, sealed_at, &mut last) {
                     Err(error) if fails_everything(&error) => return Err(error),
                     Err(error) => {
                         transaction.require_open()?;
@@ -259,7 +262,7 @@ impl Committer {
 struct Group {
     owed: Vec<Owed>,
     placements: Vec<Result<Placement, IngestError>>,
-    /// Of all assets with chunks here, to be told of a failure.
+    /// Of assets with chunks here that are sealed later, to be told of a failure.
     manifests: Vec<Arc<Manifest>>,
     /// Chunks that are sealed with it.
     landing: Vec<Digest>,
@@ -309,6 +312,7 @@ fn place_entry(
     transaction: &mut Transaction<'_>,
     entry: Entry,
     sealed_at: i64,
+    last: &mut Option<Found>,
 ) -> Result<Placement, IngestError> {
     let name = entry.name.as_ref().map_or(&[][..], |name| name.as_bytes());
     match entry.kind {
@@ -322,7 +326,19 @@ fn place_entry(
         EntryKind::Repair(body) => return Ok(transaction.repair(body, sealed_at)?),
         _ => {}
     }
-    let parent = folders(transaction, &entry, sealed_at)?;
+    let parent = match last {
+        Some(found) if found.place == entry.place && found.folders == entry.folders => found.at,
+        _ => folders(transaction, &entry, sealed_at)?,
+    };
+    // Neighbours mostly lie in one folder.
+    *last = Some(Found {
+        place: entry.place,
+        folders: entry.folders,
+        at: Placement {
+            existed: true,
+            ..parent
+        },
+    });
     match entry.kind {
         EntryKind::Collection(body) => {
             transaction.collection(parent.seq, name, body.as_ref(), sealed_at)
@@ -353,6 +369,13 @@ fn place_entry(
         }
         _ => Ok(parent),
     }
+}
+
+/// The collections that an entry of this transaction lies in.
+struct Found {
+    place: PlaceId,
+    folders: Vec<Name>,
+    at: Placement,
 }
 
 /// Finds or creates the collections on the way to an entry.

@@ -5,13 +5,14 @@ use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::batch::{Batch, Chunk, Entry, EntryKind, Manifest};
 use crate::codec::{self, Codec};
 use crate::error::IngestError;
 use crate::ids::Digest;
-use crate::limits::{ALONE_BYTES_MIN, PACK_BYTES_TARGET};
+use crate::limits::{ALONE_BYTES_MIN, PACK_BYTES_MAX, PACK_BYTES_TARGET};
 use crate::parity::cut::{LEAF_BYTES, Split};
 use crate::store::write::{EncodedPack, KnownChunks, Transaction, Writer};
 
@@ -90,7 +91,7 @@ impl Flight {
 /// A batch that only needs to be written.
 pub(super) struct Packed {
     pub(super) entries: Vec<Entry>,
-    /// Of all assets with chunks here, to be told of a failure.
+    /// Of assets with chunks here that are sealed by a later batch, to be told of a failure.
     pub(super) manifests: Vec<Arc<Manifest>>,
     packs: Vec<EncodedPack>,
     /// Chunks that an asset of this batch refers to.
@@ -119,11 +120,13 @@ impl Packer {
 
     /// Packs a batch; if that fails, all of it is answered, and `None`.
     pub(super) fn pack(&mut self, batch: Batch) -> Option<Packed> {
-        let manifests = manifests(&batch.chunks);
         let (chunks, entries) = batch.into_parts();
+        let complete = complete_here(&entries);
+        let manifests = going_on(&chunks, &complete);
+        let referenced = referenced_here(&chunks, &complete);
         let since = self.flight.lock().since;
-        match self.try_pack(chunks, &entries, since) {
-            Ok((packs, referenced, deduplicated)) => Some(Packed {
+        match self.try_pack(chunks, since) {
+            Ok((packs, deduplicated)) => Some(Packed {
                 entries,
                 manifests,
                 packs,
@@ -141,9 +144,8 @@ impl Packer {
     fn try_pack(
         &mut self,
         chunks: Vec<Chunk>,
-        entries: &[Entry],
         since: Since,
-    ) -> Result<(Vec<EncodedPack>, HashSet<Digest>, bool), IngestError> {
+    ) -> Result<(Vec<EncodedPack>, bool), IngestError> {
         let failed = self
             .since
             .is_none_or(|before| before.failures != since.failures);
@@ -156,7 +158,6 @@ impl Packer {
             }
             flight.complete || flight.known.is_open()
         };
-        let referenced = referenced_here(&chunks, entries);
         let mut claimed = Vec::new();
         let packs = self
             .plan(chunks, &mut claimed)
@@ -168,7 +169,7 @@ impl Packer {
             }
         }
         let packs = fill_leaves(packs?, &mut self.leaf_room);
-        Ok((packs, referenced, deduplicated))
+        Ok((packs, deduplicated))
     }
 
     /// Sorts the chunks that the vault does not have into packs: what looks incompressible apart from the rest,
@@ -178,9 +179,10 @@ impl Packer {
         chunks: Vec<Chunk>,
         claimed: &mut Vec<Digest>,
     ) -> Result<Vec<Pack>, IngestError> {
-        let mut packs = Vec::new();
-        // Open packs: [stored, compressed].
+        let mut packs: Vec<Pack> = Vec::new();
+        // Open packs: [stored, compressed]; and which of those that are full was last.
         let mut open: [Option<Pack>; 2] = [None, None];
+        let mut full: [Option<usize>; 2] = [None, None];
         for chunk in chunks {
             let digest = chunk.digest;
             // First what is on its way, then what is there: a chunk goes from the one to the other.
@@ -214,10 +216,21 @@ impl Packer {
             pack.chunks.push((digest, chunk.bytes));
             pack.bytes += bytes;
             if pack.bytes >= PACK_BYTES_TARGET {
+                full[usize::from(compress)] = Some(packs.len());
                 packs.extend(slot.take());
             }
         }
-        packs.extend(open.into_iter().flatten());
+        for (pack, full) in open.into_iter().zip(full) {
+            let Some(pack) = pack else { continue };
+            // What is left over compresses badly on its own.
+            match full.map(|at| &mut packs[at]) {
+                Some(full) if full.bytes + pack.bytes <= PACK_BYTES_MAX => {
+                    full.bytes += pack.bytes;
+                    full.chunks.extend(pack.chunks);
+                }
+                _ => packs.push(pack),
+            }
+        }
         Ok(packs)
     }
 }
@@ -299,12 +312,24 @@ pub(super) fn refuse(entries: &[Entry], manifests: &[Arc<Manifest>], error: &Ing
     }
 }
 
-fn manifests(chunks: &[Chunk]) -> Vec<Arc<Manifest>> {
+/// The assets that `entries` seal, by their manifests.
+fn complete_here(entries: &[Entry]) -> HashSet<*const Manifest> {
+    entries
+        .iter()
+        .filter_map(|entry| match &entry.kind {
+            EntryKind::Asset { content, .. } => Some(Arc::as_ptr(&content.manifest)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Manifests of the assets that have chunks here and go on in a later batch.
+fn going_on(chunks: &[Chunk], complete: &HashSet<*const Manifest>) -> Vec<Arc<Manifest>> {
     let mut manifests: Vec<Arc<Manifest>> = Vec::new();
     for chunk in chunks {
-        if manifests
-            .last()
-            .is_none_or(|last| !Arc::ptr_eq(last, &chunk.manifest))
+        let is_last = |last: &Arc<Manifest>| Arc::ptr_eq(last, &chunk.manifest);
+        if !complete.contains(&Arc::as_ptr(&chunk.manifest))
+            && !manifests.last().is_some_and(is_last)
         {
             manifests.push(Arc::clone(&chunk.manifest));
         }
@@ -313,14 +338,7 @@ fn manifests(chunks: &[Chunk]) -> Vec<Arc<Manifest>> {
 }
 
 /// Chunks of this batch that an asset sealed by this batch refers to.
-fn referenced_here(chunks: &[Chunk], entries: &[Entry]) -> HashSet<Digest> {
-    let complete: HashSet<*const Manifest> = entries
-        .iter()
-        .filter_map(|entry| match &entry.kind {
-            EntryKind::Asset { content, .. } => Some(Arc::as_ptr(&content.manifest)),
-            _ => None,
-        })
-        .collect();
+fn referenced_here(chunks: &[Chunk], complete: &HashSet<*const Manifest>) -> HashSet<Digest> {
     chunks
         .iter()
         .filter(|chunk| complete.contains(&Arc::as_ptr(&chunk.manifest)))
@@ -359,7 +377,7 @@ fn leaf_bytes(pack: &EncodedPack) -> usize {
 
 /// Chunks that will be encoded together.
 struct Pack {
-    chunks: Vec<(Digest, Vec<u8>)>,
+    chunks: Vec<(Digest, Bytes)>,
     bytes: usize,
     compress: bool,
 }
@@ -384,7 +402,7 @@ fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {
                 codec: Codec::Zstd,
                 raw_size,
                 sha256: Digest::of(&data),
-                data,
+                data: data.into(),
                 chunks,
             });
         }
@@ -395,7 +413,7 @@ fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {
     } else {
         let pieces: Vec<&[u8]> = pack.chunks.iter().map(|(_, bytes)| &bytes[..]).collect();
         let data = pieces.concat();
-        (Digest::of(&data), data)
+        (Digest::of(&data), data.into())
     };
     Ok(EncodedPack {
         codec: Codec::Stored,
@@ -415,7 +433,7 @@ mod tests {
     fn batch(bytes: &[u8]) -> Batch {
         let mut batch = Batch::default();
         batch.push_chunk(Chunk {
-            bytes: bytes.to_vec(),
+            bytes: Bytes::copy_from_slice(bytes),
             digest: Digest::of(bytes),
             manifest: Arc::default(),
         });
@@ -442,7 +460,7 @@ mod tests {
                     codec: Codec::Stored,
                     raw_size: u64::from(n),
                     sha256: Digest::of(&n.to_be_bytes()),
-                    data: vec![0; 200_000 + (n as usize * 7_919) % 60_000],
+                    data: vec![0; 200_000 + (n as usize * 7_919) % 60_000].into(),
                     chunks: Vec::new(),
                 })
                 .collect()

@@ -8,17 +8,31 @@ use super::batch::Batch;
 use super::commit::{Committer, Patience};
 use super::packer::{Packed, Packer};
 use super::ticket;
+use crate::buffers::Buffers;
+use crate::chunking::READ_BYTES;
 use crate::error::IngestError;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use crate::store::write::Writer;
 
-#[derive(Default)]
 pub(super) struct Shared {
+    /// What sources are read into, of [`READ_BYTES`].
+    pub(super) buffers: Buffers,
     gathering: Mutex<Gathering>,
     /// Signalled when there is something to commit, or the end has come.
     work: Condvar,
     /// Signalled when a batch was taken away.
     room: Condvar,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            buffers: Buffers::new(READ_BYTES),
+            gathering: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+        }
+    }
 }
 
 /// When a batch is worth packing.
@@ -211,6 +225,7 @@ pub(super) fn pack_batches(shared: &Shared, mut packer: Packer, work: &SyncSende
             Next::Flush => Work::Flush,
             Next::Idle => {
                 unsettled = false;
+                shared.buffers.forget();
                 Work::Settle
             }
             Next::End => return,

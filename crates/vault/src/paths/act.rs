@@ -13,7 +13,10 @@ use super::system::{self, Stamp};
 use super::unchanged::Unchanged;
 use super::{Progress, Report, SKIPPED_MAX, SkipReason, Skipped, Watch};
 use crate::error::{IngestError, Retry};
-use crate::ingest::{ArchiveError, Ingest, NewAsset, NewLink, Ticket};
+use crate::ingest::{
+    ArchiveError, HANDFUL_BYTES, HANDFUL_SOURCES_MAX, Handful, Ingest, NewAsset, NewLink,
+    SourceDigest, Ticket,
+};
 use crate::limits::{BATCH_ENTRIES_MAX, TRANSACTION_ENTRIES_MAX};
 use crate::model::PlaceId;
 use crate::name::Name;
@@ -132,6 +135,23 @@ enum Handed {
     Folder,
 }
 
+impl Handed {
+    fn file(item: usize, key: Option<StateKey>, digest: &SourceDigest) -> Self {
+        Self::File {
+            item,
+            bytes: digest.size,
+            record: key.map(|key| Record::new(key, &digest.sha256)),
+        }
+    }
+}
+
+/// A small file that was read and not handed in yet.
+struct Small {
+    folder: usize,
+    item: usize,
+    key: Option<StateKey>,
+}
+
 /// What is left to hand in of a step.
 struct Cursor {
     folders: std::ops::Range<usize>,
@@ -188,42 +208,64 @@ impl Act<'_> {
 
     fn read_all(&self, cursor: &Mutex<Cursor>, send: &SyncSender<Pending>) {
         let mut at: Option<(usize, Vec<Name>)> = None;
-        while let Some((folder, item)) = self.next(cursor) {
-            // Neighbours mostly lie in one folder.
-            let folders = match at.take() {
-                Some((known, folders)) if known == folder => folders,
-                _ => {
-                    let mut folders = self.below.to_vec();
-                    folders.extend(self.plan.destination(folder));
-                    folders
+        let mut small = self.ingest.handful();
+        let mut run = Vec::new();
+        loop {
+            self.claim(cursor, &mut run);
+            if run.is_empty() {
+                return;
+            }
+            for (folder, item) in run.drain(..) {
+                if self.is_over() {
+                    break;
                 }
-            };
-            self.hand_in(folder, item, &folders, send);
-            at = Some((folder, folders));
+                // Neighbours mostly lie in one folder.
+                let folders = match at.take() {
+                    Some((known, folders)) if known == folder => folders,
+                    _ => {
+                        let mut folders = self.below.to_vec();
+                        folders.extend(self.plan.destination(folder));
+                        folders
+                    }
+                };
+                self.hand_in(folder, item, &folders, &mut small, send);
+                at = Some((folder, folders));
+            }
+            self.hand_in_small(&mut small, send);
         }
     }
 
-    /// The next folder, and an item in it, or the folder itself where it is empty.
-    fn next(&self, cursor: &Mutex<Cursor>) -> Option<(usize, Option<usize>)> {
-        if self.watch.stop.load(Ordering::Relaxed) || self.has_failed.load(Ordering::Relaxed) {
-            return None;
-        }
+    /// Whether nothing more is to be read.
+    fn is_over(&self) -> bool {
+        self.watch.stop.load(Ordering::Relaxed) || self.has_failed.load(Ordering::Relaxed)
+    }
+
+    /// Takes the next run of files and links, each with its folder, or of folders that are empty: what one thread reads and
+    /// hands in together, so that neighbours stay neighbours in the vault. None at the end.
+    fn claim(&self, cursor: &Mutex<Cursor>, run: &mut Vec<(usize, Option<usize>)>) {
+        let mut bytes = 0;
         let mut cursor = cursor.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+        while !self.is_over() && run.len() < HANDFUL_SOURCES_MAX {
             let index = cursor.folders.start;
-            let folder = self.plan.folders[cursor.folders.clone()].first()?;
-            let item = cursor.item;
-            cursor.item += 1;
-            if self.unchanged.has(index, item) {
-                continue;
-            }
-            if item < folder.items.len() {
-                return Some((index, Some(item)));
-            }
-            cursor.folders.start += 1;
-            cursor.item = 0;
-            if folder.is_empty {
-                return Some((index, None));
+            let Some(folder) = self.plan.folders[cursor.folders.clone()].first() else {
+                return;
+            };
+            if let Some(item) = folder.items.get(cursor.item) {
+                if !self.unchanged.has(index, cursor.item) {
+                    bytes += item.bytes;
+                    // The first is taken however long it is.
+                    if bytes > HANDFUL_BYTES as u64 && !run.is_empty() {
+                        return;
+                    }
+                    run.push((index, Some(cursor.item)));
+                }
+                cursor.item += 1;
+            } else {
+                if folder.is_empty {
+                    run.push((index, None));
+                }
+                cursor.folders.start += 1;
+                cursor.item = 0;
             }
         }
     }
@@ -233,6 +275,7 @@ impl Act<'_> {
         folder: usize,
         item: Option<usize>,
         folders: &[Name],
+        small: &mut Handful<'_, Small>,
         send: &SyncSender<Pending>,
     ) {
         let source = &self.plan.folders[folder].source;
@@ -241,7 +284,7 @@ impl Act<'_> {
             None => {
                 let ticket = self.ingest.folder(self.place, folders.to_vec());
                 let handed = ticket
-                    .map(|ticket| (ticket, Handed::Folder))
+                    .map(|ticket| Some((ticket, Handed::Folder)))
                     .map_err(Refused::from);
                 (source.clone(), handed)
             }
@@ -250,31 +293,25 @@ impl Act<'_> {
                 let path = source.join(system::os_bytes(item.name.as_bytes()).unwrap_or_default());
                 let handed = if item.is_link {
                     let what = Handed::Link { item: number };
-                    self.link(item, &path, folders).map(|ticket| (ticket, what))
+                    self.link(item, &path, folders)
+                        .map(|ticket| Some((ticket, what)))
                 } else {
-                    self.file(item, &path, folders)
-                        .map(|(ticket, bytes, record)| {
-                            let item = number;
-                            let what = Handed::File {
-                                item,
-                                bytes,
-                                record,
-                            };
-                            (ticket, what)
-                        })
+                    self.file((folder, number), &path, folders, small, send)
                 };
                 (path, handed)
             }
         };
         match handed {
-            Ok((ticket, what)) => {
+            Ok(handed) => {
                 self.advance(1, 0, &path);
-                // The collecting end stays until all senders are gone.
-                let _ = send.send(Pending {
-                    ticket,
-                    folder,
-                    what,
-                });
+                if let Some((ticket, what)) = handed {
+                    // The collecting end stays until all senders are gone.
+                    let _ = send.send(Pending {
+                        ticket,
+                        folder,
+                        what,
+                    });
+                }
             }
             Err(Refused::Skip(reason)) => {
                 self.advance(1, 0, &path);
@@ -300,12 +337,32 @@ impl Act<'_> {
         })?)
     }
 
+    /// Hands in the small files that were read.
+    fn hand_in_small(&self, small: &mut Handful<'_, Small>, send: &SyncSender<Pending>) {
+        for (of, handed) in small.hand_in() {
+            match handed {
+                Ok((ticket, digest)) => {
+                    let _ = send.send(Pending {
+                        ticket,
+                        folder: of.folder,
+                        what: Handed::file(of.item, of.key, &digest),
+                    });
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// Reads a file; hands it in, or leaves it among the small ones.
     fn file(
         &self,
-        item: &Item,
+        (folder, number): (usize, usize),
         path: &Path,
         folders: &[Name],
-    ) -> Result<(Ticket, u64, Option<Record>), Refused> {
+        small: &mut Handful<'_, Small>,
+        send: &SyncSender<Pending>,
+    ) -> Result<Option<(Ticket, Handed)>, Refused> {
+        let item = &self.plan.folders[folder].items[number];
         let broken = |error| Refused::Skip(unreadable(&error));
         for _ in 0..READINGS_MAX {
             let metadata = look(path).map_err(broken)?;
@@ -335,11 +392,24 @@ impl Act<'_> {
                 expected_size: None,
                 expected_sha256: None,
             };
-            let error = match self.ingest.archive(asset, &mut source) {
-                Ok((ticket, digest)) => {
-                    let record = key.map(|key| Record::new(key, &digest.sha256));
-                    return Ok((ticket, digest.size, record));
-                }
+            let size = stamp.size();
+            let is_small = Handful::<Small>::takes(size);
+            if !is_small || !small.has_room(size) {
+                self.hand_in_small(small, send);
+            }
+            let read = if is_small {
+                let of = Small {
+                    folder,
+                    item: number,
+                    key,
+                };
+                small.read(asset, of, size, &mut source).map(|()| None)
+            } else {
+                let handed = self.ingest.archive(asset, &mut source);
+                handed.map(|(ticket, digest)| Some((ticket, Handed::file(number, key, &digest))))
+            };
+            let error = match read {
+                Ok(handed) => return Ok(handed),
                 Err(error) => error,
             };
             self.bytes.fetch_sub(source.bytes_read(), Ordering::Relaxed);

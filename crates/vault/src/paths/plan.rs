@@ -57,7 +57,8 @@ pub(super) struct Folder {
 pub(super) struct Item {
     pub(super) name: Name,
     pub(super) is_link: bool,
-    bytes: u64,
+    /// When it was met; none for a link.
+    pub(super) bytes: u64,
 }
 
 /// One thing that a plan holds, to be shown.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::{State, Writer};
@@ -27,7 +28,7 @@ pub(crate) struct EncodedPack {
     pub(crate) codec: Codec,
     pub(crate) raw_size: u64,
     pub(crate) sha256: Digest,
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Bytes,
     /// Its chunks in the order in which they lie in the decoded pack.
     pub(crate) chunks: Vec<(Digest, u32)>,
 }

@@ -125,7 +125,7 @@ mod tests {
             codec: Codec::Stored,
             raw_size: BYTES as u64,
             sha256: digest,
-            data,
+            data: data.into(),
             chunks: vec![(digest, 8)],
         };
         transaction

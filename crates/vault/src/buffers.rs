@@ -1,0 +1,125 @@
+//! Buffers that sources are read into, lent out in pieces, and used again once nobody holds a piece: fresh memory costs the
+//! system about as much as reading a file that it has in its cache.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+/// Buffers that are kept for those who come next; of more, the system gets the memory back.
+const KEPT_MAX: usize = 16;
+
+/// Buffers of one length, for any number of threads.
+pub(crate) struct Buffers {
+    length: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Nobody holds them.
+    spare: Vec<BytesMut>,
+    /// Somebody may hold pieces of them.
+    lent: Vec<Bytes>,
+}
+
+impl Kept {
+    fn has_room(&self) -> bool {
+        self.spare.len() + self.lent.len() < KEPT_MAX
+    }
+}
+
+impl Buffers {
+    /// Buffers of `length` bytes; none is made before it is asked for.
+    pub(crate) fn new(length: usize) -> Self {
+        Self {
+            length,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// A buffer that nobody else holds, with any bytes in it.
+    pub(crate) fn take(&self) -> BytesMut {
+        let mut kept = self.lock();
+        if let Some(buffer) = kept.spare.pop() {
+            return buffer;
+        }
+        let free = kept.lent.iter().position(Bytes::is_unique);
+        let free = free.map(|at| kept.lent.swap_remove(at).try_into_mut());
+        drop(kept);
+        match free {
+            Some(Ok(buffer)) => buffer,
+            _ => BytesMut::zeroed(self.length),
+        }
+    }
+
+    /// The first `length` bytes of `buffer`, to be cut into pieces.
+    pub(crate) fn lend(&self, buffer: BytesMut, length: usize) -> Bytes {
+        // A few bytes must not hold the memory of many.
+        if length < buffer.len() / 2 {
+            let few = Bytes::copy_from_slice(&buffer[..length]);
+            let mut kept = self.lock();
+            if kept.has_room() {
+                kept.spare.push(buffer);
+            }
+            return few;
+        }
+        let bytes = buffer.freeze();
+        let mut kept = self.lock();
+        if kept.has_room() {
+            kept.lent.push(bytes.clone());
+        }
+        bytes.slice(..length)
+    }
+
+    /// Gives the memory back to the system, of what is lent as soon as nobody holds it.
+    pub(crate) fn forget(&self) {
+        *self.lock() = Kept::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Guards: a buffer is never written to while a piece of it is held, and is not made anew once none is.
+    #[test]
+    fn a_buffer_is_used_again_when_its_last_piece_is_gone() {
+        let buffers = Buffers::new(100);
+        let mut first = buffers.take();
+        first.fill(1);
+        let place = first.as_ptr();
+        let lent = buffers.lend(first, 100);
+        let piece = lent.slice(10..20);
+        drop(lent);
+        let mut second = buffers.take();
+        assert_ne!(second.as_ptr(), place);
+        second.fill(2);
+        assert_eq!(piece[..], [1; 10]);
+        drop(piece);
+        let again = buffers.take();
+        assert_eq!((again.as_ptr(), again.len()), (place, 100));
+        // So few are copied, and hold nothing.
+        let few = buffers.lend(again, 49);
+        assert_eq!(buffers.take().as_ptr(), place);
+        assert_eq!(few[..], [1; 49]);
+    }
+
+    #[test]
+    fn no_more_buffers_are_kept_than_the_bound_says() {
+        let buffers = Buffers::new(8);
+        let held: Vec<Bytes> = (0..3 * KEPT_MAX)
+            .map(|_| buffers.lend(buffers.take(), 8))
+            .collect();
+        let few = buffers.lend(BytesMut::zeroed(8), 3);
+        assert_eq!(few[..], [0; 3]);
+        assert_eq!(buffers.lock().lent.len(), KEPT_MAX);
+        assert!(buffers.lock().spare.is_empty());
+        drop(held);
+        buffers.forget();
+        assert!(buffers.lock().lent.is_empty());
+    }
+}
