@@ -141,12 +141,12 @@ pub(crate) fn looks_incompressible(raw: &[u8]) -> bool {
     if raw.len() < sample {
         return false;
     }
-    // A quarter of it tells of most bytes that they compress: they meet themselves much more often than chance would have it.
-    let met: u32 = counts(raw, sample / 4)
+    // An eighth of it tells of most bytes that they compress: they meet themselves much more often than chance would have it.
+    let met: u32 = counts(raw, sample / 8)
         .iter()
         .map(|count| u32::from(*count).pow(2))
         .sum();
-    if met > u32::from(SAMPLE_BYTES / 4).pow(2) / 64 {
+    if met > u32::from(SAMPLE_BYTES / 8).pow(2) / 64 {
         return false;
     }
     let counts = counts(raw, sample);

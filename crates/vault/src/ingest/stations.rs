@@ -11,10 +11,12 @@ use super::ticket;
 use crate::buffers::Buffers;
 use crate::chunking::READ_BYTES;
 use crate::error::IngestError;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, PACK_BYTES_TARGET};
 use crate::store::write::Writer;
 
 pub(super) struct Shared {
+    /// Bytes of chunks that gather at most.
+    room_bytes: usize,
     /// What sources are read into, of [`READ_BYTES`].
     pub(super) buffers: Buffers,
     gathering: Mutex<Gathering>,
@@ -26,7 +28,9 @@ pub(super) struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
+            room_bytes: (cores * ROOM_BYTES_PER_CORE).clamp(BULK_BYTES, BATCH_BYTES_MAX),
             buffers: Buffers::new(READ_BYTES),
             gathering: Mutex::default(),
             work: Condvar::new(),
@@ -60,6 +64,8 @@ pub(super) struct Gathering {
 
 /// In bulk mode a batch is committed when it holds this much, or after [`BULK_LINGER`].
 pub(super) const BULK_BYTES: usize = BATCH_BYTES_MAX / 2;
+/// What each core has to encode while more gathers: two packs. More would only take memory.
+const ROOM_BYTES_PER_CORE: usize = 2 * PACK_BYTES_TARGET;
 /// How long a bulk batch that is not full may wait.
 const BULK_LINGER: Duration = Duration::from_millis(250);
 /// Batches that are packed ahead of the committer, besides the one in the packer's hand.
@@ -114,7 +120,7 @@ impl Shared {
                 return Err(IngestError::Closing);
             }
             let batch = &gathering.batch;
-            if batch.bytes() < BATCH_BYTES_MAX && batch.entries() < BATCH_ENTRIES_MAX {
+            if batch.bytes() < self.room_bytes && batch.entries() < BATCH_ENTRIES_MAX {
                 return Ok(gathering);
             }
             gathering = self

@@ -1,6 +1,7 @@
 //! Archiving a plan: reading files in parallel, handing them in, and waiting for what became of them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{Item, Plan, unreadable};
 use super::seen::{Record, Seen, StateKey};
-use super::source::{Broken, SteadyFile, look};
-use super::system::{self, Stamp};
+use super::source::{Broken, SteadyFile};
+use super::system;
 use super::unchanged::Unchanged;
 use super::{Progress, Report, SKIPPED_MAX, SkipReason, Skipped, Watch};
 use crate::error::{IngestError, Retry};
@@ -365,30 +366,31 @@ impl Act<'_> {
         let item = &self.plan.folders[folder].items[number];
         let broken = |error| Refused::Skip(unreadable(&error));
         for _ in 0..READINGS_MAX {
-            let metadata = look(path).map_err(broken)?;
-            if !metadata.is_file() {
-                return Err(Refused::Skip(SkipReason::Special(system::special_kind(
-                    &metadata,
-                ))));
-            }
+            let on_read = |bytes| self.advance(0, bytes, path);
+            let mut source = SteadyFile::open(path, self.watch.stop, &on_read)
+                .map_err(|error| Refused::Skip(why_unopened(path, &error)))?;
             #[cfg(unix)]
-            if Some(crate::platform::Identity::from(&metadata)) == self.plan.vault_file {
+            if Some(crate::platform::Identity::from(source.metadata())) == self.plan.vault_file {
                 // Closing a second handle on it would drop SQLite's locks.
+                source.leave_open();
                 return Err(Refused::Skip(SkipReason::Special("the vault itself")));
             }
-            let stamp = Stamp::of(&metadata);
+            let metadata = source.metadata();
+            if !metadata.is_file() {
+                return Err(Refused::Skip(SkipReason::Special(system::special_kind(
+                    metadata,
+                ))));
+            }
+            let stamp = source.stamp();
             let key = std::path::absolute(path)
                 .ok()
                 .and_then(|path| StateKey::of(&path, &stamp));
-            let on_read = |bytes| self.advance(0, bytes, path);
-            let mut source =
-                SteadyFile::open(path, stamp, self.watch.stop, &on_read).map_err(broken)?;
             let asset = NewAsset {
                 place: self.place,
                 folders: folders.to_vec(),
                 name: item.name.clone(),
-                modified: system::modified(&metadata),
-                executable: system::is_executable(&metadata),
+                modified: system::modified(metadata),
+                executable: system::is_executable(metadata),
                 expected_size: None,
                 expected_sha256: None,
             };
@@ -504,5 +506,13 @@ impl Act<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(error);
         self.has_failed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why what lies at `path` could not be opened: it may be no file any more.
+fn why_unopened(path: &Path, error: &io::Error) -> SkipReason {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => SkipReason::Special(system::special_kind(&metadata)),
+        _ => unreadable(error),
     }
 }

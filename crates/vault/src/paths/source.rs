@@ -11,10 +11,10 @@ use super::system::{self, Stamp};
 /// How coarse the clock may be by which a file system stamps changes: Linux ticks at least a hundred times a second.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
 
-/// What lies at `path`, not followed. Of a file that was changed in this very tick of the clock it is told only in
-/// the next one, since until then another change would leave its times as they are.
-pub(super) fn look(path: &Path) -> io::Result<Metadata> {
-    let metadata = fs::symlink_metadata(path)?;
+/// The metadata of an open file. Of one that was changed in this very tick of the clock they are told only in the next one,
+/// since until then another change would leave its times as they are.
+fn settled(file: &File) -> io::Result<Metadata> {
+    let metadata = file.metadata()?;
     let changed = Stamp::of(&metadata)
         .last_change()
         .and_then(crate::model::Timestamp::to_system);
@@ -26,7 +26,7 @@ pub(super) fn look(path: &Path) -> io::Result<Metadata> {
         return Ok(metadata);
     }
     std::thread::sleep(CLOCK_TICK.saturating_sub(age));
-    fs::symlink_metadata(path)
+    file.metadata()
 }
 
 /// Why a read ended before the file did.
@@ -38,10 +38,11 @@ pub(super) enum Broken {
     Stopped,
 }
 
-/// A file, read to its end only if it is then still what it was when it was looked at.
+/// A file, read to its end only if it is then still what it was when it was opened.
 pub(super) struct SteadyFile<'a> {
     file: File,
     path: &'a Path,
+    metadata: Metadata,
     before: Stamp,
     read: u64,
     stop: &'a AtomicBool,
@@ -50,22 +51,39 @@ pub(super) struct SteadyFile<'a> {
 }
 
 impl<'a> SteadyFile<'a> {
-    /// Opens the file that `before` describes. `on_read` gets the length of each piece.
+    /// Opens what lies at `path`, neither following nor waiting for what is no file. `on_read` gets the length of each piece.
     pub(super) fn open(
         path: &'a Path,
-        before: Stamp,
         stop: &'a AtomicBool,
         on_read: &'a dyn Fn(u64),
     ) -> io::Result<Self> {
+        let file = system::open_source(path)?;
+        let metadata = settled(&file)?;
         Ok(Self {
-            file: system::open_source(path)?,
+            file,
             path,
-            before,
+            before: Stamp::of(&metadata),
+            metadata,
             read: 0,
             stop,
             on_read,
             broken: None,
         })
+    }
+
+    /// What it was when it was opened.
+    pub(super) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The same, as far as it tells one state of it from another.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.before
+    }
+
+    /// Gives it up without closing it.
+    pub(super) fn leave_open(self) {
+        Box::leak(Box::new(self.file));
     }
 
     pub(super) fn bytes_read(&self) -> u64 {
@@ -124,9 +142,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let path = dir.path().join("file");
         fs::write(&path, [7; 10_000]).expect("a file");
-        let before = Stamp::of(&look(&path).expect("it is there"));
         let stop = AtomicBool::new(false);
-        let mut file = SteadyFile::open(&path, before, &stop, &|_| ()).expect("it opens");
+        let mut file = SteadyFile::open(&path, &stop, &|_| ()).expect("it opens");
         file.read_exact(&mut [0; 1000]).expect("the beginning");
         meddle(&path);
         let rest = io::copy(&mut file, &mut io::sink());

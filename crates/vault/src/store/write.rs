@@ -28,6 +28,7 @@ mod aside;
 mod checkpointer;
 mod derived;
 mod parity;
+mod places;
 mod restore;
 
 pub(crate) use parity::Protection;
@@ -362,6 +363,7 @@ impl Writer {
                     others_wrote,
                     tallies: HashMap::new(),
                     places: HashMap::new(),
+                    tops: HashMap::new(),
                     kinds: HashMap::new(),
                     open: true,
                 })

@@ -10,18 +10,14 @@ use crate::codec::Codec;
 use crate::entry::{Entry, Kind};
 use crate::error::{IngestError, ReadError};
 use crate::ids::{Digest, Seq};
-use crate::limits::DEPTH_MAX;
 use crate::media::Media;
 use crate::merkle::Subtree;
 use crate::natural_order;
 use crate::parity::builder::{ChunkRecord, PackObject};
 use crate::planted;
 use crate::store::derived::{self, Tally};
-use crate::store::rows::{ENTRY_COLUMNS, PlaceBody};
+use crate::store::rows::ENTRY_COLUMNS;
 use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
-
-/// Places looked up lately, at most so many: a bound on memory, not a promise.
-const PLACE_CACHE_MAX: usize = 10_000;
 
 /// A pack as it will be stored.
 pub(crate) struct EncodedPack {
@@ -65,6 +61,8 @@ pub(crate) struct Transaction<'w> {
     pub(super) tallies: HashMap<Seq, Tally>,
     /// Places met in this transaction: (parent, name) to its entry.
     pub(super) places: HashMap<(u64, Vec<u8>), u64>,
+    /// Their projects, and how many collections deep in these they lie.
+    pub(super) tops: HashMap<Seq, (Seq, usize)>,
     /// What kinds of entries things were put below in this transaction.
     pub(super) kinds: HashMap<Seq, Kind>,
     pub(super) open: bool,
@@ -187,96 +185,6 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Finds or creates a project.
-    pub(crate) fn project(
-        &mut self,
-        name: &[u8],
-        body: &PlaceBody,
-        sealed_at: i64,
-    ) -> Result<Placement, IngestError> {
-        self.place(Kind::Project, Seq::VAULT, name, Some(body), sealed_at)
-    }
-
-    /// Finds or creates a collection below `parent`, which must be a project or a collection.
-    pub(crate) fn collection(
-        &mut self,
-        parent: Seq,
-        name: &[u8],
-        body: Option<&PlaceBody>,
-        sealed_at: i64,
-    ) -> Result<Placement, IngestError> {
-        self.place(Kind::Collection, parent, name, body, sealed_at)
-    }
-
-    fn place(
-        &mut self,
-        kind: Kind,
-        parent: Seq,
-        name: &[u8],
-        body: Option<&PlaceBody>,
-        sealed_at: i64,
-    ) -> Result<Placement, IngestError> {
-        let cache_key = (parent.get(), name.to_vec());
-        if let Some(seq) = self.places.get(&cache_key) {
-            return Ok(Placement {
-                seq: Seq::new(*seq),
-                existed: true,
-            });
-        }
-        let sort_key = natural_order::sort_key(name);
-        if let Some(found) = self.newest(parent, Section::Places, &sort_key)? {
-            self.remember_place(cache_key, found.seq);
-            return Ok(Placement {
-                seq: found.seq,
-                existed: true,
-            });
-        }
-        if kind == Kind::Collection {
-            let depth = self.ancestors(parent)?.len();
-            // The chain holds the project, too, which is no collection.
-            if depth > DEPTH_MAX {
-                return Err(IngestError::TooDeep { max: DEPTH_MAX });
-            }
-        }
-        self.tally(parent)?;
-        let default = kind == Kind::Collection && body.is_none();
-        let body = (!default).then(|| {
-            serde_json::to_vec(&body.cloned().unwrap_or_default())
-                .expect("plain text is valid JSON")
-        });
-        let entry = Entry {
-            kind: kind.number(),
-            version: 1,
-            parent: Some(parent.get()),
-            sealed_at,
-            name: Some(name.to_vec()),
-            body,
-            ..Entry::default()
-        };
-        let seq = self.append(entry)?;
-        self.list(seq, parent, Section::Places, sort_key, 0, None)?;
-        let fact = if kind == Kind::Project {
-            Fact::Projects
-        } else {
-            Fact::Collections
-        };
-        self.state.facts[fact as usize] += 1;
-        self.tally(parent)?.add_place();
-        self.tallies.insert(seq, Tally::default());
-        self.remember_place(cache_key, seq);
-        Ok(Placement {
-            seq,
-            existed: false,
-        })
-    }
-
-    fn remember_place(&mut self, key: (u64, Vec<u8>), seq: Seq) {
-        if self.places.len() >= PLACE_CACHE_MAX {
-            self.places.clear();
-        }
-        self.places.insert(key, seq.get());
-    }
-
     /// Seals an asset, unless its bytes are those of the newest version of that name there.
     pub(crate) fn asset(&mut self, asset: &NewAssetRow<'_>) -> Result<Placement, IngestError> {
         let sort_key = natural_order::sort_key(asset.name);
@@ -294,7 +202,7 @@ impl Transaction<'_> {
             superseded = Some((before.media()?.class, bytes));
         }
         // All that can be found damaged is read before anything is written: this entry may fail without the others.
-        let project = self.project_of(asset.parent)?;
+        let (project, _) = self.top_of(asset.parent)?;
         self.tally(asset.parent)?;
         self.tally(project)?;
         let several = asset.records.len() > RECORD_BYTES;
@@ -514,57 +422,6 @@ impl Transaction<'_> {
 
     pub(super) fn entry(&self, seq: Seq) -> Result<Entry, ReadError> {
         crate::store::read::entry(self.connection(), seq)
-    }
-
-    /// Fails unless `seq` is a collection.
-    pub(crate) fn require_collection(&mut self, seq: Seq) -> Result<(), IngestError> {
-        match self.kind(seq)? {
-            Some(Kind::Collection) => Ok(()),
-            Some(Kind::Project) => Err(IngestError::NeedsCollection),
-            _ => Err(IngestError::NotFound {
-                what: "collection",
-                id: seq.get(),
-            }),
-        }
-    }
-
-    /// Fails unless `seq` is a project or a collection.
-    pub(crate) fn require_place(&mut self, seq: Seq) -> Result<(), IngestError> {
-        match self.kind(seq)? {
-            Some(Kind::Collection | Kind::Project) => Ok(()),
-            _ => Err(IngestError::NotFound {
-                what: "project or collection",
-                id: seq.get(),
-            }),
-        }
-    }
-
-    fn kind(&mut self, seq: Seq) -> Result<Option<Kind>, ReadError> {
-        if let Some(kind) = self.kinds.get(&seq) {
-            return Ok(Some(*kind));
-        }
-        let entry = crate::store::read::find_entry(self.connection(), seq)?;
-        let kind = entry.and_then(|entry| entry.known_kind());
-        if self.kinds.len() >= PLACE_CACHE_MAX {
-            self.kinds.clear();
-        }
-        self.kinds.extend(kind.map(|kind| (seq, kind)));
-        Ok(kind)
-    }
-
-    fn ancestors(&self, place: Seq) -> Result<Vec<Seq>, ReadError> {
-        crate::store::read::ancestors(self.connection(), place)
-    }
-
-    fn project_of(&mut self, place: Seq) -> Result<Seq, ReadError> {
-        // The cache key cannot collide with a name: names are never empty.
-        let key = (place.get(), Vec::new());
-        if let Some(seq) = self.places.get(&key) {
-            return Ok(Seq::new(*seq));
-        }
-        let top = self.ancestors(place)?.last().copied().unwrap_or(place);
-        self.remember_place(key, top);
-        Ok(top)
     }
 }
 
