@@ -255,6 +255,7 @@ pub(crate) fn write(
     let all = pieces.chunks_exact(piece).chain(coded.chunks_exact(piece));
     let number = |n: usize| u32::try_from(n).expect("stripes are bounded");
     let small = |n: usize| u16::try_from(n).expect("stripes are bounded");
+    let descriptor_crc32 = crc32fast::hash(&bytes);
     let capsules = parity.chunks(per_row * SHARD).zip(all).enumerate();
     Ok(capsules
         .map(|(row, (shards, piece))| {
@@ -271,7 +272,7 @@ pub(crate) fn write(
                 first_shard: number(row * per_row),
                 shards: small(shards.len() / SHARD),
                 descriptor_bytes: number(bytes.len()),
-                descriptor_crc32: crc32fast::hash(&bytes),
+                descriptor_crc32,
                 pieces_needed: small(needed),
                 piece_bytes: number(piece.len()),
                 shards_at: number(if aligned {

@@ -132,11 +132,11 @@ const WIDTH: usize = 64;
 
 /// The first bytes of each shard, for [`try_out`].
 pub(crate) fn samples(shards: &[u8], shard: usize) -> Vec<u8> {
-    shards
-        .chunks_exact(shard)
-        .flat_map(|shard| &shard[..WIDTH])
-        .copied()
-        .collect()
+    let mut samples = Vec::with_capacity(shards.len() / shard * WIDTH);
+    for shard in shards.chunks_exact(shard) {
+        samples.extend_from_slice(&shard[..WIDTH]);
+    }
+    samples
 }
 
 /// Takes as many data shards away as there is parity for, and decodes the samples of each: a stripe that replaces others
