@@ -174,3 +174,141 @@ impl<'i, T> Handful<'i, T> {
         done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PlaceId;
+    use crate::name::Name;
+    use crate::vault::{OpenOptions, Vault};
+
+    /// Bytes that do not repeat, others for each `seed`.
+    fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+        (0_u64..)
+            .flat_map(|n| *Digest::of(&(seed << 32 | n).to_be_bytes()).as_bytes())
+            .take(bytes)
+            .collect()
+    }
+
+    fn new_vault(home: &tempfile::TempDir) -> Vault {
+        let options = OpenOptions {
+            state_dir: Some(home.path().join("state")),
+            ..OpenOptions::default()
+        };
+        Vault::create(&home.path().join("v.vault"), &options).expect("a vault can be created")
+    }
+
+    fn asset(place: PlaceId, name: &str) -> NewAsset {
+        NewAsset {
+            place,
+            folders: vec![Name::new("folder").expect("a good name")],
+            name: Name::new(name).expect("a good name"),
+            modified: None,
+            executable: false,
+            expected_size: None,
+            expected_sha256: None,
+        }
+    }
+
+    /// Guards: what is handed in together is cut, hashed and sealed as it would be alone.
+    #[test]
+    fn sources_handed_in_together_are_what_each_would_be_alone() {
+        let home = tempfile::tempdir().expect("a folder");
+        let vault = new_vault(&home);
+        let name = Name::new("P").expect("a good name");
+        let (project, _) = vault.create_project(name, "project", "").expect("created");
+        let place = PlaceId::Project(project.id);
+        let ingest = vault.ingest().expect("it takes things in");
+        let sizes = [0, 1, 63, 65_536, 65_537, 200_001, 262_144, 5];
+        let sources: Vec<Vec<u8>> = (0..).zip(sizes).map(|(n, size)| noise(n, size)).collect();
+
+        let mut handful = ingest.handful();
+        for (number, source) in sources.iter().enumerate() {
+            let size = source.len() as u64;
+            assert!(Handful::<usize>::takes(size) && handful.has_room(size));
+            handful
+                .read(
+                    asset(place, &number.to_string()),
+                    number,
+                    size,
+                    &mut &source[..],
+                )
+                .expect("memory can be read");
+        }
+        // One that cannot be read to its end, or has grown, leaves nothing behind.
+        let mut broken = (&b"some"[..]).chain(Broken);
+        let failed = handful.read(asset(place, "broken"), 99, 10, &mut broken);
+        assert!(matches!(failed, Err(ArchiveError::Source(_))));
+        let grown = handful.read(asset(place, "grown"), 99, 3, &mut &b"four"[..]);
+        let Err(ArchiveError::Ingest(IngestError::SizeDiffers { expected, found })) = grown else {
+            panic!("{grown:?}");
+        };
+        assert_eq!((expected, found), (3, 4));
+
+        let handed = handful.hand_in();
+        let numbers: Vec<usize> = handed.iter().map(|(number, _)| *number).collect();
+        assert!(numbers.into_iter().eq(0..sources.len()));
+        for ((number, handed), source) in handed.into_iter().zip(&sources) {
+            let (ticket, digest) = handed.expect("it is taken in");
+            assert_eq!(digest.sha256, Digest::of(source), "{number}");
+            assert_eq!(digest.crc32, crc32fast::hash(source), "{number}");
+            assert_eq!(digest.size, source.len() as u64);
+            let sealed = ticket.wait().expect("it is sealed");
+            assert!(!sealed.already_archived);
+        }
+        assert!(handful.hand_in().is_empty());
+
+        // The same chunks come of each alone: nothing new is stored.
+        let before = vault.status().expect("it can be counted");
+        assert_eq!(before.assets, sources.len() as u64);
+        for (number, source) in sources.iter().enumerate() {
+            let new = asset(place, &format!("{number} again"));
+            let (ticket, _) = ingest.archive(new, &mut &source[..]).expect("it is read");
+            ticket.wait().expect("it is sealed");
+        }
+        let after = vault.status().expect("it can be counted");
+        assert_eq!(after.assets, 2 * before.assets);
+        assert_eq!(after.unique_bytes, before.unique_bytes);
+        assert_eq!(before.unique_bytes, sizes.iter().sum::<usize>() as u64);
+    }
+
+    #[test]
+    fn a_handful_has_bounds() {
+        let home = tempfile::tempdir().expect("a folder");
+        let vault = new_vault(&home);
+        let ingest = vault.ingest().expect("it takes things in");
+        let place = PlaceId::Project(crate::ids::ProjectId::new(crate::ids::Seq::VAULT));
+        let mut handful = ingest.handful();
+        for n in 0..HANDFUL_SOURCES_MAX {
+            assert!(handful.has_room(0));
+            handful
+                .read(asset(place, "empty"), n, 0, &mut io::empty())
+                .expect("it is read");
+        }
+        assert!(!handful.has_room(0));
+        assert!(!Handful::<usize>::takes(SMALL_BYTES_MAX + 1));
+        handful.hand_in();
+        let size = SMALL_BYTES_MAX;
+        let source = noise(1, usize::try_from(size).expect("small"));
+        while handful.has_room(size) {
+            handful
+                .read(asset(place, "long"), 0, size, &mut &source[..])
+                .expect("it is read");
+        }
+        let read = handful.hand_in().len();
+        assert_eq!(
+            read,
+            HANDFUL_BYTES / source.len() - 1,
+            "a byte must stay free"
+        );
+    }
+
+    /// Fails when it is read.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("broken"))
+        }
+    }
+}

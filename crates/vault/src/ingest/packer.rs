@@ -480,6 +480,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_over_goes_with_the_pack_before_it_if_there_is_room() {
+        const MIB: usize = 1024 * 1024;
+        let (_home, writer) = Writer::of_new_vault();
+        let packer = Packer::new(Arc::new(Flight::new(writer.known_chunks())));
+        let planned = |sizes: &[usize]| -> Vec<(usize, usize)> {
+            let chunk = |(size, n): (&usize, u8)| {
+                let bytes = Bytes::from([vec![n; 1], vec![b'a'; size - 1]].concat());
+                Chunk {
+                    digest: Digest::of(&bytes),
+                    bytes,
+                    manifest: Arc::default(),
+                }
+            };
+            let chunks = sizes.iter().zip(0..).map(chunk).collect();
+            let packs = packer.plan(chunks, &mut Vec::new()).expect("it plans");
+            packer.flight.fail();
+            let told = packs.iter().map(|pack| (pack.chunks.len(), pack.bytes));
+            told.collect()
+        };
+        assert_eq!(planned(&[MIB, MIB, 1000]), [(3, 2 * MIB + 1000)]);
+        assert_eq!(planned(&[MIB, MIB, MIB]), [(3, PACK_BYTES_MAX)]);
+        assert_eq!(
+            planned(&[MIB, MIB, MIB, 1]),
+            [(2, 2 * MIB), (2, MIB + 1)],
+            "it would be too long"
+        );
+        assert_eq!(planned(&[1000]), [(1, 1000)]);
+    }
+
+    #[test]
     fn what_relies_on_chunks_of_a_failed_commit_is_doubtful_and_packed_again_after_it() {
         let (_home, mut writer) = Writer::of_new_vault();
         let flight = Arc::new(Flight::new(writer.known_chunks()));
