@@ -62,11 +62,13 @@ pub(super) struct Gathering {
     broken: bool,
 }
 
-/// In bulk mode a batch is committed when it holds this much, or after [`BULK_LINGER`].
+/// In bulk mode a batch is packed when it holds this much, or when nothing came for [`GATHER_LINGER`].
 pub(super) const BULK_BYTES: usize = BATCH_BYTES_MAX / 2;
 /// What each core has to encode while more gathers: two packs. More would only take memory.
 const ROOM_BYTES_PER_CORE: usize = 2 * PACK_BYTES_TARGET;
-/// How long a bulk batch that is not full may wait.
+/// How long a bulk batch that is not full waits for more: what is read together may take a slow disk this long.
+const GATHER_LINGER: Duration = Duration::from_secs(1);
+/// How long the transaction of a bulk import waits for the next batch.
 const BULK_LINGER: Duration = Duration::from_millis(250);
 /// Batches that are packed ahead of the committer, besides the one in the packer's hand.
 pub(super) const PACKED_MAX: usize = 1;
@@ -153,7 +155,7 @@ impl Shared {
             if batch.entries() > 0 && !prompt {
                 let (guard, waited) = self
                     .work
-                    .wait_timeout(gathering, BULK_LINGER)
+                    .wait_timeout(gathering, GATHER_LINGER)
                     .unwrap_or_else(PoisonError::into_inner);
                 gathering = guard;
                 if waited.timed_out() && gathering.batch.entries() > 0 {
