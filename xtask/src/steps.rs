@@ -1,12 +1,13 @@
 //! The steps of `cargo xtask test`, in order, and the account at the end.
 //!
 //! A failing step never stops the next one: a person mends several things per run, and CI shows
-//! everything that is wrong at once. How each step does its work is in `steps/`.
+//! everything that is wrong at once. How each step does its work is in `steps/`. One runs beside the last: see `steps/beside.rs`.
 #![expect(
     clippy::print_stdout,
     reason = "headings, timings and the account go to the terminal"
 )]
 
+mod beside;
 mod browser;
 mod rust;
 mod torture;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::ValueEnum;
 
+use self::beside::Beside;
 use crate::summary::Counts;
 use crate::tidy;
 use crate::tools::{GIT, Toolbox};
@@ -135,9 +137,20 @@ pub(crate) fn run_all(root: &Path, plan: &Plan) -> bool {
     let mut toolbox = Toolbox::default();
     let mut total = Counts::default();
     let mut account = Vec::new();
-    for &step in &plan.steps {
+    let mut beside = None;
+    for (place, &step) in plan.steps.iter().enumerate() {
         println!("\n==== {step} ====");
         let start = Instant::now();
+        if step == Step::Torture && plan.steps[place..].contains(&Step::Browser) {
+            match Beside::start(step, root) {
+                Ok(started) => {
+                    println!("runs beside the next step, and is shown after it");
+                    beside = Some(started);
+                    continue;
+                }
+                Err(error) => println!("{error:#}"),
+            }
+        }
         let report = run(step, root, &mut toolbox).unwrap_or_else(|error| Report {
             problems: vec![format!("{error:#}")],
             ..Report::default()
@@ -145,6 +158,19 @@ pub(crate) fn run_all(root: &Path, plan: &Plan) -> bool {
         let counts = report.settled(plan.missing_is_failure);
         account.push(account_lines(step, &report, counts, start.elapsed()));
         total += counts;
+    }
+    if let Some(beside) = beside {
+        match beside.finish() {
+            Ok((step, report, took)) => {
+                let counts = report.settled(plan.missing_is_failure);
+                account.push(account_lines(step, &report, counts, took));
+                total += counts;
+            }
+            Err(error) => {
+                println!("{error:#}");
+                total += Counts::one(false);
+            }
+        }
     }
     println!("\n==== summary ====");
     for line in account {
