@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{Report, Step};
+use crate::process;
 
 pub(super) struct Beside {
     step: Step,
@@ -23,22 +24,35 @@ impl Beside {
     /// Starts the step; what it prints is shown at its end.
     pub(super) fn start(step: Step, root: &Path) -> Result<Self> {
         let output = tempfile::NamedTempFile::new()?;
-        let program = std::env::current_exe()?;
+        // Not the running program's own file: building the others has replaced it.
+        let step_name = step.to_string();
+        let words = [
+            "run",
+            "--quiet",
+            "--package",
+            "xtask",
+            "--",
+            "test",
+            "--only",
+        ];
+        let plain = process::cargo(root, words.into_iter().chain([&*step_name]));
         let spawn = |mut command: Command| {
             // One place to write at for both, so that neither writes over the other.
             let printed = output.reopen()?;
             command
                 .current_dir(root)
-                .args(["test", "--only", &step.to_string()])
+                .args(plain.get_args())
                 .stdin(Stdio::null())
                 .stdout(printed.try_clone()?)
                 .stderr(printed)
                 .spawn()
         };
         let mut nice = Command::new("nice");
-        nice.args(["-n", "10"]).arg(&program);
+        nice.args(["-n", "10"]).arg(plain.get_program());
         let child = match spawn(nice) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => spawn(Command::new(&program)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                spawn(Command::new(plain.get_program()))
+            }
             started => started,
         };
         Ok(Self {
