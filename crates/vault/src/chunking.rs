@@ -127,22 +127,28 @@ impl<'b> Chunker<'b> {
     /// Reads until the largest chunk can be cut and more, if there is that much.
     fn read_ahead(&mut self, source: &mut dyn Read) -> io::Result<()> {
         let mut buffer = self.buffers.take();
-        let mut end = self.ahead.len();
-        buffer[..end].copy_from_slice(&self.ahead);
-        while end < buffer.len() {
-            match source.read(&mut buffer[end..]) {
-                Ok(0) => {
-                    self.at_end = true;
-                    break;
-                }
-                Ok(read) => end += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        self.ahead = self.buffers.lend(buffer, end);
+        let (left, room) = buffer.split_at_mut(self.ahead.len());
+        left.copy_from_slice(&self.ahead);
+        let read = read_into(source, room)?;
+        self.at_end = read < room.len();
+        let length = self.ahead.len() + read;
+        self.ahead = self.buffers.lend(buffer, length);
         Ok(())
     }
+}
+
+/// Fills `buffer` from `source`; gives how much that was, less than there is room for only at the source's end.
+pub(crate) fn read_into(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Small sources that are read one after the other and handed in together: their bytes lie in one buffer, their chunks are
 //! hashed two at a time, and the batch is locked once for all of them.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use bytes::BytesMut;
 
 use super::batch::{Chunk, Content, Entry, Manifest};
 use super::{ArchiveError, Ingest, NewAsset, SourceDigest, Ticket, check_expectations};
-use crate::chunking::READ_BYTES;
+use crate::chunking::{READ_BYTES, read_into};
 use crate::error::IngestError;
 use crate::ids::Digest;
 use crate::media::{HEAD_BYTES, Media};
@@ -61,7 +61,6 @@ impl<'i, T> Handful<'i, T> {
 
     /// Whether a source of that many bytes can be read before what was read is handed in.
     pub(crate) fn has_room(&self, size: u64) -> bool {
-        // One byte more, to see that nothing follows.
         let room = (HANDFUL_BYTES - self.filled) as u64;
         size < room && self.read.len() < HANDFUL_SOURCES_MAX
     }
@@ -78,20 +77,16 @@ impl<'i, T> Handful<'i, T> {
         if self.buffer.is_empty() {
             self.buffer = self.ingest.shared.buffers.take();
         }
-        let mut end = self.filled;
-        loop {
-            match source.read(&mut self.buffer[end..]) {
-                Ok(0) => break,
-                Ok(read) => end += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ArchiveError::Source(error)),
-            }
-            let found = (end - self.filled) as u64;
-            if found > size {
-                let expected = size;
-                return Err(IngestError::SizeDiffers { expected, found }.into());
-            }
+        // One byte more than there should be, to see that nothing follows.
+        let most = usize::try_from(size).expect("there is room for it");
+        let room = &mut self.buffer[self.filled..][..=most];
+        let read = read_into(source, room).map_err(ArchiveError::Source)?;
+        let found = read as u64;
+        if found > size {
+            let expected = size;
+            return Err(IngestError::SizeDiffers { expected, found }.into());
         }
+        let end = self.filled + read;
         let place = self.filled..end;
         let bytes = &self.buffer[place.clone()];
         let head = &bytes[..bytes.len().min(HEAD_BYTES)];
@@ -177,6 +172,8 @@ impl<'i, T> Handful<'i, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
     use crate::model::PlaceId;
     use crate::name::Name;
