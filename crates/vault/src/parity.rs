@@ -17,6 +17,7 @@ pub(crate) mod cut;
 pub(crate) mod descriptor;
 pub(crate) mod plan;
 pub(crate) mod running;
+mod transform;
 
 /// Bytes of a shard: a block of the file.
 pub(crate) const SHARD: usize = 4096;

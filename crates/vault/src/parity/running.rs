@@ -9,14 +9,15 @@
 use std::sync::mpsc::{self, Receiver};
 
 use rayon::prelude::*;
-use reed_solomon_simd::engine::{DefaultEngine, Engine as _, ShardsRefMut, utils};
+use reed_solomon_simd::engine::{DefaultEngine, Engine as _, ShardsRefMut};
 
+use super::transform::{self, Unit};
 use super::{BLOCKS, SHARD, code};
 
 /// Bytes of each shard that are taken together, so that what is worked on stays in the processor's cache.
-const SLICE: usize = 512;
-/// What the code works on at a time.
-const UNIT: usize = 64;
+const SLICE: usize = 1024;
+/// And in the code's units.
+const UNITS: usize = SLICE / size_of::<Unit>();
 
 /// See the module. Adds up one run of shards while the next gathers. Its memory serves one stripe after the other.
 pub(crate) struct Running {
@@ -49,14 +50,14 @@ pub(crate) struct Finished {
 
 /// The same [`SLICE`] bytes of all shards of a block.
 struct Slice {
-    sum: Vec<[u8; UNIT]>,
-    work: Vec<[u8; UNIT]>,
+    sum: Vec<Unit>,
+    work: Vec<Unit>,
 }
 
 impl Running {
     /// For up to `block` parity shards, a power of two, and more than half as many.
     pub(crate) fn new(block: usize) -> Self {
-        let empty = || vec![[0; UNIT]; block * SLICE / UNIT];
+        let empty = || vec![[0; size_of::<Unit>()]; block * UNITS];
         let slice = || Slice {
             sum: empty(),
             work: empty(),
@@ -98,7 +99,7 @@ impl Running {
     pub(crate) fn reset(&mut self) {
         let (mut sums, buffer) = self.wait();
         for slice in &mut sums {
-            slice.sum.fill([0; UNIT]);
+            slice.sum.as_flattened_mut().fill(0);
         }
         self.put_back(sums, buffer);
         self.taken = 0;
@@ -152,13 +153,13 @@ impl Running {
         let mut samples = std::mem::take(&mut self.samples);
         samples.extend(code::samples(rest, SHARD));
         sums.par_iter_mut().for_each(|slice| {
-            let mut shards = ShardsRefMut::new(self.block, SLICE / UNIT, &mut slice.sum);
+            let mut shards = ShardsRefMut::new(self.block, UNITS, &mut slice.sum);
             DefaultEngine::new().fft(&mut shards, 0, self.block, recovery, 0);
         });
         let mut parity = vec![0; recovery * SHARD];
         for (shard, bytes) in parity.chunks_exact_mut(SHARD).enumerate() {
             for (slice, bytes) in sums.iter().zip(bytes.chunks_exact_mut(SLICE)) {
-                let units = &slice.sum[shard * SLICE / UNIT..][..SLICE / UNIT];
+                let units = &slice.sum[shard * UNITS..][..UNITS];
                 bytes.copy_from_slice(units.as_flattened());
             }
         }
@@ -205,22 +206,12 @@ impl Running {
 
 /// Adds data shards to the sums, of which the first has that number in the stripe, a whole number of blocks.
 fn add(sums: &mut [Slice], block: usize, first: usize, data: &[u8]) {
+    let (shards, _) = data.as_chunks::<SHARD>();
     sums.par_iter_mut().enumerate().for_each(|(at, slice)| {
-        let engine = DefaultEngine::new();
         let range = at * SLICE..(at + 1) * SLICE;
-        for (number, shards) in data.chunks(block * SHARD).enumerate() {
-            let count = shards.len() / SHARD;
-            let work = &mut slice.work;
-            let to = work.chunks_exact_mut(SLICE / UNIT);
-            for (shard, to) in shards.chunks_exact(SHARD).zip(to) {
-                to.as_flattened_mut().copy_from_slice(&shard[range.clone()]);
-            }
-            work[count * SLICE / UNIT..].fill([0; UNIT]);
-            let position = first + number * block;
-            let mut transformed = ShardsRefMut::new(block, SLICE / UNIT, work);
-            // Parity has the first places of the code, and data those from the block's end on.
-            engine.ifft(&mut transformed, 0, block, count, position + block);
-            utils::xor(&mut slice.sum, work);
+        for (number, shards) in shards.chunks(block).enumerate() {
+            let Slice { sum, work } = slice;
+            transform::add(sum, work, shards, &range, first + number * block);
         }
     });
 }

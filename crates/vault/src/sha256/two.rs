@@ -1,6 +1,6 @@
 //! Two SHA-256 states forward by a block each, turn about: the processor's instructions for SHA wait for one another
-//! within a state, and not across two (1.8 GB/s a core with one, 3.2 with two, on an AMD EPYC). The only `unsafe` of the
-//! vault: entering code that needs these instructions, after asking whether they are there.
+//! within a state, and not across two (1.8 GB/s a core with one, 3.2 with two, on an AMD EPYC). All that is
+//! `unsafe` is entering code that needs these instructions, after asking whether they are there.
 
 use super::{BLOCK, State, one};
 
