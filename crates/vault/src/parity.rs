@@ -15,9 +15,9 @@ pub(crate) mod capsule;
 pub(crate) mod code;
 pub(crate) mod cut;
 pub(crate) mod descriptor;
+mod engine;
 pub(crate) mod plan;
 pub(crate) mod running;
-mod transform;
 
 /// Bytes of a shard: a block of the file.
 pub(crate) const SHARD: usize = 4096;

@@ -8,9 +8,13 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use reed_solomon_simd::{Error, ReedSolomonDecoder, ReedSolomonEncoder};
+use reed_solomon_simd::Error;
+use reed_solomon_simd::rate::{
+    DefaultRateDecoder, DefaultRateEncoder, RateDecoder as _, RateEncoder as _,
+};
 
 use super::SHARD;
+use super::engine::Quickest;
 
 /// Bytes of a shard taken at a time; a multiple of 64.
 const SLICE: usize = 512;
@@ -18,17 +22,23 @@ const SLICE: usize = 512;
 /// Bytes below which all is done on this thread: waking others would take longer.
 const ALONE: usize = 1024 * 1024;
 
+type Encoder = DefaultRateEncoder<Quickest>;
+
+fn encoder(count: usize, recovery: usize, shard: usize) -> Result<Encoder, Error> {
+    Encoder::new(count, recovery, shard, Quickest::new(), None)
+}
+
 /// `recovery` parity shards of the data shards that lie one after the other in `data`. Shards are `shard` bytes long, an
 /// even number.
 pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u8>, Error> {
     let count = data.len() / shard;
     if data.len() < ALONE {
-        let encoder = &mut ReedSolomonEncoder::new(count, recovery, shard)?;
+        let encoder = &mut encoder(count, recovery, shard)?;
         return encode_slice(encoder, data, shard, &(0..shard));
     }
     let mut parity = vec![0; recovery * shard];
     // One working memory a core, used for one slice after the other: filling fresh ones takes as long as encoding.
-    let encoders: Mutex<Vec<ReedSolomonEncoder>> = Mutex::default();
+    let encoders: Mutex<Vec<Encoder>> = Mutex::default();
     let slices: Vec<(Range<usize>, Vec<u8>)> = slices(shard)
         .into_par_iter()
         .with_max_len(1)
@@ -42,7 +52,7 @@ pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u
                     encoder.reset(count, recovery, range.len())?;
                     encoder
                 }
-                None => ReedSolomonEncoder::new(count, recovery, range.len())?,
+                None => encoder(count, recovery, range.len())?,
             };
             let slice = encode_slice(&mut encoder, data, shard, &range)?;
             let mut encoders = encoders.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +73,7 @@ pub(crate) fn encode(data: &[u8], recovery: usize, shard: usize) -> Result<Vec<u
 
 /// Encodes a slice of all shards; gives that slice of the parity shards, one after the other.
 fn encode_slice(
-    encoder: &mut ReedSolomonEncoder,
+    encoder: &mut Encoder,
     data: &[u8],
     shard: usize,
     range: &Range<usize>,
@@ -97,7 +107,8 @@ pub(crate) fn restore(
         .into_par_iter()
         .with_max_len(1)
         .map(|range| {
-            let mut decoder = ReedSolomonDecoder::new(good.len(), recovery, range.len())?;
+            let mut decoder =
+                DefaultRateDecoder::new(good.len(), recovery, range.len(), Quickest::new(), None)?;
             for (index, original) in source.chunks_exact(shard).enumerate() {
                 if good[index] {
                     decoder.add_original_shard(index, &original[range.clone()])?;

@@ -9,9 +9,9 @@
 use std::sync::mpsc::{self, Receiver};
 
 use rayon::prelude::*;
-use reed_solomon_simd::engine::{DefaultEngine, Engine as _, ShardsRefMut};
+use reed_solomon_simd::engine::{Engine as _, ShardsRefMut};
 
-use super::transform::{self, Unit};
+use super::engine::{Block, Quickest, Unit};
 use super::{BLOCKS, SHARD, code};
 
 /// Bytes of each shard that are taken together, so that what is worked on stays in the processor's cache.
@@ -154,7 +154,7 @@ impl Running {
         samples.extend(code::samples(rest, SHARD));
         sums.par_iter_mut().for_each(|slice| {
             let mut shards = ShardsRefMut::new(self.block, UNITS, &mut slice.sum);
-            DefaultEngine::new().fft(&mut shards, 0, self.block, recovery, 0);
+            Quickest::new().fft(&mut shards, 0, self.block, recovery, 0);
         });
         let mut parity = vec![0; recovery * SHARD];
         for (shard, bytes) in parity.chunks_exact_mut(SHARD).enumerate() {
@@ -208,10 +208,15 @@ impl Running {
 fn add(sums: &mut [Slice], block: usize, first: usize, data: &[u8]) {
     let (shards, _) = data.as_chunks::<SHARD>();
     sums.par_iter_mut().enumerate().for_each(|(at, slice)| {
-        let range = at * SLICE..(at + 1) * SLICE;
+        let engine = Quickest::new();
         for (number, shards) in shards.chunks(block).enumerate() {
             let Slice { sum, work } = slice;
-            transform::add(sum, work, shards, &range, first + number * block);
+            let block = Block {
+                shards,
+                range: at * SLICE..(at + 1) * SLICE,
+                number: first + number * block,
+            };
+            engine.add(sum, work, &block);
         }
     });
 }
@@ -226,7 +231,10 @@ mod tests {
             let data: Vec<u8> = (0..shards * SHARD)
                 .map(|i| (i * 7 + i / 256 + i / 70_000).to_le_bytes()[0])
                 .collect();
-            let expected = code::encode(&data, recovery, SHARD).expect("it encodes");
+            let shards_of = data.chunks_exact(SHARD);
+            let expected = reed_solomon_simd::encode(shards, recovery, shards_of)
+                .expect("it encodes")
+                .concat();
             for step in [1, 3, block, 2 * block + 1, shards] {
                 let mut running = Running::new(block);
                 let mut gathered = Vec::new();
