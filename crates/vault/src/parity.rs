@@ -16,6 +16,7 @@ pub(crate) mod code;
 pub(crate) mod cut;
 pub(crate) mod descriptor;
 mod engine;
+pub(crate) mod mending;
 pub(crate) mod plan;
 pub(crate) mod running;
 

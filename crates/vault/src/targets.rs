@@ -6,9 +6,9 @@
 use crate::codec;
 use crate::media::Media;
 use crate::name::{Name, archive_path_component, escape_bytes};
-use crate::parity::builder::parse_head;
 use crate::parity::capsule::Capsule;
 use crate::parity::descriptor::Descriptor;
+use crate::parity::mending::parse_head;
 use crate::prove::{KeptCheckpoint, Proof};
 use crate::query::{Query, TERMS_MAX};
 use crate::salvage::carve::Row;

@@ -207,3 +207,21 @@ impl Drop for Server {
         let _ = self.0.wait();
     }
 }
+
+/// Guards: parity is begun as for a long import, and one that ends early has what its length asks for, and no pages left over.
+#[test]
+fn an_import_that_ends_early_has_the_parity_of_its_length() {
+    let place = Place::with_vault();
+    let source = source(140);
+    let mut child = start(&place, &source);
+
+    assert!(child.wait().expect("it ends").success());
+    let length = |path| fs::metadata(path).expect("it is there").len();
+    let sealed: u64 = (0..140)
+        .map(|number| length(source.path(format!("src/{number}"))))
+        .sum();
+    let stored = length(place.path("v.vault"));
+    assert!(stored < sealed * 111 / 100, "{stored} {sealed}");
+    place.run(["scrub"]).expect_code(0);
+    place.run(["verify", "--deep"]).expect_code(0);
+}

@@ -236,7 +236,11 @@ pub(super) fn pack_batches(shared: &Shared, mut packer: Packer, work: &SyncSende
                 shared.buffers.forget();
                 Work::Settle
             }
-            Next::End => return,
+            Next::End => {
+                // Merging parity, which the writer does at the end, has the room instead.
+                shared.buffers.forget();
+                return;
+            }
         };
         if work.send(next).is_err() {
             return;

@@ -1,9 +1,7 @@
-//! Gathering the bytes of a stripe, and writing or mending it.
+//! Gathering the bytes of a stripe, and writing it.
 
-use std::ops::Range;
-
-use super::capsule::{self, Gathered};
-use super::descriptor::{CHUNK_RECORD, Descriptor, Object, Place};
+use super::capsule;
+use super::descriptor::{CHUNK_RECORD, Descriptor, Object};
 use super::plan::{self, Extent};
 use super::running::{Finished, Running};
 use super::{SHARD, code};
@@ -44,22 +42,6 @@ impl ChunkRecord {
         record[36..].copy_from_slice(&self.size.to_be_bytes());
         record
     }
-}
-
-/// A pack's head taken apart again.
-pub(crate) fn parse_head(head: &[u8]) -> Option<(Digest, Vec<ChunkRecord>)> {
-    let (records, sha256) = head.split_last_chunk::<32>()?;
-    let sha256 = Digest::try_from(&sha256[..]).ok()?;
-    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("four bytes"));
-    let chunks = records
-        .chunks_exact(CHUNK_RECORD)
-        .map(|record| ChunkRecord {
-            sha256: Digest::try_from(&record[..32]).expect("32 bytes"),
-            offset: number(&record[32..36]),
-            size: number(&record[36..40]),
-        })
-        .collect();
-    Some((sha256, chunks))
 }
 
 /// The bytes of a stripe while they gather, in the order in which they are sealed.
@@ -133,31 +115,52 @@ impl Builder {
         }
         self.objects.push(object);
         if let Some(running) = self.running.as_mut().filter(|_| self.ahead)
-            && (running.has_begun() || self.aligned.len() >= running.worthwhile() * SHARD)
+            && (running.has_begun()
+                || self.aligned.len() >= Running::worthwhile(running.block()) * SHARD)
         {
             running.take_blocks(&mut self.aligned);
         }
     }
 
     /// Begins with the parity of what has gathered, once there is so much that the stripe's number of parity shards is known
-    /// to a power of two. From then on the bytes are not held any more. For stripes of up to what a bulk import makes.
-    pub(crate) fn compute_ahead(&mut self, parity: Parity) {
+    /// to a power of two; `at_once`: as for a stripe of what a bulk import makes, see [`Builder::is_cut_short`]. From then
+    /// on the bytes are not held any more. For stripes of up to what a bulk import makes.
+    pub(crate) fn compute_ahead(&mut self, parity: Parity, at_once: bool) {
         if self.ahead {
             return;
         }
         let block = plan::parity_block(parity);
         let surely = plan::parity_shards(parity, self.extent(), false, 0);
-        if surely.next_power_of_two() == block {
+        let begins_with = if at_once {
+            Running::worthwhile(block)
+        } else {
+            block * 32 / parity.per_32() / 2 + block
+        };
+        let is_known = surely.next_power_of_two() == block;
+        if is_known || (at_once && self.aligned.len() >= begins_with * SHARD) {
             let running = self.running.get_or_insert_with(|| Running::new(block));
             running.take_blocks(&mut self.aligned);
             self.ahead = true;
-        } else if surely > block / 8 {
+        } else if surely > block / 16 {
             // It is becoming a long one: all it takes at once, rather than twice as much again and again.
-            let begun_with = block * 32 / parity.per_32() / 2 + block;
-            let bytes = begun_with * SHARD;
+            let bytes = begins_with * SHARD * 9 / 8;
             self.aligned
                 .reserve_exact(bytes.saturating_sub(self.aligned.len()));
         }
+    }
+
+    /// Whether parity was begun as for a longer stripe than this one is at its end, and would take more space than it
+    /// should. Then the stripe's objects are to be gathered again, by one [`Builder::of_known_size`].
+    pub(crate) fn is_cut_short(&self, parity: Parity, settled: bool, vault_shards: usize) -> bool {
+        let wanted = plan::parity_shards(parity, self.extent(), settled, vault_shards);
+        self.running.as_ref().is_some_and(|running| {
+            running.has_begun() && wanted.next_power_of_two() < running.block()
+        })
+    }
+
+    /// What has gathered, in its order.
+    pub(crate) fn objects(&self) -> &[Object] {
+        &self.objects
     }
 
     /// One that will have about `shards` data shards, of which none is held longer than its parity takes.
@@ -178,7 +181,11 @@ impl Builder {
         // may still turn out to be short, and then nothing was begun.
         let is_long = shards >= 4 * block;
         let running = is_long.then(|| Running::new(block));
-        let held = running.as_ref().map_or(0, Running::worthwhile) * SHARD;
+        let held = if is_long {
+            Running::worthwhile(block) * SHARD
+        } else {
+            0
+        };
         Self {
             running,
             ahead: is_long,
@@ -240,6 +247,14 @@ impl Builder {
 
     /// Whether what was added since `mark` is, byte for byte, what `descriptor` describes.
     pub(crate) fn agrees(&mut self, mark: &Mark, descriptor: &Descriptor) -> bool {
+        let found = self.checksums_since(mark);
+        // The first run of entries may continue one of an earlier stripe, so objects are not compared.
+        descriptor.checksums.get(..found.len()) == Some(&found[..])
+            && found.len() == descriptor.data_shards()
+    }
+
+    /// Checksums of the data shards of what was added since `mark`, as if that were a stripe.
+    pub(crate) fn checksums_since(&mut self, mark: &Mark) -> Vec<u32> {
         let taken = self.running.as_ref().map_or(0, Running::taken);
         let mut found = match &mut self.running {
             Some(running) => running.checksums_from(mark.aligned).to_vec(),
@@ -255,9 +270,7 @@ impl Builder {
         .concat();
         small.resize(small.len().next_multiple_of(SHARD), 0);
         found.extend(code::checksums(&small));
-        // The first run of entries may continue one of an earlier stripe, so objects are not compared.
-        descriptor.checksums.get(..found.len()) == Some(&found[..])
-            && found.len() == descriptor.data_shards()
+        found
     }
 
     /// Writes the stripe: its capsules, and the descriptor they carry. One that `replaces` others is tried out: it is
@@ -277,12 +290,7 @@ impl Builder {
         let begun = self.running.as_ref().filter(|running| running.has_begun());
         let recovery = begun.map_or(recovery, |running| running.nearest(recovery));
         let gap = plan::gap(parity, extent.aligned + extent.shared, vault_shards);
-        self.aligned.reserve_exact(self.small_bytes() + SHARD);
-        self.aligned.append(&mut self.entries);
-        self.aligned.append(&mut self.chunks);
-        self.aligned.append(&mut self.leaves);
-        self.aligned
-            .resize(self.aligned.len().next_multiple_of(SHARD), 0);
+        self.string_small_bytes();
         let data = &self.aligned;
         let Finished {
             parity: mut coded,
@@ -314,7 +322,33 @@ impl Builder {
     }
 }
 
-/// See [`Builder::mark`].
+impl Builder {
+    /// Appends everything else to the aligned shards, strung together.
+    fn string_small_bytes(&mut self) {
+        let small = self.small_bytes();
+        let mut running = self.running.as_mut().filter(|running| running.has_begun());
+        let at_once = running
+            .as_ref()
+            .map_or(usize::MAX, |r| r.block() * SHARD / 4);
+        if running.is_none() {
+            self.aligned.reserve_exact(small + SHARD);
+        }
+        for bytes in [&mut self.entries, &mut self.chunks, &mut self.leaves] {
+            for bytes in bytes.chunks(at_once) {
+                self.aligned.extend_from_slice(bytes);
+                if let Some(running) = &mut running {
+                    running.take_blocks(&mut self.aligned);
+                }
+            }
+            bytes.clear();
+        }
+        let shards = self.aligned.len().div_ceil(SHARD);
+        self.aligned.resize(shards * SHARD, 0);
+    }
+}
+
+/// See [`Builder::mark`]; the default is the beginning.
+#[derive(Default)]
 pub(crate) struct Mark {
     /// Shards; the others are bytes.
     aligned: usize,
@@ -330,182 +364,11 @@ pub(crate) struct Stripe {
     pub(crate) capsules: Vec<(i64, Vec<u8>)>,
 }
 
-/// The data shards of a stripe as they are found, to be mended.
-pub(crate) struct Mending {
-    descriptor: Descriptor,
-    places: Vec<Place>,
-    data: Vec<u8>,
-    /// Where the small bytes begin in `data`.
-    small_at: usize,
-    /// Bytes that were found, to tell shards that are whole from those of which a part is missing: as sorted,
-    /// disjoint ranges of small bytes.
-    good: Vec<bool>,
-}
-
-impl Mending {
-    pub(crate) fn new(descriptor: Descriptor) -> Self {
-        let extent = descriptor.extent();
-        let places = descriptor.places();
-        let shards = extent.aligned + extent.shared;
-        Self {
-            places,
-            data: vec![0; shards * SHARD],
-            small_at: extent.aligned * SHARD,
-            good: vec![false; shards],
-            descriptor,
-        }
-    }
-
-    pub(crate) fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    /// Puts in what was found of an object's small bytes, from `offset` within them: its rows, then what is in its
-    /// blob's leaf page.
-    pub(crate) fn put_small(&mut self, object: usize, offset: usize, bytes: &[u8]) {
-        let mut offset = offset;
-        let mut bytes = bytes;
-        for place in self.small_places(object) {
-            let room = place.len().saturating_sub(offset);
-            let (here, rest) = bytes.split_at(room.min(bytes.len()));
-            if !here.is_empty() {
-                self.data[place.start + offset..][..here.len()].copy_from_slice(here);
-            }
-            offset = offset.saturating_sub(place.len());
-            bytes = rest;
-        }
-    }
-
-    /// Where an object's small bytes lie in the data: those of rows, and those in a leaf page.
-    fn small_places(&self, object: usize) -> [Range<usize>; 2] {
-        let place = &self.places[object];
-        [&place.records, &place.leaf]
-            .map(|range| self.small_at + range.start..self.small_at + range.end)
-    }
-
-    /// Puts in what was found of a blob: the part in the leaf page is small, the rest aligned.
-    pub(crate) fn put_blob(&mut self, object: usize, bytes: &[u8]) {
-        let described = &self.descriptor.objects[object];
-        let split = described.split();
-        let head = described.small_bytes() - split.local;
-        let local = split.local.min(bytes.len());
-        let mut rest = &bytes[local..];
-        let shards = self.places[object].aligned.clone();
-        self.put_small(object, head, &bytes[..local]);
-        for (shard, length) in shards.zip(split.blocks()) {
-            if rest.len() < length {
-                break;
-            }
-            let (block, after) = rest.split_at(length);
-            rest = after;
-            self.data[shard * SHARD..][..length].copy_from_slice(block);
-        }
-    }
-
-    /// Puts a block in place of an aligned shard if it is the one that belongs there.
-    pub(crate) fn put_block(&mut self, shard: usize, block: &[u8]) -> bool {
-        let mut padded = [0; SHARD];
-        padded[..block.len()].copy_from_slice(block);
-        let fits = code::checksum(&padded) == self.descriptor.checksums[shard];
-        if fits {
-            self.data[shard * SHARD..][..SHARD].copy_from_slice(&padded);
-        }
-        fits
-    }
-
-    /// Whether a shard is whole as it stands.
-    pub(crate) fn fits(&self, shard: usize) -> bool {
-        code::checksum(&self.data[shard * SHARD..][..SHARD]) == self.descriptor.checksums[shard]
-    }
-
-    /// Whether [`Mending::check`] found all bytes of an object to be whole.
-    pub(crate) fn object_is_good(&self, object: usize) -> bool {
-        let mut shards = self.places[object].aligned.clone();
-        let [records, leaf] = self.small_places(object);
-        self.are_good(records) && self.are_good(leaf) && shards.all(|shard| self.good[shard])
-    }
-
-    /// Whether [`Mending::check`] found an entry to be whole: some bytes of a run.
-    pub(crate) fn entry_is_good(&self, run: usize, offset: usize, length: usize) -> bool {
-        let [records, _] = self.small_places(run);
-        self.are_good(records.start + offset..records.start + offset + length)
-    }
-
-    fn are_good(&self, bytes: Range<usize>) -> bool {
-        let mut shards = bytes.start / SHARD..bytes.end.div_ceil(SHARD);
-        bytes.is_empty() || shards.all(|shard| self.good[shard])
-    }
-
-    /// Compares every shard with its checksum; gives how many differ.
-    pub(crate) fn check(&mut self) -> usize {
-        let found = code::checksums(&self.data);
-        for ((good, found), expected) in self
-            .good
-            .iter_mut()
-            .zip(found)
-            .zip(&self.descriptor.checksums)
-        {
-            *good = found == *expected;
-        }
-        self.good.iter().filter(|good| !**good).count()
-    }
-
-    /// Where an object's blocks are among the shards.
-    pub(crate) fn aligned(&self, object: usize) -> Range<usize> {
-        self.places[object].aligned.clone()
-    }
-
-    /// Restores what differs from the parity at hand; `false` if that is too little. Call [`Mending::check`] before.
-    pub(crate) fn restore(&mut self, gathered: &Gathered) -> bool {
-        let Some(header) = gathered.header() else {
-            return false;
-        };
-        let parity = gathered.good_parity(&self.descriptor);
-        let parity: Vec<_> = parity.iter().map(|(n, bytes)| (*n, &**bytes)).collect();
-        let missing = self.good.iter().filter(|good| !**good).count();
-        if parity.len() < missing {
-            return false;
-        }
-        let recovery = header.parity_shards as usize;
-        let restored = code::restore(&mut self.data, &self.good, &parity, recovery, SHARD).is_ok();
-        restored && self.check() == 0
-    }
-
-    /// The bytes of a run of entries; those of bad shards are not what was sealed, here as in what follows.
-    pub(crate) fn entries(&self, run: usize) -> &[u8] {
-        let [records, _] = self.small_places(run);
-        &self.data[records]
-    }
-
-    /// A blob put together again.
-    pub(crate) fn blob(&self, object: usize) -> Vec<u8> {
-        let split = self.descriptor.objects[object].split();
-        let [_, leaf] = self.small_places(object);
-        let mut blob = self.data[leaf.end - split.local..leaf.end].to_vec();
-        blob.reserve_exact(split.overflow);
-        let shards = self.places[object].aligned.clone();
-        for (shard, length) in shards.zip(split.blocks()) {
-            blob.extend_from_slice(&self.data[shard * SHARD..][..length]);
-        }
-        blob
-    }
-
-    /// A pack's head: its chunk records and its digest.
-    pub(crate) fn head(&self, object: usize) -> Vec<u8> {
-        let split = self.descriptor.objects[object].split();
-        let [records, leaf] = self.small_places(object);
-        [
-            &self.data[records],
-            &self.data[leaf.start..leaf.end - split.local],
-        ]
-        .concat()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parity::capsule::Capsule;
+    use crate::parity::capsule::{Capsule, Gathered};
+    use crate::parity::mending::{Mending, parse_head};
 
     fn noise(seed: u64, length: usize) -> Vec<u8> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -6,6 +6,7 @@
 //! others, "Novel Polynomial Basis and Its Application to Reed-Solomon Erasure Codes", 2014). The sum can as well be
 //! formed while they come; it is that of [`code::encode`], bit for bit.
 
+use std::iter;
 use std::sync::mpsc::{self, Receiver};
 
 use rayon::prelude::*;
@@ -33,7 +34,7 @@ pub(crate) struct Running {
 
 /// What the computing thread gives back.
 struct Added {
-    sums: Vec<Slice>,
+    sums: Sums,
     checksums: Vec<u32>,
     samples: Vec<u8>,
     buffer: Vec<u8>,
@@ -48,21 +49,23 @@ pub(crate) struct Finished {
     pub(crate) samples: Vec<u8>,
 }
 
-/// The same [`SLICE`] bytes of all shards of a block.
-struct Slice {
-    sum: Vec<Unit>,
-    work: Vec<Unit>,
+/// What is added up, by slices: the same [`SLICE`] bytes of all shards of a block.
+struct Sums {
+    slices: Vec<Vec<Unit>>,
+    /// What is worked in, one for some slices each, as many as there are threads.
+    works: Vec<Vec<Unit>>,
 }
 
 impl Running {
     /// For up to `block` parity shards, a power of two, and more than half as many.
     pub(crate) fn new(block: usize) -> Self {
         let empty = || vec![[0; size_of::<Unit>()]; block * UNITS];
-        let slice = || Slice {
-            sum: empty(),
-            work: empty(),
+        let slices = SHARD / SLICE;
+        let threads = rayon::current_num_threads().min(slices);
+        let sums = Sums {
+            slices: iter::repeat_with(empty).take(slices).collect(),
+            works: iter::repeat_with(empty).take(threads).collect(),
         };
-        let sums = std::iter::repeat_with(slice).take(SHARD / SLICE).collect();
         let (_, beside) = mpsc::channel();
         let mut running = Self {
             block,
@@ -75,14 +78,18 @@ impl Running {
         running
     }
 
+    pub(crate) fn block(&self) -> usize {
+        self.block
+    }
+
     /// Whether something was handed over.
     pub(crate) fn has_begun(&self) -> bool {
         self.taken > 0
     }
 
     /// Data shards from which it may begin: with no more than twice a block the code may go another way.
-    pub(crate) fn worthwhile(&self) -> usize {
-        2 * self.block + 1
+    pub(crate) fn worthwhile(block: usize) -> usize {
+        2 * block + 1
     }
 
     /// The number of parity shards that is nearest to `wanted` and what the sums are for.
@@ -97,9 +104,12 @@ impl Running {
 
     /// Begins with another stripe.
     pub(crate) fn reset(&mut self) {
+        if !self.has_begun() {
+            return;
+        }
         let (mut sums, buffer) = self.wait();
-        for slice in &mut sums {
-            slice.sum.as_flattened_mut().fill(0);
+        for slice in &mut sums.slices {
+            slice.as_flattened_mut().fill(0);
         }
         self.put_back(sums, buffer);
         self.taken = 0;
@@ -152,14 +162,14 @@ impl Running {
         checksums.extend(code::checksums(rest));
         let mut samples = std::mem::take(&mut self.samples);
         samples.extend(code::samples(rest, SHARD));
-        sums.par_iter_mut().for_each(|slice| {
-            let mut shards = ShardsRefMut::new(self.block, UNITS, &mut slice.sum);
+        sums.slices.par_iter_mut().for_each(|slice| {
+            let mut shards = ShardsRefMut::new(self.block, UNITS, slice);
             Quickest::new().fft(&mut shards, 0, self.block, recovery, 0);
         });
         let mut parity = vec![0; recovery * SHARD];
         for (shard, bytes) in parity.chunks_exact_mut(SHARD).enumerate() {
-            for (slice, bytes) in sums.iter().zip(bytes.chunks_exact_mut(SLICE)) {
-                let units = &slice.sum[shard * UNITS..][..UNITS];
+            for (slice, bytes) in sums.slices.iter().zip(bytes.chunks_exact_mut(SLICE)) {
+                let units = &slice[shard * UNITS..][..UNITS];
                 bytes.copy_from_slice(units.as_flattened());
             }
         }
@@ -181,7 +191,7 @@ impl Running {
         self.put_back(sums, buffer);
     }
 
-    fn put_back(&mut self, sums: Vec<Slice>, buffer: Vec<u8>) {
+    fn put_back(&mut self, sums: Sums, buffer: Vec<u8>) {
         let (send, beside) = mpsc::channel();
         let nothing = Added {
             sums,
@@ -193,7 +203,7 @@ impl Running {
         self.beside = beside;
     }
 
-    fn wait(&mut self) -> (Vec<Slice>, Vec<u8>) {
+    fn wait(&mut self) -> (Sums, Vec<u8>) {
         let added = self
             .beside
             .recv()
@@ -205,18 +215,21 @@ impl Running {
 }
 
 /// Adds data shards to the sums, of which the first has that number in the stripe, a whole number of blocks.
-fn add(sums: &mut [Slice], block: usize, first: usize, data: &[u8]) {
+fn add(sums: &mut Sums, block: usize, first: usize, data: &[u8]) {
     let (shards, _) = data.as_chunks::<SHARD>();
-    sums.par_iter_mut().enumerate().for_each(|(at, slice)| {
+    let each = sums.slices.len().div_ceil(sums.works.len());
+    let parts = sums.slices.par_chunks_mut(each).zip(&mut sums.works);
+    parts.enumerate().for_each(|(part, (slices, work))| {
         let engine = Quickest::new();
-        for (number, shards) in shards.chunks(block).enumerate() {
-            let Slice { sum, work } = slice;
-            let block = Block {
-                shards,
-                range: at * SLICE..(at + 1) * SLICE,
-                number: first + number * block,
-            };
-            engine.add(sum, work, &block);
+        for (slice, at) in slices.iter_mut().zip(part * each..) {
+            for (number, shards) in shards.chunks(block).enumerate() {
+                let block = Block {
+                    shards,
+                    range: at * SLICE..(at + 1) * SLICE,
+                    number: first + number * block,
+                };
+                engine.add(slice, work, &block);
+            }
         }
     });
 }

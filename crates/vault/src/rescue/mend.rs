@@ -6,9 +6,9 @@ use super::blocks::{At, Blocks, Wanted};
 use super::found::{FoundStripe, Rows};
 use crate::entry::Entry;
 use crate::parity::BLOCKS;
-use crate::parity::builder::Mending;
 use crate::parity::cut::OVERFLOW_BYTES;
 use crate::parity::descriptor::{CHUNK_RECORD, Descriptor, Object};
+use crate::parity::mending::Mending;
 use crate::salvage::carve::{self, Blob};
 use crate::salvage::image::Image;
 

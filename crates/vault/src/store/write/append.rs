@@ -180,7 +180,9 @@ impl Transaction<'_> {
                 chunks,
             });
             let parity = self.writer.protection.parity;
-            self.writer.parity.compute_ahead(parity);
+            // What is imported alone is imported in bulk.
+            let at_once = self.writer.is_alone();
+            self.writer.parity.compute_ahead(parity, at_once);
         }
         Ok(())
     }

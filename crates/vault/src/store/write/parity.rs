@@ -6,7 +6,7 @@ use crate::doing::Doing;
 use crate::error::IngestError;
 use crate::ids::VaultId;
 use crate::model::Parity;
-use crate::parity::builder::Builder;
+use crate::parity::builder::{Builder, Mark};
 use crate::parity::plan::{self, Stripe};
 use crate::store::parity;
 
@@ -37,8 +37,14 @@ impl Transaction<'_> {
         }
         // A bulk import's stripes are large enough to stay.
         let settled = self.shards() >= plan::SETTLED_SHARDS;
+        let again = self.writer.gather_again_if_short(settled)?;
         let id = parity::next_stripe(&self.writer.connection)?;
-        self.writer.put_stripe(id, settled, false, 0).map(Some)
+        let stripe = self.writer.put_stripe(id, settled, false, 0)?;
+        if again {
+            // It is made for the length of that one stripe.
+            self.writer.parity = Builder::default();
+        }
+        Ok(Some(stripe))
     }
 }
 
@@ -69,6 +75,27 @@ impl Writer {
             self.merge(&group, shards >= plan::SETTLED_SHARDS)?;
         }
         Ok(())
+    }
+
+    /// Reads what this transaction has written once more if its parity was begun as for a longer stripe.
+    fn gather_again_if_short(&mut self, settled: bool) -> Result<bool, IngestError> {
+        let parity = self.protection.parity;
+        if !self.parity.is_cut_short(parity, settled, 0) {
+            return Ok(false);
+        }
+        let expected = self.parity.checksums_since(&Mark::default());
+        let objects = self.parity.objects().to_vec();
+        self.parity = Builder::default();
+        self.parity = Builder::of_known_size(parity, expected.len(), settled, 0);
+        for object in &objects {
+            parity::add_object(&self.connection, object, &mut self.parity)?;
+        }
+        if self.parity.checksums_since(&Mark::default()) != expected {
+            return Err(IngestError::Store {
+                detail: "what was just written reads differently".into(),
+            });
+        }
+        Ok(true)
     }
 
     fn stripes(&mut self) -> Result<&[Stripe], IngestError> {
