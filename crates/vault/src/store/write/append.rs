@@ -1,6 +1,7 @@
 //! A writing transaction: appends entries, packs and chunks, and ends with one root and one commit.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
@@ -18,6 +19,9 @@ use crate::planted;
 use crate::store::derived::{self, Tally};
 use crate::store::rows::ENTRY_COLUMNS;
 use crate::store::{Fact, RECORD_BYTES, Section, derived_version};
+
+/// Rows of chunks that are inserted by one statement.
+const CHUNK_ROWS: usize = 16;
 
 /// A pack as it will be stored.
 pub(crate) struct EncodedPack {
@@ -152,23 +156,7 @@ impl Transaction<'_> {
         self.state.facts[Fact::Packs as usize] += 1;
         self.state.facts[Fact::StoredBytes as usize] += data.len().cast_signed() as i64;
         let first_chunk = self.state.next_chunk;
-        for record in chunks {
-            let chunk = self.state.next_chunk;
-            self.state.next_chunk += 1;
-            self.connection()
-                .prepare_cached(
-                    "INSERT INTO chunk (id, sha256, pack, offset, size) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    chunk,
-                    record.sha256.as_bytes(),
-                    id,
-                    record.offset,
-                    record.size
-                ])?;
-            self.state.facts[Fact::UniqueBytes as usize] += i64::from(record.size);
-            self.state.facts[Fact::Chunks as usize] += 1;
-        }
+        self.insert_chunks(id, chunks)?;
         if self.writer.protection.is_on() {
             self.writer.parity.pack(&PackObject {
                 id,
@@ -183,6 +171,28 @@ impl Transaction<'_> {
             // What is imported alone is imported in bulk.
             let at_once = self.writer.is_alone();
             self.writer.parity.compute_ahead(parity, at_once);
+        }
+        Ok(())
+    }
+
+    /// Inserts chunks' rows, many with a statement: for each, SQLite keeps what it would take to undo it.
+    fn insert_chunks(&mut self, pack: u64, chunks: &[ChunkRecord]) -> rusqlite::Result<()> {
+        let (many, few) = chunks.as_chunks::<CHUNK_ROWS>();
+        let runs = many.iter().map(|run| &run[..]);
+        for run in runs.chain(few.chunks(1)) {
+            let sql = insert_chunks_sql(run.len() > 1);
+            let mut statement = self.writer.connection.prepare_cached(sql)?;
+            statement.raw_bind_parameter(1, self.state.next_chunk)?;
+            statement.raw_bind_parameter(2, pack)?;
+            for (record, first) in run.iter().zip((3..).step_by(3)) {
+                statement.raw_bind_parameter(first, record.sha256.as_bytes())?;
+                statement.raw_bind_parameter(first + 1, record.offset)?;
+                statement.raw_bind_parameter(first + 2, record.size)?;
+                self.state.facts[Fact::UniqueBytes as usize] += i64::from(record.size);
+                self.state.facts[Fact::Chunks as usize] += 1;
+            }
+            statement.raw_execute()?;
+            self.state.next_chunk += run.len() as u64;
         }
         Ok(())
     }
@@ -442,8 +452,22 @@ fn subtree_id(subtree: &Subtree) -> i64 {
     (u64::from(subtree.level) << 48 | subtree.position).cast_signed()
 }
 
+/// For [`CHUNK_ROWS`] rows, or for one: the first one's id, their pack, then digest, offset and size of each.
+fn insert_chunks_sql(many: bool) -> &'static str {
+    static SQL: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+    SQL[usize::from(many)].get_or_init(|| {
+        let rows: Vec<String> = (0..if many { CHUNK_ROWS } else { 1 })
+            .map(|row| {
+                let first = 3 + 3 * row;
+                format!("(?1 + {row}, ?{first}, ?2, ?{}, ?{})", first + 1, first + 2)
+            })
+            .collect();
+        let rows = rows.join(", ");
+        format!("INSERT INTO chunk (id, sha256, pack, offset, size) VALUES {rows}")
+    })
+}
+
 fn insert_entry_sql() -> &'static str {
-    use std::sync::OnceLock;
     static SQL: OnceLock<String> = OnceLock::new();
     SQL.get_or_init(|| {
         format!(
