@@ -123,8 +123,8 @@ impl Builder {
     }
 
     /// Begins with the parity of what has gathered, once there is so much that the stripe's number of parity shards is known
-    /// to a power of two; `at_once`: as for a stripe of what a bulk import makes, see [`Builder::is_cut_short`]. From then
-    /// on the bytes are not held any more. For stripes of up to what a bulk import makes.
+    /// to a power of two. From then on the bytes are not held any more. With `at_once` it begins much earlier, as for a
+    /// stripe as long as a bulk import makes them; see [`Builder::is_cut_short`] for one that ends before.
     pub(crate) fn compute_ahead(&mut self, parity: Parity, at_once: bool) {
         if self.ahead {
             return;
