@@ -151,8 +151,8 @@ impl Builder {
 
     /// Whether parity was begun as for a longer stripe than this one is at its end, and would take more space than it
     /// should. Then the stripe's objects are to be gathered again, by one [`Builder::of_known_size`].
-    pub(crate) fn is_cut_short(&self, parity: Parity, settled: bool, vault_shards: usize) -> bool {
-        let wanted = plan::parity_shards(parity, self.extent(), settled, vault_shards);
+    pub(crate) fn is_cut_short(&self, parity: Parity, settled: bool) -> bool {
+        let wanted = plan::parity_shards(parity, self.extent(), settled, 0);
         self.running.as_ref().is_some_and(|running| {
             running.has_begun() && wanted.next_power_of_two() < running.block()
         })
@@ -273,6 +273,29 @@ impl Builder {
         found
     }
 
+    /// Appends everything else to the aligned shards, strung together.
+    fn string_small_bytes(&mut self) {
+        let small = self.small_bytes();
+        let mut running = self.running.as_mut().filter(|running| running.has_begun());
+        let at_once = running
+            .as_ref()
+            .map_or(usize::MAX, |r| r.block() * SHARD / 4);
+        if running.is_none() {
+            self.aligned.reserve_exact(small + SHARD);
+        }
+        for bytes in [&mut self.entries, &mut self.chunks, &mut self.leaves] {
+            for bytes in bytes.chunks(at_once) {
+                self.aligned.extend_from_slice(bytes);
+                if let Some(running) = &mut running {
+                    running.take_blocks(&mut self.aligned);
+                }
+            }
+            bytes.clear();
+        }
+        let shards = self.aligned.len().div_ceil(SHARD);
+        self.aligned.resize(shards * SHARD, 0);
+    }
+
     /// Writes the stripe: its capsules, and the descriptor they carry. One that `replaces` others is tried out: it is
     /// known to heal before they go.
     pub(crate) fn finish(
@@ -319,31 +342,6 @@ impl Builder {
             descriptor,
             capsules,
         })
-    }
-}
-
-impl Builder {
-    /// Appends everything else to the aligned shards, strung together.
-    fn string_small_bytes(&mut self) {
-        let small = self.small_bytes();
-        let mut running = self.running.as_mut().filter(|running| running.has_begun());
-        let at_once = running
-            .as_ref()
-            .map_or(usize::MAX, |r| r.block() * SHARD / 4);
-        if running.is_none() {
-            self.aligned.reserve_exact(small + SHARD);
-        }
-        for bytes in [&mut self.entries, &mut self.chunks, &mut self.leaves] {
-            for bytes in bytes.chunks(at_once) {
-                self.aligned.extend_from_slice(bytes);
-                if let Some(running) = &mut running {
-                    running.take_blocks(&mut self.aligned);
-                }
-            }
-            bytes.clear();
-        }
-        let shards = self.aligned.len().div_ceil(SHARD);
-        self.aligned.resize(shards * SHARD, 0);
     }
 }
 

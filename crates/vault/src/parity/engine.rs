@@ -44,6 +44,14 @@ impl Quickest {
         Self::OfCrate(DefaultEngine::new())
     }
 
+    fn engine(&self) -> &dyn Engine {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Gfni(gfni) => gfni,
+            Self::OfCrate(engine) => engine,
+        }
+    }
+
     /// Adds the inverse transform of a block to `sum`. That and `work` have a range of each shard of a whole block, which
     /// is a power of two from 8 on.
     pub(super) fn add(&self, sum: &mut [Unit], work: &mut [Unit], block: &Block<'_>) {
@@ -87,11 +95,8 @@ impl Engine for Quickest {
         truncated_size: usize,
         skew_delta: usize,
     ) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Gfni(gfni) => gfni.fft(data, pos, size, truncated_size, skew_delta),
-            Self::OfCrate(engine) => engine.fft(data, pos, size, truncated_size, skew_delta),
-        }
+        self.engine()
+            .fft(data, pos, size, truncated_size, skew_delta);
     }
 
     fn ifft(
@@ -102,19 +107,12 @@ impl Engine for Quickest {
         truncated_size: usize,
         skew_delta: usize,
     ) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Gfni(gfni) => gfni.ifft(data, pos, size, truncated_size, skew_delta),
-            Self::OfCrate(engine) => engine.ifft(data, pos, size, truncated_size, skew_delta),
-        }
+        self.engine()
+            .ifft(data, pos, size, truncated_size, skew_delta);
     }
 
     fn mul(&self, x: &mut [Unit], log_m: GfElement) {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Gfni(gfni) => gfni.mul(x, log_m),
-            Self::OfCrate(engine) => engine.mul(x, log_m),
-        }
+        self.engine().mul(x, log_m);
     }
 
     fn eval_poly(erasures: &mut [GfElement; GF_ORDER], truncated_size: usize) {
@@ -170,8 +168,8 @@ mod tests {
         for size in [2, 4, 8, 32, 256, 512_usize] {
             for (needed, place) in [(size, 0), (size, size), (size / 3 + 1, 5 * size)] {
                 let data: Vec<Unit> = (0..3 * (size + 2)).map(|_| noise.bytes()).collect();
-                let compare = |run: &dyn Fn(&dyn Engine2, &mut ShardsRefMut<'_>)| {
-                    let [quick, crates] = [&quick as &dyn Engine2, &crates].map(|engine| {
+                let compare = |run: &dyn Fn(&dyn Engine, &mut ShardsRefMut<'_>)| {
+                    let [quick, crates] = [&quick as &dyn Engine, &crates].map(|engine| {
                         let mut data = data.clone();
                         // Beyond what is needed, it must be zeros to be of worth.
                         data[3 * (1 + needed)..].fill([0; 64]);
@@ -181,8 +179,8 @@ mod tests {
                     });
                     assert!(quick == crates, "{size} {needed} {place}");
                 };
-                compare(&|engine, data| engine.up(data, size, needed, place));
-                compare(&|engine, data| engine.down(data, size, needed, place));
+                compare(&|engine, data| engine.ifft(data, 1, size, needed, place));
+                compare(&|engine, data| engine.fft(data, 1, size, needed, place));
             }
         }
         for log in [0, 1, 255, 4711, 65534, 65535] {
@@ -190,21 +188,6 @@ mod tests {
             quick.mul(&mut units[0], log);
             crates.mul(&mut units[1], log);
             assert!(units[0] == units[1], "{log}");
-        }
-    }
-
-    /// [`Engine`] is no trait of objects.
-    trait Engine2 {
-        fn up(&self, data: &mut ShardsRefMut<'_>, size: usize, needed: usize, place: usize);
-        fn down(&self, data: &mut ShardsRefMut<'_>, size: usize, needed: usize, place: usize);
-    }
-
-    impl<E: Engine> Engine2 for E {
-        fn up(&self, data: &mut ShardsRefMut<'_>, size: usize, needed: usize, place: usize) {
-            self.ifft(data, 1, size, needed, place);
-        }
-        fn down(&self, data: &mut ShardsRefMut<'_>, size: usize, needed: usize, place: usize) {
-            self.fft(data, 1, size, needed, place);
         }
     }
 }

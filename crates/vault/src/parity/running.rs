@@ -1,5 +1,5 @@
 //! Parity of a long stripe, computed beside the thread that writes what it protects, while that gathers: neither waits
-//! for the other, and the stripe's later half is never held as a whole.
+//! for the other, and once it has begun, no more than a block and what gathers is held.
 //!
 //! Where there are more data shards than parity shards, the code transforms as many of them at a time as there are
 //! parity shards, rounded up to a power of two, and adds the outcomes up (`reed-solomon-simd`, "high rate"; S.-J. Lin and

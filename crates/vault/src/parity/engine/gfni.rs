@@ -9,9 +9,7 @@ use std::arch::x86_64::{
 use std::array;
 use std::sync::LazyLock;
 
-use reed_solomon_simd::engine::{
-    DefaultEngine, Engine, GF_MODULUS, GF_ORDER, GfElement, ShardsRefMut, tables,
-};
+use reed_solomon_simd::engine::{Engine, GF_MODULUS, GfElement, ShardsRefMut, tables};
 
 use super::super::SHARD;
 use super::{Block, Unit};
@@ -61,10 +59,6 @@ impl Engine for Gfni {
     fn mul(&self, x: &mut [Unit], log_m: GfElement) {
         // SAFETY: as in `add`.
         unsafe { self.0.mul(x, log_m) }
-    }
-
-    fn eval_poly(erasures: &mut [GfElement; GF_ORDER], truncated_size: usize) {
-        DefaultEngine::eval_poly(erasures, truncated_size);
     }
 }
 

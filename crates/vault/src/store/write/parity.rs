@@ -80,7 +80,7 @@ impl Writer {
     /// Reads what this transaction has written once more if its parity was begun as for a longer stripe.
     fn gather_again_if_short(&mut self, settled: bool) -> Result<bool, IngestError> {
         let parity = self.protection.parity;
-        if !self.parity.is_cut_short(parity, settled, 0) {
+        if !self.parity.is_cut_short(parity, settled) {
             return Ok(false);
         }
         let expected = self.parity.checksums_since(&Mark::default());
