@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use fastcdc::v2020::{FastCDC, Normalization};
 
-use crate::buffers::Buffers;
+use crate::buffers::{Buffers, fill};
 
 /// Where to cut. All three are powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -129,26 +129,12 @@ impl<'b> Chunker<'b> {
         let mut buffer = self.buffers.take();
         let (left, room) = buffer.split_at_mut(self.ahead.len());
         left.copy_from_slice(&self.ahead);
-        let read = read_into(source, room)?;
+        let read = fill(source, room)?;
         self.at_end = read < room.len();
         let length = self.ahead.len() + read;
         self.ahead = self.buffers.lend(buffer, length);
         Ok(())
     }
-}
-
-/// Fills `buffer` from `source`; gives how much that was, less than there is room for only at the source's end.
-pub(crate) fn read_into(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use bytes::BytesMut;
 
 use super::batch::{Chunk, Content, Entry, Manifest};
 use super::{ArchiveError, Ingest, NewAsset, SourceDigest, Ticket, check_expectations};
-use crate::chunking::{READ_BYTES, read_into};
+use crate::buffers::fill;
+use crate::chunking::READ_BYTES;
 use crate::error::IngestError;
 use crate::ids::Digest;
 use crate::media::{HEAD_BYTES, Media};
@@ -80,7 +81,7 @@ impl<'i, T> Handful<'i, T> {
         // One byte more than there should be, to see that nothing follows.
         let most = usize::try_from(size).expect("there is room for it");
         let room = &mut self.buffer[self.filled..][..=most];
-        let read = read_into(source, room).map_err(ArchiveError::Source)?;
+        let read = fill(source, room).map_err(ArchiveError::Source)?;
         let found = read as u64;
         if found > size {
             let expected = size;

@@ -20,6 +20,7 @@
 use std::io::{self, Read};
 
 use super::PAGE_BYTES;
+use crate::buffers::fill;
 
 mod guard;
 
@@ -256,20 +257,6 @@ fn checksum(big_endian: bool, bytes: &[u8], [mut one, mut two]: [u32; 2]) -> [u3
 /// The big-endian word at a place.
 pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-/// Fills `buffer` as far as the source goes; gives how far that is.
-fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match source.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]
