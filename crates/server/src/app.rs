@@ -128,6 +128,15 @@ impl App {
         self.lanes.run(lane, move || question(&vault)).await
     }
 
+    /// The same on the caller's own thread, for what takes a millisecond: see [`Lanes::run_here`].
+    pub(crate) async fn ask_here<T: Send + 'static, E: Into<ApiError> + Send + 'static>(
+        &self,
+        question: impl FnOnce(&Vault) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let vault = self.shelf.vault()?.clone();
+        self.lanes.run_here(move || question(&vault)).await
+    }
+
     /// The `Allow` value of a path: what the table has for it, or what this server has at all.
     pub(crate) fn allowed(&self, path: &str) -> &'static str {
         let has = |method: Method| {

@@ -324,7 +324,7 @@ impl Members {
     fn step(&mut self) -> Result<Option<Bytes>, ReadError> {
         if let Some(range) = &mut self.current {
             if let Some(piece) = range.next() {
-                return piece.map(|piece| Some(Bytes::from_owner(piece)));
+                return piece.map(Some);
             }
             self.current = None;
         }

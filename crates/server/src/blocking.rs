@@ -1,9 +1,12 @@
 //! Where blocking calls into the vault run: on threads that may block, never more than a fixed number at once, in
 //! lanes so that one kind of work cannot starve another.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -63,12 +66,13 @@ impl Lanes {
         lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<JoinHandle<T>, ApiError> {
+        Ok(spawn(self.turn(lane).await?, work))
+    }
+
+    async fn turn(&self, lane: Lane) -> Result<OwnedSemaphorePermit, ApiError> {
         let turn = tokio::time::timeout(TURN_MAX, Arc::clone(self.of(lane)).acquire_owned()).await;
         // A lane that is closed is a server that is stopping.
-        let Ok(Ok(permit)) = turn else {
-            return Err(ApiError::busy());
-        };
-        Ok(spawn(permit, work))
+        turn.ok().and_then(Result::ok).ok_or_else(ApiError::busy)
     }
 
     /// Runs `work` when its turn has come and waits for its end.
@@ -80,6 +84,25 @@ impl Lanes {
         match self.start(lane, work).await?.await {
             Ok(result) => result.map_err(Into::into),
             Err(panic) => Err(ApiError::internal(&panic)),
+        }
+    }
+
+    /// Runs `work` in the lane [`Lane::Read`] and on this very thread, whose other tasks another one takes over: for what is
+    /// answered in a millisecond, waking a thread and being woken by it is a good part of the time. Nothing else of the
+    /// task that calls this goes on meanwhile.
+    pub(crate) async fn run_here<T: Send + 'static, E: Into<ApiError> + Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if Handle::current().runtime_flavor() != RuntimeFlavor::MultiThread {
+            // There is no other thread.
+            return self.run(Lane::Read, work).await;
+        }
+        let _turn = self.turn(Lane::Read).await?;
+        let work = AssertUnwindSafe(|| tokio::task::block_in_place(work));
+        match catch_unwind(work) {
+            Ok(result) => result.map_err(Into::into),
+            Err(panic) => Err(ApiError::internal(&told(&*panic))),
         }
     }
 
@@ -97,6 +120,13 @@ impl Lanes {
             }
         }
     }
+}
+
+/// What a panic said.
+fn told(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied())
+        .unwrap_or("a panic")
 }
 
 fn spawn<T: Send + 'static>(
@@ -127,6 +157,26 @@ mod tests {
                 .await;
             assert_eq!(result.unwrap_err().status(), 500);
         }
+    }
+
+    /// Guards: what is run on a connection's own thread does not end the connection when it panics.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_panic_here_becomes_an_error_and_others_go_on_meanwhile() {
+        let lanes = Lanes::new();
+        for _ in 0..=READS_MAX {
+            let planned = || -> Result<(), ApiError> { panic!("planned") };
+            assert_eq!(lanes.run_here(planned).await.unwrap_err().status(), 500);
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let waiting = tokio::spawn(async move {
+            let wait = move || -> Result<u32, ApiError> { Ok(receiver.recv().unwrap()) };
+            lanes.run_here(wait).await
+        });
+        // Runs on the only worker thread, as what waits did.
+        tokio::spawn(async move { sender.send(7).unwrap() })
+            .await
+            .unwrap();
+        assert_eq!(waiting.await.unwrap().unwrap(), 7);
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ impl Iterator for Source {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Asset(range) => Some(range.next()?.map(Bytes::from_owner)),
+            Self::Asset(range) => range.next(),
             Self::Sequence(pieces) => pieces.next(),
         }
     }

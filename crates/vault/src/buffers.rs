@@ -53,15 +53,25 @@ impl Buffers {
         }
     }
 
+    /// A buffer for `length` bytes, with any bytes in it. One that is used again only where it fits: few bytes must not
+    /// hold the memory of many.
+    pub(crate) fn take_for(&self, length: usize) -> BytesMut {
+        if (self.length / 2..=self.length).contains(&length) {
+            self.take()
+        } else {
+            BytesMut::zeroed(length)
+        }
+    }
+
     /// The first `length` bytes of `buffer`, to be cut into pieces.
     pub(crate) fn lend(&self, buffer: BytesMut, length: usize) -> Bytes {
+        if buffer.len() != self.length {
+            return buffer.freeze().slice(..length);
+        }
         // A few bytes must not hold the memory of many.
         if length < buffer.len() / 2 {
             let few = Bytes::copy_from_slice(&buffer[..length]);
-            let mut kept = self.lock();
-            if kept.has_room() {
-                kept.spare.push(buffer);
-            }
+            self.give_back(buffer);
             return few;
         }
         let bytes = buffer.freeze();
@@ -70,6 +80,14 @@ impl Buffers {
             kept.lent.push(bytes.clone());
         }
         bytes.slice(..length)
+    }
+
+    /// Takes back a buffer of which nothing was lent.
+    pub(crate) fn give_back(&self, buffer: BytesMut) {
+        let mut kept = self.lock();
+        if kept.has_room() {
+            kept.spare.push(buffer);
+        }
     }
 
     /// Gives the memory back to the system, of what is lent as soon as nobody holds it.

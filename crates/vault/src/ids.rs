@@ -128,7 +128,13 @@ impl TryFrom<&[u8]> for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // All at once: a page of a list has fifty of them.
+        let mut hex = [0; 64];
+        for (two, byte) in hex.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *two = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
+        }
+        f.write_str(str::from_utf8(&hex).expect("digits are ASCII"))
     }
 }
 

@@ -92,7 +92,7 @@ pub use model::{
 };
 pub use name::{Name, NameError};
 pub use platform::replace_private_file;
-pub use read::{AssetRange, AssetReader, Piece};
+pub use read::{AssetRange, AssetReader};
 pub use scrub::{Healed, LastVerified, Remedy, ScrubOptions, ScrubProgress, ScrubReport, Unhealed};
 pub use store::files::{FileState, probe};
 pub use uploads::{

@@ -1,16 +1,21 @@
 //! Reading assets: chunk by chunk, each checked against its hash before a byte of it is handed out.
 
-use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::ops::{Deref, Range};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::{Bytes, BytesMut};
+
+use crate::buffers::Buffers;
 use crate::codec::{self, Codec};
 use crate::entry::Kind;
 use crate::error::ReadError;
 use crate::ids::{AssetId, Digest};
-use crate::limits::{CHUNK_CACHE_BYTES, CHUNK_CACHE_MAX, PACK_BYTES_TARGET, PACK_CACHE_BYTES};
+use crate::limits::{
+    CHUNK_BYTES_MAX, CHUNK_CACHE_BYTES, CHUNK_CACHE_MAX, PACK_BYTES_TARGET, PACK_CACHE_BYTES,
+};
 use crate::model::Asset;
 use crate::sha256::{self, Sha256};
 use crate::store::pool::{Connection, Pool};
@@ -24,6 +29,8 @@ const OPEN_ASSETS_MAX: usize = 64;
 /// What reading needs, shared by all readers of a vault.
 pub(crate) struct Reading {
     pub(crate) pool: Pool,
+    /// Chunks are read into these.
+    buffers: Buffers,
     /// Decoded packs, latest last, of [`PACK_CACHE_BYTES`] in all.
     packs: Mutex<VecDeque<(u64, Arc<Vec<u8>>)>>,
     /// Chunks that were checked for somebody who shares.
@@ -43,6 +50,8 @@ struct OpenAsset {
     records: Vec<u8>,
     /// Where each chunk ends in the asset.
     ends: Vec<u64>,
+    /// Who is reading it and would share.
+    sharing: AtomicUsize,
 }
 
 /// An asset whose entry and manifest were checked. Holds no connection; can be kept and sent between threads.
@@ -56,6 +65,7 @@ impl Reading {
     pub(crate) fn new(pool: Pool, file: files::OpenFile) -> Self {
         Self {
             pool,
+            buffers: Buffers::new(READ_TOGETHER_MAX),
             packs: Mutex::default(),
             recent: Mutex::default(),
             assets: Mutex::default(),
@@ -88,6 +98,7 @@ impl Reading {
             asset: asset_from_entry(&entry, media)?,
             records,
             ends,
+            sharing: AtomicUsize::new(0),
         });
         let mut assets = self.assets.lock().unwrap_or_else(PoisonError::into_inner);
         if assets.len() >= OPEN_ASSETS_MAX {
@@ -109,69 +120,64 @@ impl Reading {
         Some(open)
     }
 
-    /// The bytes of the chunks in these records, each checked; they are hashed together. `is_shared` takes those that were
-    /// checked lately as they are, and keeps the others for whoever comes next.
-    fn chunks(&self, records: &[u8], is_shared: bool) -> Vec<Result<Arc<Vec<u8>>, ChunkError>> {
+    /// The bytes of the chunks in these records, each checked; they are read into one buffer and hashed together. With a
+    /// `share`, those that were checked lately are taken as they are, and others may be kept.
+    fn chunks(&self, records: &[u8], share: Option<&Share>) -> VecDeque<Result<Bytes, ChunkError>> {
         let records = records.chunks_exact(RECORD_BYTES);
+        // One by itself is likely to be asked for again: by whoever reads an asset in ranges smaller than it.
+        let is_kept = share.is_some_and(|share| share.has_others() || records.len() == 1);
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept: Vec<_> = if is_shared {
-            let recent = recent();
-            let kept = |record| recent.get(&record_digest(record), record_size(record));
-            records.clone().map(kept).collect()
-        } else {
-            vec![None; records.len()]
+        let mut buffer = self.buffers.take_for(records.clone().map(room_for).sum());
+        let mut filled = 0;
+        let mut read = |record| {
+            let place = filled..filled + room_for(record);
+            self.read_chunk(record, &mut buffer[place.clone()])?;
+            filled = place.end;
+            Ok(Found::Read(place))
         };
-        let read = |(record, kept): (_, &Option<_>)| {
-            let stored = || self.stored_chunk(&record_digest(record), record_size(record));
-            kept.is_none().then(stored)
+        let find = |record| {
+            let kept = share.and_then(|_| recent().get(record));
+            kept.map_or_else(|| read(record), |bytes| Ok(Found::Kept(bytes)))
         };
-        let stored: Vec<_> = records.clone().zip(&kept).map(read).collect();
-        let right = stored.iter().flatten().flatten().map(Vec::as_slice);
-        let mut found = sha256::of_each(right).into_iter();
-        let mut check = |((kept, stored), record): ((Option<_>, Option<Result<_, _>>), _)| {
-            let Some(stored) = stored else {
-                return Ok(kept.expect("what is not kept was read"));
-            };
-            let bytes = Arc::new(stored?);
-            if found.next() != Some(record_digest(record)) {
-                return Err(ChunkError::Damaged("it differs from its hash".into()));
+        let found: Vec<_> = records.clone().map(find).collect();
+        let read = self.buffers.lend(buffer, filled);
+        let places = found.iter().flatten().filter_map(Found::place);
+        let mut digests = sha256::of_each(places.map(|place| &read[place])).into_iter();
+        let mut check = |(found, record): (Result<Found, ChunkError>, _)| match found? {
+            Found::Kept(bytes) => Ok(bytes),
+            Found::Read(place) => {
+                let digest = record_digest(record);
+                if digests.next() != Some(digest) {
+                    return Err(ChunkError::Damaged("it differs from its hash".into()));
+                }
+                let bytes = read.slice(place);
+                if is_kept {
+                    recent().keep(digest, bytes.clone());
+                }
+                Ok(bytes)
             }
-            if is_shared {
-                recent().keep(record_digest(record), Arc::clone(&bytes));
-            }
-            Ok(bytes)
         };
-        let all = kept.into_iter().zip(stored).zip(records);
-        all.map(&mut check).collect()
+        found.into_iter().zip(records).map(&mut check).collect()
     }
 
-    /// The bytes of a chunk as they are stored, which must not leave this module.
-    fn stored_chunk(&self, digest: &Digest, size: u32) -> Result<Vec<u8>, ChunkError> {
-        self.located_chunk(digest, size).map(|(_, bytes)| bytes)
-    }
-
-    /// The same, and where it lies.
-    fn located_chunk(
-        &self,
-        digest: &Digest,
-        size: u32,
-    ) -> Result<(ChunkLocation, Vec<u8>), ChunkError> {
+    /// Reads the chunk of a record as it is stored, into as many bytes as it has; gives where it lies.
+    fn read_chunk(&self, record: &[u8], into: &mut [u8]) -> Result<ChunkLocation, ChunkError> {
         let connection = self.pool.get()?;
-        let location = read::locate_chunk(&connection, digest)?
+        let location = read::locate_chunk(&connection, &record_digest(record))?
             .ok_or_else(|| ChunkError::Damaged("it is missing".into()))?;
-        if location.size != size as usize {
+        if location.size != into.len() || location.size != record_size(record) as usize {
             return Err(ChunkError::Damaged(
                 "it is recorded with another size".into(),
             ));
         }
-        let bytes = match location.codec {
-            Codec::Stored => read::read_stored(&connection, &location)?,
+        match location.codec {
+            Codec::Stored => read::read_stored(&connection, &location, into)?,
             Codec::Zstd => {
                 let pack = self.decoded_pack(&connection, &location)?;
-                pack[location.offset..location.offset + location.size].to_vec()
+                into.copy_from_slice(&pack[location.offset..][..location.size]);
             }
-        };
-        Ok((location, bytes))
+        }
+        Ok(location)
     }
 
     fn decoded_pack(
@@ -198,67 +204,49 @@ impl Reading {
     }
 }
 
+/// How many bytes the chunk of a record takes; no more than a chunk can, whatever the record says.
+fn room_for(record: &[u8]) -> usize {
+    CHUNK_BYTES_MAX.min(record_size(record) as usize)
+}
+
+/// Where a chunk is while those of a range come together.
+enum Found {
+    /// Checked for somebody else.
+    Kept(Bytes),
+    /// At this place of what was read.
+    Read(Range<usize>),
+}
+
+impl Found {
+    fn place(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Read(place) => Some(place.clone()),
+        }
+    }
+}
+
 /// Checked chunks, latest last.
 #[derive(Default)]
 struct Recent {
-    chunks: VecDeque<(Digest, Arc<Vec<u8>>)>,
+    chunks: VecDeque<(Digest, Bytes)>,
     bytes: usize,
 }
 
 impl Recent {
-    fn get(&self, digest: &Digest, size: u32) -> Option<Arc<Vec<u8>>> {
+    fn get(&self, record: &[u8]) -> Option<Bytes> {
+        let digest = record_digest(record);
         let mut latest_first = self.chunks.iter().rev();
-        let (_, bytes) = latest_first.find(|(of, _)| of == digest)?;
-        (bytes.len() == size as usize).then(|| Arc::clone(bytes))
+        let (_, bytes) = latest_first.find(|(of, _)| *of == digest)?;
+        (bytes.len() == record_size(record) as usize).then(|| bytes.clone())
     }
 
-    fn keep(&mut self, digest: Digest, bytes: Arc<Vec<u8>>) {
+    fn keep(&mut self, digest: Digest, bytes: Bytes) {
         self.bytes += bytes.len();
         self.chunks.push_back((digest, bytes));
         while self.bytes > CHUNK_CACHE_BYTES || self.chunks.len() > CHUNK_CACHE_MAX {
             let oldest = self.chunks.pop_front();
             self.bytes -= oldest.map_or(self.bytes, |(_, bytes)| bytes.len());
-        }
-    }
-}
-
-/// Checked bytes of an asset: a part of one chunk, which others may be reading as well.
-#[derive(Clone)]
-pub struct Piece {
-    chunk: Arc<Vec<u8>>,
-    part: Range<usize>,
-}
-
-impl Deref for Piece {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.chunk[self.part.clone()]
-    }
-}
-
-impl AsRef<[u8]> for Piece {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
-impl Borrow<[u8]> for Piece {
-    fn borrow(&self) -> &[u8] {
-        self
-    }
-}
-
-impl From<Piece> for Vec<u8> {
-    /// Copies only what others read as well.
-    fn from(piece: Piece) -> Self {
-        match Arc::try_unwrap(piece.chunk) {
-            Ok(mut bytes) => {
-                bytes.truncate(piece.part.end);
-                bytes.drain(..piece.part.start);
-                bytes
-            }
-            Err(shared) => shared[piece.part].to_vec(),
         }
     }
 }
@@ -302,19 +290,23 @@ impl AssetReader {
         mut on_right: impl FnMut(u64, u32),
     ) -> bool {
         let mut whole = Sha256::default();
-        let mut take = |met: Met<'_>| match met.alone {
-            Some((chunk, crc32)) => {
-                if whole.update_and_digest(&met.bytes) == record_digest(met.record) {
-                    on_right(chunk, crc32);
+        let mut take = |met: Met<'_>| {
+            let bytes = &met.buffer[..met.size];
+            match met.alone {
+                Some((chunk, crc32)) => {
+                    if whole.update_and_digest(bytes) == record_digest(met.record) {
+                        on_right(chunk, crc32);
+                    }
                 }
+                None => whole.update(bytes),
             }
-            None => whole.update(&met.bytes),
+            self.reading.buffers.give_back(met.buffer);
         };
         let each = || {
             let records = self.open.records.chunks_exact(RECORD_BYTES);
             records.map_while(|record| {
                 let met = self.meet(record).ok()?;
-                on_read(met.bytes.len()).then_some(met)
+                on_read(met.size).then_some(met)
             })
         };
         std::thread::scope(|scope| {
@@ -333,15 +325,18 @@ impl AssetReader {
 
     /// Reads the chunk of a record; compares nothing.
     fn meet<'r>(&self, record: &'r [u8]) -> Result<Met<'r>, ChunkError> {
-        let (digest, size) = (record_digest(record), record_size(record));
-        let (location, bytes) = self.reading.located_chunk(&digest, size)?;
+        let size = room_for(record);
+        let mut buffer = self.reading.buffers.take();
+        let bytes = &mut buffer[..size];
+        let location = self.reading.read_chunk(record, bytes)?;
         let is_alone = location.codec == Codec::Stored
             && location.offset == 0
             && location.size == location.raw_size;
         Ok(Met {
             record,
-            alone: is_alone.then(|| (location.chunk, crc32fast::hash(&bytes))),
-            bytes,
+            alone: is_alone.then(|| (location.chunk, crc32fast::hash(bytes))),
+            buffer,
+            size,
         })
     }
 
@@ -356,7 +351,7 @@ impl AssetReader {
             ahead: VecDeque::new(),
             begun: false,
             failed: false,
-            is_shared: false,
+            share: None,
         }
     }
 }
@@ -364,7 +359,9 @@ impl AssetReader {
 /// A chunk on the way to its asset's SHA-256, compared with nothing yet.
 struct Met<'r> {
     record: &'r [u8],
-    bytes: Vec<u8>,
+    /// Begins with the chunk.
+    buffer: BytesMut,
+    size: usize,
     /// Its row and the CRC-32 of its bytes, if it lies alone and stored in its pack.
     alone: Option<(u64, u32)>,
 }
@@ -381,23 +378,47 @@ pub struct AssetRange {
     at: u64,
     end: u64,
     /// The chunks after the one that was handed out.
-    ahead: VecDeque<Result<Arc<Vec<u8>>, ChunkError>>,
+    ahead: VecDeque<Result<Bytes, ChunkError>>,
     begun: bool,
     failed: bool,
-    is_shared: bool,
+    share: Option<Arc<Share>>,
+}
+
+/// One of those who read an asset and would share; all parts of a range are one.
+struct Share(Arc<OpenAsset>);
+
+impl Share {
+    fn new(open: &Arc<OpenAsset>) -> Self {
+        open.sharing.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+
+    /// Whether somebody else reads it as well.
+    fn has_others(&self) -> bool {
+        self.0.sharing.load(Ordering::Relaxed) > 1
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.sharing.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Chunks of one range are read and checked together until they are so many bytes: hashing several takes less time than one
 /// after the other.
-const READ_AHEAD_BYTES: u64 = 1024 * 1024;
+const READ_AHEAD_BYTES: u64 = CHUNK_BYTES_MAX as u64;
+/// What that comes to with the chunk that it ends in.
+const READ_TOGETHER_MAX: usize = 2 * CHUNK_BYTES_MAX;
 
 impl AssetRange {
-    /// The same, taking chunks that others have lately read and checked as they are, and leaving its own to them; up to
-    /// [`CHUNK_CACHE_BYTES`] are kept. Several who read one asset at a time cost little more than one.
+    /// The same, taking chunks that others have lately read and checked as they are, and leaving its own to those who read
+    /// the same asset meanwhile; up to [`CHUNK_CACHE_BYTES`] are kept. Several who read one asset at a time cost little more
+    /// than one.
     #[must_use]
     pub fn shared(self) -> Self {
         Self {
-            is_shared: true,
+            share: Some(Arc::new(Share::new(&self.reader.open))),
             ..self
         }
     }
@@ -416,7 +437,7 @@ impl AssetRange {
             ahead: std::mem::take(&mut self.ahead),
             begun: true,
             failed: self.failed,
-            is_shared: self.is_shared,
+            share: self.share.clone(),
         };
         self.at = end;
         part
@@ -428,7 +449,7 @@ impl AssetRange {
     }
 
     /// The chunk of that number, whole.
-    fn chunk(&mut self, index: usize) -> Result<Arc<Vec<u8>>, ChunkError> {
+    fn chunk(&mut self, index: usize) -> Result<Bytes, ChunkError> {
         if self.ahead.is_empty() {
             let ends = &self.reader.open.ends;
             // The first comes as soon as it can.
@@ -440,7 +461,8 @@ impl AssetRange {
             let count = ends[index..].partition_point(|end| *end < until) + 1;
             let records = index * RECORD_BYTES..(index + count) * RECORD_BYTES;
             let records = &self.reader.open.records[records];
-            self.ahead = self.reader.reading.chunks(records, self.is_shared).into();
+            let share = self.share.as_deref();
+            self.ahead = self.reader.reading.chunks(records, share);
             self.begun = true;
         }
         let next = self.ahead.pop_front();
@@ -449,7 +471,7 @@ impl AssetRange {
 }
 
 impl Iterator for AssetRange {
-    type Item = Result<Piece, ReadError>;
+    type Item = Result<Bytes, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_empty() || self.failed {
@@ -466,10 +488,7 @@ impl Iterator for AssetRange {
                 let to = usize::try_from(self.end.min(chunk_end) - chunk_start)
                     .expect("chunks are small");
                 self.at = chunk_end;
-                Ok(Piece {
-                    chunk,
-                    part: from..to,
-                })
+                Ok(chunk.slice(from..to))
             }
             Err(error) => {
                 self.failed = true;

@@ -79,18 +79,16 @@ impl Tail {
     }
 }
 
-/// The digests of messages, two at a time.
+/// The digests of messages, two at a time: the longest first, so that little of the last one is left to go alone.
 pub(crate) fn of_each<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> Vec<Digest> {
-    let mut digests = Vec::new();
-    let mut messages = messages.into_iter().enumerate();
+    let mut messages: Vec<_> = messages.into_iter().enumerate().collect();
+    messages.sort_by_key(|(_, message)| message.len());
+    let mut digests = vec![Digest::EMPTY; messages.len()];
     let mut next = || {
-        let (at, message) = messages.next()?;
+        let (at, message) = messages.pop()?;
         Some(Lane::new(at, message))
     };
-    let mut put = |lane: &Lane<'_>| {
-        digests.resize(digests.len().max(lane.at + 1), Digest::EMPTY);
-        digests[lane.at] = digest(lane.state);
-    };
+    let mut put = |lane: &Lane<'_>| digests[lane.at] = digest(lane.state);
     let mut lanes = [next(), next()];
     while let [Some(a), Some(b)] = &mut lanes {
         let [(a_state, a_blocks), (b_state, b_blocks)] = [a.ahead(), b.ahead()];

@@ -55,7 +55,7 @@ pub(crate) async fn bytes(
         reply,
         multipart,
         pieces,
-    } = app.ask(Lane::Read, prepare).await?;
+    } = app.ask_here(prepare).await?;
     let body = pieces.map_or_else(Body::empty, |pieces| {
         pieces.into_body(app.lanes.clone(), place)
     });
@@ -258,9 +258,7 @@ pub(crate) async fn preview(
     EntryId(id): EntryId,
 ) -> Result<Response, ApiError> {
     let id = AssetId::new(id);
-    let details = app
-        .ask(Lane::Read, move |vault| vault.asset_details(id))
-        .await?;
+    let details = app.ask_here(move |vault| vault.asset_details(id)).await?;
     let text = if details.asset.media.class == MediaClass::Text {
         Some(text_preview(&app, &details.asset).await?)
     } else {

@@ -82,9 +82,7 @@ pub(crate) async fn one(
     EntryId(id): EntryId,
 ) -> Result<Response, ApiError> {
     let collection = app
-        .ask(Lane::Read, move |vault| {
-            vault.collection(CollectionId::new(id))
-        })
+        .ask_here(move |vault| vault.collection(CollectionId::new(id)))
         .await?;
     Ok(json(StatusCode::OK, &wire::Collection::from(&collection)))
 }
@@ -109,7 +107,7 @@ pub(crate) async fn assets(
         }
         Ok(vault.list(CollectionId::new(id), &query)?)
     };
-    let page = app.ask(Lane::Read, list).await?;
+    let page = app.ask_here(list).await?;
     let q = params.get("q").unwrap_or_default();
     Ok(json(StatusCode::OK, &wire::AssetPage::new(&page, q)))
 }

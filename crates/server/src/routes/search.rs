@@ -7,7 +7,6 @@ use compactvault_vault::{CollectionId, PlaceId, ProjectId, SearchQuery, Vault};
 
 use super::collections::list_query;
 use crate::app::App;
-use crate::blocking::Lane;
 use crate::error::ApiError;
 use crate::extract::{Params, json};
 use crate::wire;
@@ -28,7 +27,7 @@ pub(crate) async fn search(State(app): State<App>, params: Params) -> Result<Res
         limit: list.limit,
     };
     let page = app
-        .ask(Lane::Read, move |vault| -> Result<_, ApiError> {
+        .ask_here(move |vault| -> Result<_, ApiError> {
             require_in(vault, lies_in)?;
             Ok(vault.search(&query)?)
         })

@@ -221,15 +221,15 @@ pub(crate) fn locate_chunk(
     })
 }
 
-/// Bytes of a stored (not compressed) pack, without reading the rest of it.
+/// Bytes of a stored (not compressed) pack, without reading the rest of it: as many as there is room for, from the chunk's
+/// beginning.
 pub(crate) fn read_stored(
     connection: &Connection,
     location: &ChunkLocation,
-) -> Result<Vec<u8>, ReadError> {
-    let mut bytes = vec![0; location.size];
+    into: &mut [u8],
+) -> Result<(), ReadError> {
     let blob = connection.blob_open("main", "pack", "data", location.pack.cast_signed(), true)?;
-    blob.read_at_exact(&mut bytes, location.offset)?;
-    Ok(bytes)
+    Ok(blob.read_at_exact(into, location.offset)?)
 }
 
 /// A whole pack as stored.

@@ -134,7 +134,11 @@ impl Rebuild<'_> {
         let digest = read::record_digest(records.get(..RECORD_BYTES)?);
         let location = read::locate_chunk(self.connection, &digest).ok()??;
         let chunk = match location.codec {
-            Codec::Stored => read::read_stored(self.connection, &location).ok()?,
+            Codec::Stored => {
+                let mut chunk = vec![0; location.size];
+                read::read_stored(self.connection, &location, &mut chunk).ok()?;
+                chunk
+            }
             Codec::Zstd => {
                 let raw = self.pack(location.pack, location.raw_size)?;
                 let end = location.offset + location.size;

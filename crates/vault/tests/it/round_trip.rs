@@ -349,10 +349,14 @@ fn readers_share_what_was_checked_and_others_see_the_file() {
     let reader = vault.open_asset(id).expect("its entry is intact");
     let range = 1_500_000..1_600_000_u64;
     let read = |pieces: compactvault_vault::AssetRange| pieces.collect::<Result<Vec<_>, _>>();
-    read(reader.range(range.clone()).shared()).expect("it is intact");
+    let whole = || reader.range(0..reader.size()).shared();
+    let beside = whole();
+    read(whole()).expect("it is intact");
     home.damage(&bytes[1_550_000..1_550_064]);
     let shared = read(reader.range(range.clone()).shared()).expect("it was checked before");
     assert!(shared.concat() == bytes[1_500_000..1_600_000]);
+    let shared = read(beside).expect("all of it was checked while this was there");
+    assert!(shared.concat() == bytes);
     // SQLite forgets the pages it has.
     read(vault.open_asset(other).unwrap().range(0..6_000_000)).expect("it is intact");
     assert!(read(reader.range(range)).is_err(), "the file is damaged");
