@@ -1,4 +1,4 @@
-//! Buffers that sources are read into, lent out in pieces, and used again once nobody holds a piece: fresh memory costs the
+//! Buffers that sources and chunks are read into, lent out in pieces, and used again once nobody holds a piece: fresh memory costs the
 //! system about as much as reading a file that it has in its cache.
 
 use std::io::{self, Read};
@@ -53,8 +53,8 @@ impl Buffers {
         }
     }
 
-    /// A buffer for `length` bytes, with any bytes in it. One that is used again only where it fits: few bytes must not
-    /// hold the memory of many.
+    /// A buffer for `length` bytes, with any bytes in it. It is one that is used again where that is at least half of it, since
+    /// few bytes must not hold the memory of many, and otherwise as long as was asked for.
     pub(crate) fn take_for(&self, length: usize) -> BytesMut {
         if (self.length / 2..=self.length).contains(&length) {
             self.take()
@@ -139,6 +139,25 @@ mod tests {
         let few = buffers.lend(again, 49);
         assert_eq!(buffers.take().as_ptr(), place);
         assert_eq!(few[..], [1; 49]);
+    }
+
+    /// Guards: a buffer that does not fit is made for its bytes alone, and never handed to those who count on the usual length.
+    #[test]
+    fn a_buffer_of_another_length_is_not_used_again() {
+        let buffers = Buffers::new(100);
+        for length in [0, 49, 101] {
+            let buffer = buffers.take_for(length);
+            assert_eq!(buffer.len(), length);
+            assert_eq!(buffers.lend(buffer, length).len(), length);
+            assert_eq!(buffers.take().len(), 100);
+        }
+        for length in [50, 100] {
+            let buffer = buffers.take_for(length);
+            assert_eq!(buffer.len(), 100);
+            let place = buffer.as_ptr();
+            buffers.give_back(buffer);
+            assert_eq!(buffers.take().as_ptr(), place);
+        }
     }
 
     #[test]
