@@ -283,7 +283,8 @@ impl AssetReader {
     /// compared with their own as well: `on_right` gets each one's row and CRC-32. So `false` says nothing of where the
     /// damage is, or whether there is any. `on_read` gets the length of each chunk, and says whether to go on.
     ///
-    /// A large asset is read on a thread of its own, since hashing it is one thread's work.
+    /// A large asset is read, and its chunks are hashed, on a thread beside the one that hashes it as a whole, which no
+    /// other can help.
     pub(crate) fn has_sealed_sha256(
         &self,
         on_read: impl Fn(usize) -> bool + Sync,
@@ -292,13 +293,17 @@ impl AssetReader {
         let mut whole = Sha256::default();
         let mut take = |met: Met<'_>| {
             let bytes = &met.buffer[..met.size];
-            match met.alone {
-                Some((chunk, crc32)) => {
-                    if whole.update_and_digest(bytes) == record_digest(met.record) {
-                        on_right(chunk, crc32);
-                    }
+            let is_right = match met.is_right {
+                None if met.alone.is_some() => {
+                    whole.update_and_digest(bytes) == record_digest(met.record)
                 }
-                None => whole.update(bytes),
+                known => {
+                    whole.update(bytes);
+                    known.unwrap_or(false)
+                }
+            };
+            if let Some((chunk, crc32)) = met.alone.filter(|_| is_right) {
+                on_right(chunk, crc32);
             }
             self.reading.buffers.give_back(met.buffer);
         };
@@ -311,7 +316,16 @@ impl AssetReader {
         };
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(CHUNKS_MET_AHEAD);
-            let read = move || each().try_for_each(|met| send.send(met));
+            let read = move || {
+                let mut each = each();
+                loop {
+                    let mut some: Vec<_> = each.by_ref().take(CHUNKS_MET_TOGETHER).collect();
+                    Met::compare(&mut some);
+                    if some.is_empty() || some.into_iter().any(|met| send.send(met).is_err()) {
+                        return;
+                    }
+                }
+            };
             let thread = std::thread::Builder::new().name("reader".into());
             if self.size() >= READ_BESIDE_BYTES && thread.spawn_scoped(scope, read).is_ok() {
                 receive.into_iter().for_each(&mut take);
@@ -335,6 +349,7 @@ impl AssetReader {
         Ok(Met {
             record,
             alone: is_alone.then(|| (location.chunk, crc32fast::hash(bytes))),
+            is_right: None,
             buffer,
             size,
         })
@@ -356,7 +371,7 @@ impl AssetReader {
     }
 }
 
-/// A chunk on the way to its asset's SHA-256, compared with nothing yet.
+/// A chunk on the way to its asset's SHA-256.
 struct Met<'r> {
     record: &'r [u8],
     /// Begins with the chunk.
@@ -364,12 +379,27 @@ struct Met<'r> {
     size: usize,
     /// Its row and the CRC-32 of its bytes, if it lies alone and stored in its pack.
     alone: Option<(u64, u32)>,
+    /// Whether it has the SHA-256 of its record, once these were compared. Only of one that lies alone.
+    is_right: Option<bool>,
+}
+
+impl Met<'_> {
+    /// Compares those that lie alone with their own SHA-256.
+    fn compare(all: &mut [Self]) {
+        let mut alone: Vec<_> = all.iter_mut().filter(|met| met.alone.is_some()).collect();
+        let digests = sha256::of_each(alone.iter().map(|met| &met.buffer[..met.size]));
+        for (met, digest) in alone.iter_mut().zip(digests) {
+            met.is_right = Some(digest == record_digest(met.record));
+        }
+    }
 }
 
 /// From here on an asset is read beside the thread that hashes it.
 const READ_BESIDE_BYTES: u64 = 4 * 1024 * 1024;
-/// Chunks of it that were read and wait to be hashed.
+/// Chunks of it that were read and wait to be hashed with the whole.
 const CHUNKS_MET_AHEAD: usize = 4;
+/// Chunks that are read and then hashed together, two at a time: of so many, little goes alone.
+const CHUNKS_MET_TOGETHER: usize = 4;
 
 /// Pieces of an asset, in order, each at most one chunk (1 MiB) and checked. Ends after the first error. A little more than
 /// [`READ_AHEAD_BYTES`] is held at most until it is asked for, so a slow consumer costs little but its own memory.
