@@ -116,6 +116,18 @@ impl<'b> Chunker<'b> {
         Ok(Some(self.ahead.split_to(length)))
     }
 
+    /// The next `length` bytes, a chunk that was cut before; `None` if `source` has no more so many.
+    pub(crate) fn next_of(
+        &mut self,
+        source: &mut dyn Read,
+        length: usize,
+    ) -> io::Result<Option<Bytes>> {
+        if self.ahead.len() < length && !self.at_end {
+            self.read_ahead(source)?;
+        }
+        Ok((self.ahead.len() >= length).then(|| self.ahead.split_to(length)))
+    }
+
     /// Whether [`Chunker::next`] has given all of `source`.
     pub(crate) fn is_at_end(&mut self, source: &mut dyn Read) -> io::Result<bool> {
         if self.ahead.is_empty() && !self.at_end {

@@ -8,6 +8,7 @@
 mod batch;
 mod commit;
 mod handful;
+mod head_start;
 mod packer;
 mod stations;
 mod ticket;
@@ -32,6 +33,7 @@ use crate::store::write::Writer;
 use batch::{Chunk, Content, Entry, EntryKind, Manifest};
 use commit::Committer;
 pub(crate) use handful::{HANDFUL_BYTES, HANDFUL_SOURCES_MAX, Handful};
+pub(crate) use head_start::{HeadStart, is_differing};
 use packer::{Flight, Packer};
 use stations::{BULK_BYTES, PACKED_MAX, Shared};
 use ticket::Owed;
@@ -171,7 +173,19 @@ impl Ingest {
         asset: NewAsset,
         source: &mut dyn Read,
     ) -> Result<(Ticket, SourceDigest), ArchiveError> {
-        self.archive_holding(asset, source, CHUNKS_HELD)
+        self.archive_holding(asset, source, HeadStart::default(), CHUNKS_HELD)
+    }
+
+    /// The same for a source of which the beginning is known. If it does not begin so, [`is_differing`] tells, and without a
+    /// head start it can be read again.
+    pub(crate) fn archive_ahead(
+        &self,
+        asset: NewAsset,
+        source: &mut dyn Read,
+        start: HeadStart,
+    ) -> Result<Ticket, ArchiveError> {
+        let (ticket, _) = self.archive_holding(asset, source, start, CHUNKS_HELD)?;
+        Ok(ticket)
     }
 
     /// For small sources that one thread reads one after the other.
@@ -185,7 +199,7 @@ impl Ingest {
         asset: NewAsset,
         mut bytes: &[u8],
     ) -> Result<Ticket, IngestError> {
-        match self.archive_holding(asset, &mut bytes, usize::MAX) {
+        match self.archive_holding(asset, &mut bytes, HeadStart::default(), usize::MAX) {
             Ok((ticket, _)) => Ok(ticket),
             Err(ArchiveError::Ingest(error)) => Err(error),
             Err(ArchiveError::Source(error)) => {
@@ -198,9 +212,10 @@ impl Ingest {
         &self,
         asset: NewAsset,
         source: &mut dyn Read,
+        start: HeadStart,
         held_max: usize,
     ) -> Result<(Ticket, SourceDigest), ArchiveError> {
-        let (content, digest) = self.read_source(&asset, source, held_max)?;
+        let (content, digest) = self.read_source(&asset, source, start, held_max)?;
         let ticket = self.hand_in(Entry::asset(asset, content))?;
         Ok((ticket, digest))
     }
@@ -303,21 +318,32 @@ impl Ingest {
     }
 
     /// Reads a source to its end and hands in its chunks; fails if it is not what was announced. Up to `held_max` chunks are
-    /// held until then: of a source that has no more, nothing is handed in if it is refused.
+    /// held until then: of a source that has no more, nothing is handed in if it is refused. Nothing is held after a head
+    /// start.
     fn read_source(
         &self,
         asset: &NewAsset,
         source: &mut dyn Read,
+        start: HeadStart,
         held_max: usize,
     ) -> Result<(Content, SourceDigest), ArchiveError> {
         let manifest = Arc::new(Manifest::default());
         let chunker = Chunker::new(self.parameters, &self.shared.buffers);
         let mut reading = Reading::new(chunker, source);
-        let mut whole = Sha256::default();
+        let media = |start: &[u8]| {
+            Media::detect(asset.name.as_bytes(), &start[..start.len().min(HEAD_BYTES)])
+        };
+        let mut found = None;
+        let (known, mut whole) = start.into_parts();
+        for known in &known {
+            let bytes = reading.known(known).map_err(ArchiveError::Source)?;
+            found.get_or_insert_with(|| media(&bytes));
+            self.push_chunk(bytes, known.digest, &manifest)?;
+        }
+        let held_max = if known.is_empty() { held_max } else { 0 };
         let mut held: Vec<(Bytes, Digest)> = Vec::new();
         let mut next = reading.next()?;
-        let start = next.as_deref().unwrap_or_default();
-        let media = Media::detect(asset.name.as_bytes(), &start[..start.len().min(HEAD_BYTES)]);
+        let media = found.unwrap_or_else(|| media(next.as_deref().unwrap_or_default()));
         while held.len() < held_max
             && let Some(bytes) = next.take()
         {
@@ -473,9 +499,13 @@ impl<'a> Reading<'a> {
         let Some(chunk) = chunk.map_err(ArchiveError::Source)? else {
             return Ok(None);
         };
-        self.size += chunk.len() as u64;
-        self.crc32.update(&chunk);
+        self.take_in(&chunk);
         Ok(Some(chunk))
+    }
+
+    fn take_in(&mut self, chunk: &[u8]) {
+        self.size += chunk.len() as u64;
+        self.crc32.update(chunk);
     }
 
     /// What is known of all bytes until now; `sha256` is theirs.

@@ -7,6 +7,7 @@
 //!
 //! Each upload has its own lock; parts of different uploads, and different parts of one, never wait for each other.
 
+mod ahead;
 mod completion;
 mod ended;
 mod error;
@@ -21,7 +22,7 @@ mod whole;
 mod tests;
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -34,7 +35,7 @@ pub use upload::{ReceivedPart, UploadState, UploadStatus};
 
 use crate::error::IngestError;
 use crate::ids::AssetId;
-use crate::ingest::{ArchiveError, Ingest, NewAsset, Sealed};
+use crate::ingest::{ArchiveError, HeadStart, Ingest, NewAsset, Sealed};
 use crate::limits::{PARTS_MAX, UPLOAD_ID_BYTES_MAX, UPLOAD_KEPT};
 use ended::EndedUploads;
 use queue::{Job, Queue};
@@ -55,8 +56,20 @@ pub struct Uploads {
     inner: Arc<Inner>,
 }
 
-/// Reads an asset into the vault, and the commit that then has to be waited for.
-type Door = Box<dyn Fn(NewAsset, &mut dyn Read) -> Result<Pending, ArchiveError> + Send + Sync>;
+/// Where uploads go in.
+trait Door: Send + Sync {
+    /// See [`Ingest::read_ahead`].
+    fn read_ahead(&self, start: &mut HeadStart, source: &mut dyn Read) -> io::Result<bool>;
+
+    /// Reads an asset into the vault; gives the commit that then has to be waited for. See [`Ingest::archive_ahead`].
+    fn archive(
+        &self,
+        asset: NewAsset,
+        source: &mut dyn Read,
+        start: HeadStart,
+    ) -> Result<Pending, ArchiveError>;
+}
+
 type Pending = Box<dyn Fn(Duration) -> Option<Result<Sealed, IngestError>> + Send>;
 type Subscriber = Box<dyn Fn(&UploadState) + Send + Sync>;
 
@@ -65,7 +78,9 @@ struct Inner {
     ended: EndedUploads,
     open: Mutex<HashMap<Key, Arc<Upload>>>,
     queue: Queue,
-    door: Door,
+    door: Box<dyn Door>,
+    /// Chunks that are known before their uploads are complete.
+    chunks_ahead: Arc<AtomicUsize>,
     subscribers: RwLock<Vec<Subscriber>>,
     /// Nothing new is taken.
     closing: AtomicBool,
@@ -104,20 +119,22 @@ impl Uploads {
     /// Opens the spool of the vault at `vault_path`, and goes on with what an earlier run left in it. A spool that
     /// cannot be read now (another process has it, say) is tried again with every request.
     pub(crate) fn open(vault_path: &Path, state_dir: &Path, ingest: Arc<Ingest>) -> Self {
-        let door: Door = Box::new(move |asset, source| {
-            let (ticket, _) = ingest.archive(asset, source)?;
-            Ok(Box::new(move |timeout| ticket.wait_timeout(timeout)))
-        });
-        Self::with_door(vault_path, state_dir, door, PATIENCE)
+        Self::with_door(vault_path, state_dir, Box::new(ingest), PATIENCE)
     }
 
-    fn with_door(vault_path: &Path, state_dir: &Path, door: Door, patience: Duration) -> Self {
+    fn with_door(
+        vault_path: &Path,
+        state_dir: &Path,
+        door: Box<dyn Door>,
+        patience: Duration,
+    ) -> Self {
         let inner = Arc::new(Inner {
             spool: Spool::beside(vault_path),
             ended: EndedUploads::load(state_dir),
             open: Mutex::default(),
             queue: Queue::default(),
             door,
+            chunks_ahead: Arc::default(),
             subscribers: RwLock::default(),
             closing: AtomicBool::new(false),
             patience,
@@ -268,6 +285,22 @@ impl Uploads {
     }
 }
 
+impl Door for Arc<Ingest> {
+    fn read_ahead(&self, start: &mut HeadStart, source: &mut dyn Read) -> io::Result<bool> {
+        Ingest::read_ahead(self, start, source)
+    }
+
+    fn archive(
+        &self,
+        asset: NewAsset,
+        source: &mut dyn Read,
+        start: HeadStart,
+    ) -> Result<Pending, ArchiveError> {
+        let ticket = self.archive_ahead(asset, source, start)?;
+        Ok(Box::new(move |timeout| ticket.wait_timeout(timeout)))
+    }
+}
+
 impl Drop for Uploads {
     fn drop(&mut self) {
         self.inner.closing.store(true, Ordering::SeqCst);
@@ -313,7 +346,7 @@ impl Inner {
             return self.spool.remove_upload(&found.key);
         }
         let queued = found.completion.is_some();
-        let upload = Arc::new(Upload::from_found(found));
+        let upload = Arc::new(Upload::from_found(found, &self.chunks_ahead));
         lock(&self.open)
             .entry(upload.key)
             .or_insert_with(|| Arc::clone(&upload));
@@ -334,7 +367,7 @@ impl Inner {
         if open.len() >= OPEN_MAX {
             return Err(UploadError::Busy);
         }
-        let upload = Arc::new(Upload::new(key, upload_id));
+        let upload = Arc::new(Upload::new(key, upload_id, &self.chunks_ahead));
         open.insert(key, Arc::clone(&upload));
         Ok(upload)
     }

@@ -125,6 +125,9 @@ impl PartWriter {
                 fs::rename(&self.path, part.path(&folder, self.index))
                     .map_err(UploadError::io("rename", &self.path))?;
                 state.add_part(self.index, part);
+                let received = state.received;
+                drop(state);
+                self.inner.ask_ahead(&self.upload, received);
                 return Ok(());
             };
             *there

@@ -1,7 +1,8 @@
 //! Uploads waiting for their turn, and the few threads that serve them.
 //!
 //! Two workers read the parts of large uploads and of those that waited for better times; one more thread waits for
-//! the commits of small ones whose callers were sent away with a promise. They start when they are first needed.
+//! the commits of small ones whose callers were sent away with a promise, and one reads ahead in large ones that are still
+//! arriving. They start when they are first needed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -62,10 +63,13 @@ struct QueueState {
     jobs: VecDeque<Job>,
     /// Handed in to the vault; their commits are awaited.
     committing: VecDeque<(Arc<Upload>, Pending)>,
+    /// To be read ahead, each once at most.
+    ahead: VecDeque<Arc<Upload>>,
     /// Threads at work, callers of `complete` among them.
     active: usize,
     workers: usize,
     waiters: usize,
+    readers_ahead: usize,
     threads: Vec<JoinHandle<()>>,
     stopped: bool,
 }
@@ -170,6 +174,28 @@ impl Queue {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Has an upload read ahead.
+    pub(super) fn read_ahead(&self, inner: &Arc<Inner>, upload: Arc<Upload>) {
+        let mut state = lock(&self.state);
+        state.ahead.push_back(upload);
+        if state.readers_ahead == 0 && !state.stopped {
+            state.readers_ahead += 1;
+            start(inner, &mut state, "upload-ahead", Inner::read_ahead);
+        }
+        self.changed.notify_all();
+    }
+
+    /// The next upload to read ahead; `None` when the end has come.
+    pub(super) fn next_ahead(&self) -> Option<Arc<Upload>> {
+        let idle = |state: &mut QueueState| state.ahead.is_empty() && !state.stopped;
+        let waited = self.changed.wait_while(lock(&self.state), idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.stopped {
+            return None;
+        }
+        state.ahead.pop_front()
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -12,10 +12,10 @@ use super::upload::{Phase, State, Upload, UploadState};
 use super::{Completed, Inner, Pending, lock};
 use crate::error::IngestError;
 use crate::ids::AssetId;
-use crate::ingest::{ArchiveError, Sealed};
+use crate::ingest::{ArchiveError, HeadStart, Sealed, is_differing};
 
 /// Uploads up to this size are read on their caller's thread, so that many small ones come together in one commit.
-const INLINE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub(super) const INLINE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A large upload's caller waits longer before its parts are synced only to be deleted right after: a second for
 /// each of so many bytes.
 const PATIENCE_BYTES: u64 = 400 * 1024 * 1024;
@@ -162,8 +162,20 @@ impl Inner {
         };
         let completion = completion.expect("an upload has its completion while it is sealed");
         let folder = self.spool.folder(&upload.key);
-        let mut source = PartsReader::new(self, folder.clone(), &parts);
-        (self.door)(completion.asset(size), &mut source).map_err(|error| match error {
+        let archive = |start| {
+            let mut source = PartsReader::new(self, folder.clone(), &parts);
+            self.door
+                .archive(completion.asset(size), &mut source, start)
+        };
+        let start = lock(&upload.ahead).take();
+        let archived = match archive(start) {
+            // Either a part is damaged, and will be named, or what was read ahead was not what is there.
+            Err(ArchiveError::Source(error)) if is_differing(&error) => {
+                archive(HeadStart::default())
+            }
+            archived => archived,
+        };
+        archived.map_err(|error| match error {
             ArchiveError::Source(error) => source_error(error, &folder),
             ArchiveError::Ingest(error) => error.into(),
         })

@@ -1,101 +1,20 @@
-//! Uploads into a vault that can be slow, full or broken: a stand-in for ingest that does as it is told. Uploads into
-//! a real vault are tested in crates/vault/tests/it/uploads.rs.
+//! Uploads into a vault that can be slow, full or broken. Uploads into a real vault are tested in
+//! crates/vault/tests/it/uploads.rs.
 
-use std::collections::VecDeque;
+mod fake;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{
-    Completed, Completion, Door, DrainReport, Pending, UploadError, UploadStatus, Uploads, lock,
-};
+use self::fake::Fake;
+use super::{Completed, Completion, DrainReport, UploadError, UploadStatus, Uploads, lock};
 use crate::error::IngestError;
 use crate::ids::{AssetId, CollectionId, Digest, Seq};
-use crate::ingest::{ArchiveError, Sealed};
 use crate::name::Name;
-
-/// What the stand-in has been handed, and how it shall behave.
-#[derive(Default)]
-struct Fake {
-    assets: Mutex<Vec<Vec<u8>>>,
-    /// Outcomes of the next commits; then they succeed.
-    failures: Mutex<VecDeque<IngestError>>,
-    /// While set, no commit ends.
-    stalled: Mutex<bool>,
-    moved: Condvar,
-}
-
-impl Fake {
-    fn stall(&self, stalled: bool) {
-        *lock(&self.stalled) = stalled;
-        self.moved.notify_all();
-    }
-
-    fn fail_next(&self, errors: impl IntoIterator<Item = IngestError>) {
-        lock(&self.failures).extend(errors);
-    }
-
-    fn assets(&self) -> Vec<Vec<u8>> {
-        lock(&self.assets).clone()
-    }
-
-    fn door(self: &Arc<Self>) -> Door {
-        let fake = Arc::clone(self);
-        Box::new(move |asset, source| {
-            let mut bytes = Vec::new();
-            source
-                .read_to_end(&mut bytes)
-                .map_err(ArchiveError::Source)?;
-            let found = Digest::of(&bytes);
-            if let Some(expected) = asset.expected_sha256.filter(|expected| *expected != found) {
-                return Err(IngestError::DigestDiffers { expected, found }.into());
-            }
-            assert_eq!(asset.expected_size, Some(bytes.len() as u64));
-            Ok(fake.commit(bytes))
-        })
-    }
-
-    fn commit(self: &Arc<Self>, bytes: Vec<u8>) -> Pending {
-        let fake = Arc::clone(self);
-        let answer = Mutex::new(None);
-        Box::new(move |timeout| {
-            let stalled = lock(&fake.stalled);
-            let (stalled, _) = fake
-                .moved
-                .wait_timeout_while(stalled, timeout, |stalled| *stalled)
-                .unwrap();
-            if *stalled {
-                return None;
-            }
-            drop(stalled);
-            Some(
-                lock(&answer)
-                    .get_or_insert_with(|| fake.outcome(&bytes))
-                    .clone(),
-            )
-        })
-    }
-
-    fn outcome(&self, bytes: &[u8]) -> Result<Sealed, IngestError> {
-        if let Some(error) = lock(&self.failures).pop_front() {
-            return Err(error);
-        }
-        let mut assets = lock(&self.assets);
-        let known = assets.iter().position(|asset| asset == bytes);
-        let at = known.unwrap_or_else(|| {
-            assets.push(bytes.to_vec());
-            assets.len() - 1
-        });
-        Ok(Sealed {
-            seq: Seq::new(at as u64),
-            already_archived: known.is_some(),
-            log_size: 0,
-        })
-    }
-}
 
 struct Place {
     dir: tempfile::TempDir,
@@ -117,7 +36,7 @@ impl Place {
     fn open_patient(&self, patience: Duration) -> Uploads {
         let vault = self.dir.path().join("a.vault");
         let state = self.dir.path().join("state");
-        Uploads::with_door(&vault, &state, self.fake.door(), patience)
+        Uploads::with_door(&vault, &state, Box::new(Arc::clone(&self.fake)), patience)
     }
 
     fn spool(&self) -> PathBuf {

@@ -1,9 +1,11 @@
 //! One upload in memory: what has arrived, and how far it has come.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::ahead::Ahead;
 use super::completion::{Completion, Fingerprint, Promised};
 use super::ended::{Ended, Outcome};
 use super::error::UploadError;
@@ -20,6 +22,10 @@ pub(super) struct Upload {
     pub(super) state: Mutex<State>,
     /// Signalled when the phase changes.
     pub(super) changed: Condvar,
+    /// What was found out before `complete`. This lock is taken before the other.
+    pub(super) ahead: Mutex<Ahead>,
+    /// It waits to be read ahead.
+    pub(super) waits_ahead: AtomicBool,
 }
 
 pub(super) struct State {
@@ -69,7 +75,8 @@ pub(super) enum Begin {
 }
 
 impl Upload {
-    pub(super) fn new(key: Key, id: &str) -> Self {
+    /// The chunks that come to be known of it are to count among `chunks_ahead`.
+    pub(super) fn new(key: Key, id: &str, chunks_ahead: &Arc<AtomicUsize>) -> Self {
         let state = State {
             phase: Phase::Receiving,
             has_folder: false,
@@ -86,12 +93,14 @@ impl Upload {
             id: id.to_owned(),
             state: Mutex::new(state),
             changed: Condvar::new(),
+            ahead: Mutex::new(Ahead::new(chunks_ahead)),
+            waits_ahead: AtomicBool::new(false),
         }
     }
 
     /// As an earlier run left it.
-    pub(super) fn from_found(found: Found) -> Self {
-        let upload = Self::new(found.key, &found.upload_id);
+    pub(super) fn from_found(found: Found, chunks_ahead: &Arc<AtomicUsize>) -> Self {
+        let upload = Self::new(found.key, &found.upload_id, chunks_ahead);
         let mut state = lock(&upload.state);
         state.has_folder = true;
         state.received = found.parts.values().map(|part| part.size).sum();

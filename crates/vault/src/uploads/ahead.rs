@@ -1,0 +1,330 @@
+//! Reading ahead: a large upload is cut and hashed while its parts arrive, on a thread that leaves the processor to
+//! whoever wants it. What that finds out is a head start for sealing. Nothing depends on it, and nothing of it is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::sealing::INLINE_BYTES_MAX;
+use super::spool::Part;
+use super::upload::Upload;
+use super::{Inner, lock};
+use crate::chunking::READ_BYTES;
+use crate::ingest::HeadStart;
+
+/// Further behind what has arrived, it is no longer sure that the system has in its cache what is to be read; from the disk
+/// it would be in the way of what arrives.
+const BEHIND_MAX: u64 = 1024 * 1024 * 1024;
+/// Chunks that are known of all uploads together, some 50 bytes each.
+const CHUNKS_MAX: usize = 256 * 1024;
+
+/// How far an upload was read ahead.
+#[derive(Default)]
+pub(super) struct Ahead {
+    start: HeadStart,
+    /// The part that goes on where what is known ends, and the bytes before it.
+    part: u64,
+    before: u64,
+    /// Sealing has begun, once: it reads everything.
+    is_over: bool,
+    room: Room,
+}
+
+/// Takes its chunks off the count of all when it is dropped.
+#[derive(Default)]
+struct Room {
+    chunks: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.of.load(Ordering::Relaxed) >= CHUNKS_MAX
+    }
+
+    fn take(&mut self, chunks: usize) {
+        self.of.fetch_add(chunks - self.chunks, Ordering::Relaxed);
+        self.chunks = chunks;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.chunks, Ordering::Relaxed);
+    }
+}
+
+impl Ahead {
+    /// Nothing yet; its chunks are to count among `all`.
+    pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
+        let room = Room {
+            chunks: 0,
+            of: Arc::clone(all),
+        };
+        Self {
+            room,
+            ..Self::default()
+        }
+    }
+
+    /// What is known, for sealing. Nothing is read ahead any more.
+    pub(super) fn take(&mut self) -> HeadStart {
+        self.is_over = true;
+        self.room = Room::default();
+        std::mem::take(&mut self.start)
+    }
+
+    /// Bytes of [`Ahead::part`] that are known.
+    fn skip(&self) -> u64 {
+        self.start.size() - self.before
+    }
+
+    /// The parts that go on from there without a gap, as many as are read at a time.
+    fn next_parts(&self, parts: &BTreeMap<u64, Part>) -> Vec<(u64, Part)> {
+        let wanted = self.skip() + READ_BYTES as u64;
+        let mut bytes = 0;
+        (self.part..)
+            .map_while(|index| Some((index, *parts.get(&index)?)))
+            .take_while(|(_, part)| {
+                let is_wanted = bytes < wanted;
+                bytes += part.size;
+                is_wanted
+            })
+            .collect()
+    }
+
+    /// Counts what has become known.
+    fn go_on(&mut self, parts: &[(u64, Part)]) {
+        self.room.take(self.start.chunks());
+        for (index, part) in parts {
+            if self.skip() < part.size {
+                break;
+            }
+            self.part = index + 1;
+            self.before += part.size;
+        }
+    }
+}
+
+impl Inner {
+    /// Has the upload read ahead if that is worth it, of which `received` bytes are there.
+    pub(super) fn ask_ahead(self: &Arc<Self>, upload: &Arc<Upload>, received: u64) {
+        if received > INLINE_BYTES_MAX && !upload.waits_ahead.swap(true, Ordering::SeqCst) {
+            self.queue.read_ahead(self, Arc::clone(upload));
+        }
+    }
+
+    /// The thread that reads ahead.
+    pub(super) fn read_ahead(self: &Arc<Self>) {
+        crate::platform::step_back();
+        while let Some(upload) = self.queue.next_ahead() {
+            // From here on, a part that comes may be overlooked below.
+            upload.waits_ahead.store(false, Ordering::SeqCst);
+            while !self.is_stopped() && self.read_some_ahead(&upload) {}
+        }
+    }
+
+    /// Reads a little, so that sealing need not wait for long; tells whether there may be more.
+    fn read_some_ahead(&self, upload: &Upload) -> bool {
+        let ahead = &mut *lock(&upload.ahead);
+        let (parts, received) = {
+            let state = lock(&upload.state);
+            if !state.is_receiving() {
+                return false;
+            }
+            (ahead.next_parts(&state.parts), state.received)
+        };
+        if ahead.is_over || ahead.room.is_full() || received - ahead.start.size() > BEHIND_MAX {
+            return false;
+        }
+        let folder = self.spool.folder(&upload.key);
+        let mut source = Consecutive::new(&folder, &parts, ahead.skip());
+        match self.door.read_ahead(&mut ahead.start, &mut source) {
+            Ok(more) => {
+                ahead.go_on(&parts);
+                more
+            }
+            Err(error) => {
+                // Sealing reads it again, and tells if it cannot.
+                tracing::debug!(upload = %upload.key, %error, "an upload is not read ahead");
+                ahead.is_over = true;
+                false
+            }
+        }
+    }
+}
+
+/// Parts one after the other.
+struct Consecutive {
+    paths: VecDeque<PathBuf>,
+    /// Bytes of the first that are left out.
+    skip: u64,
+    current: Option<File>,
+}
+
+impl Consecutive {
+    fn new(folder: &Path, parts: &[(u64, Part)], skip: u64) -> Self {
+        let paths = parts.iter().map(|(index, part)| part.path(folder, *index));
+        Self {
+            paths: paths.collect(),
+            skip,
+            current: None,
+        }
+    }
+}
+
+impl Read for Consecutive {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(file) = &mut self.current {
+                let read = file.read(buffer)?;
+                if read > 0 || buffer.is_empty() {
+                    return Ok(read);
+                }
+            }
+            let Some(path) = self.paths.pop_front() else {
+                return Ok(0);
+            };
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(std::mem::take(&mut self.skip)))?;
+            self.current = Some(file);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::{Duration, Instant};
+
+    use super::super::{Completed, Completion, Uploads};
+    use super::*;
+    use crate::ids::{CollectionId, Digest};
+    use crate::model::PlaceId;
+    use crate::name::Name;
+    use crate::vault::{OpenOptions, Vault};
+
+    /// More than what is worth reading ahead, in parts of an odd size.
+    const BYTES: usize = 40_000_000;
+    const PART_BYTES: usize = 3_333_333;
+
+    fn noise() -> Vec<u8> {
+        (0_u64..)
+            .flat_map(|n| *Digest::of(&n.to_be_bytes()).as_bytes())
+            .take(BYTES)
+            .collect()
+    }
+
+    fn new_vault(home: &tempfile::TempDir) -> (Vault, CollectionId) {
+        let options = OpenOptions {
+            state_dir: Some(home.path().join("state")),
+            ..OpenOptions::default()
+        };
+        let path = home.path().join("v.vault");
+        let vault = Vault::create(&path, &options).expect("a vault can be created");
+        let name = |name| Name::new(name).expect("a good name");
+        let (project, _) = vault
+            .create_project(name("P"), "project", "")
+            .expect("created");
+        let place = PlaceId::Project(project.id);
+        let (collection, _) = vault
+            .create_collection(place, name("C"), "collection")
+            .expect("created");
+        (vault, collection.id)
+    }
+
+    fn put(uploads: &Uploads, index: usize, bytes: &[u8]) {
+        let mut part = uploads.part("u", index as u64).expect("it takes parts");
+        part.append(bytes).expect("written");
+        part.finish().expect("it counts");
+    }
+
+    fn completion(collection: CollectionId, content: &[u8]) -> Completion {
+        Completion {
+            upload_id: "u".into(),
+            collection,
+            folders: Vec::new(),
+            name: Name::new("film.bin").expect("a good name"),
+            total_size: Some(content.len() as u64),
+            parts: None,
+            sha256: Some(Digest::of(content)),
+            modified: None,
+            executable: false,
+        }
+    }
+
+    /// Sends all parts, the first one last, and waits until nearly all is known.
+    fn read_ahead(uploads: &Uploads, content: &[u8]) -> Arc<Upload> {
+        for (index, part) in content.chunks(PART_BYTES).enumerate().skip(1) {
+            put(uploads, index, part);
+        }
+        let [upload] = &uploads.inner.all_open()[..] else {
+            panic!("there is one upload");
+        };
+        assert_eq!(
+            lock(&upload.ahead).start.size(),
+            0,
+            "the first part is missing"
+        );
+        put(uploads, 0, &content[..PART_BYTES]);
+        let begun = Instant::now();
+        // No more is left than the largest chunk.
+        while lock(&upload.ahead).start.size() + 1024 * 1024 < BYTES as u64 {
+            assert!(begun.elapsed() < Duration::from_mins(1), "it is read ahead");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Arc::clone(upload)
+    }
+
+    fn read(vault: &Vault, completed: Completed) -> Vec<u8> {
+        let Completed::Sealed { asset, .. } = completed else {
+            panic!("it should be sealed at once");
+        };
+        let reader = vault.open_asset(asset).expect("it is there");
+        let pieces = reader.range(0..reader.size());
+        pieces
+            .map(|piece| piece.expect("it is intact"))
+            .flat_map(|piece| piece.to_vec())
+            .collect()
+    }
+
+    /// Guards: an upload that was read ahead while its parts came is the file that was sent, and leaves nothing behind.
+    #[test]
+    fn what_was_read_ahead_is_sealed_as_it_came() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (vault, collection) = new_vault(&home);
+        let uploads = vault.uploads().expect("it takes uploads");
+        let content = noise();
+        let upload = read_ahead(uploads, &content);
+        let inner = &uploads.inner;
+        assert!(inner.chunks_ahead.load(Ordering::SeqCst) > BYTES / (1024 * 1024));
+        let completed = uploads.complete(&completion(collection, &content));
+        assert!(read(&vault, completed.expect("it is sealed")) == content);
+        assert!(lock(&upload.ahead).is_over);
+        assert_eq!(inner.chunks_ahead.load(Ordering::SeqCst), 0);
+    }
+
+    /// Guards: a part that is damaged after it was read ahead is noticed, asked for again, and taken when it comes.
+    #[test]
+    fn a_part_that_is_damaged_after_it_was_read_is_asked_for_again() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (vault, collection) = new_vault(&home);
+        let uploads = vault.uploads().expect("it takes uploads");
+        let content = noise();
+        let upload = read_ahead(uploads, &content);
+        let part = lock(&upload.state).parts[&4];
+        let path = part.path(&uploads.inner.spool.folder(&upload.key), 4);
+        let mut bytes = fs::read(&path).expect("it is there");
+        bytes[PART_BYTES / 2] ^= 1;
+        fs::write(&path, bytes).expect("it can be written");
+        let completion = completion(collection, &content);
+        let refused = uploads.complete(&completion).expect_err("it is damaged");
+        assert_eq!(refused.code(), "parts_missing");
+        put(uploads, 4, &content[4 * PART_BYTES..5 * PART_BYTES]);
+        let completed = uploads.complete(&completion);
+        assert!(read(&vault, completed.expect("it is sealed")) == content);
+    }
+}
