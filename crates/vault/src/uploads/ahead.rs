@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::sealing::INLINE_BYTES_MAX;
 use super::spool::Part;
@@ -21,10 +22,16 @@ const BEHIND_MAX: u64 = 1024 * 1024 * 1024;
 /// Chunks that are known of all uploads together, some 50 bytes each.
 const CHUNKS_MAX: usize = 256 * 1024;
 
+/// How long sealing waits for what is being read ahead at the moment. The thread may not get the processor, and then it is
+/// quicker to go without.
+const RETURN_PATIENCE: Duration = Duration::from_millis(100);
+
 /// How far an upload was read ahead.
 #[derive(Default)]
 pub(super) struct Ahead {
     start: HeadStart,
+    /// The thread has it.
+    is_out: bool,
     /// The part that goes on where what is known ends, and the bytes before it.
     part: u64,
     before: u64,
@@ -57,6 +64,15 @@ impl Drop for Room {
     }
 }
 
+/// What the thread has at the moment.
+struct Lent {
+    start: HeadStart,
+    /// Parts that go on where what is known ends.
+    parts: Vec<(u64, Part)>,
+    /// Bytes of the first that are known.
+    skip: u64,
+}
+
 impl Ahead {
     /// Nothing yet; its chunks are to count among `all`.
     pub(super) fn new(all: &Arc<AtomicUsize>) -> Self {
@@ -68,13 +84,6 @@ impl Ahead {
             room,
             ..Self::default()
         }
-    }
-
-    /// What is known, for sealing. Nothing is read ahead any more.
-    pub(super) fn take(&mut self) -> HeadStart {
-        self.is_over = true;
-        self.room = Room::default();
-        std::mem::take(&mut self.start)
     }
 
     /// Bytes of [`Ahead::part`] that are known.
@@ -109,6 +118,56 @@ impl Ahead {
     }
 }
 
+impl Upload {
+    /// What is known, for sealing. Nothing is read ahead any more.
+    pub(super) fn take_head_start(&self) -> HeadStart {
+        let mut ahead = lock(&self.ahead);
+        ahead.is_over = true;
+        let is_out = |ahead: &mut Ahead| ahead.is_out;
+        let waited = self
+            .ahead_returned
+            .wait_timeout_while(ahead, RETURN_PATIENCE, is_out);
+        let (mut ahead, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        ahead.room = Room::default();
+        std::mem::take(&mut ahead.start)
+    }
+
+    /// Hands out what is known, to be extended; `None` if nothing is to be read ahead.
+    fn lend_head_start(&self) -> Option<Lent> {
+        let ahead = &mut *lock(&self.ahead);
+        let (parts, received) = {
+            let state = lock(&self.state);
+            if ahead.is_over || !state.is_receiving() {
+                return None;
+            }
+            (ahead.next_parts(&state.parts), state.received)
+        };
+        if ahead.room.is_full() || received - ahead.start.size() > BEHIND_MAX {
+            return None;
+        }
+        let skip = ahead.skip();
+        ahead.is_out = true;
+        Some(Lent {
+            start: std::mem::take(&mut ahead.start),
+            parts,
+            skip,
+        })
+    }
+
+    /// Takes it back; nothing more is read ahead unless that went well.
+    fn return_head_start(&self, lent: Lent, is_good: bool) {
+        let mut ahead = lock(&self.ahead);
+        ahead.is_out = false;
+        ahead.start = lent.start;
+        ahead.is_over |= !is_good;
+        if !ahead.is_over {
+            ahead.go_on(&lent.parts);
+        }
+        drop(ahead);
+        self.ahead_returned.notify_all();
+    }
+}
+
 impl Inner {
     /// Has the upload read ahead if that is worth it, of which `received` bytes are there.
     pub(super) fn ask_ahead(self: &Arc<Self>, upload: &Arc<Upload>, received: u64) {
@@ -129,31 +188,18 @@ impl Inner {
 
     /// Reads a little, so that sealing need not wait for long; tells whether there may be more.
     fn read_some_ahead(&self, upload: &Upload) -> bool {
-        let ahead = &mut *lock(&upload.ahead);
-        let (parts, received) = {
-            let state = lock(&upload.state);
-            if !state.is_receiving() {
-                return false;
-            }
-            (ahead.next_parts(&state.parts), state.received)
-        };
-        if ahead.is_over || ahead.room.is_full() || received - ahead.start.size() > BEHIND_MAX {
+        let Some(mut lent) = upload.lend_head_start() else {
             return false;
-        }
+        };
         let folder = self.spool.folder(&upload.key);
-        let mut source = Consecutive::new(&folder, &parts, ahead.skip());
-        match self.door.read_ahead(&mut ahead.start, &mut source) {
-            Ok(more) => {
-                ahead.go_on(&parts);
-                more
-            }
-            Err(error) => {
-                // Sealing reads it again, and tells if it cannot.
-                tracing::debug!(upload = %upload.key, %error, "an upload is not read ahead");
-                ahead.is_over = true;
-                false
-            }
-        }
+        let mut source = Consecutive::new(&folder, &lent.parts, lent.skip);
+        let read = self.door.read_ahead(&mut lent.start, &mut source);
+        upload.return_head_start(lent, read.is_ok());
+        read.unwrap_or_else(|error| {
+            // Sealing reads it again, and tells if it cannot.
+            tracing::debug!(upload = %upload.key, %error, "an upload is not read ahead");
+            false
+        })
     }
 }
 
@@ -198,7 +244,7 @@ impl Read for Consecutive {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::super::{Completed, Completion, Uploads};
     use super::*;
@@ -326,5 +372,20 @@ mod tests {
         put(uploads, 4, &content[4 * PART_BYTES..5 * PART_BYTES]);
         let completed = uploads.complete(&completion);
         assert!(read(&vault, completed.expect("it is sealed")) == content);
+    }
+
+    /// Guards: sealing does not wait for a thread that gets no time, and reads everything itself.
+    #[test]
+    fn sealing_goes_without_what_does_not_come_back() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (vault, collection) = new_vault(&home);
+        let uploads = vault.uploads().expect("it takes uploads");
+        let content = noise();
+        let upload = read_ahead(uploads, &content);
+        // As if the thread had it again, for good.
+        let lent = upload.lend_head_start().expect("more may come");
+        let completed = uploads.complete(&completion(collection, &content));
+        assert!(read(&vault, completed.expect("it is sealed")) == content);
+        upload.return_head_start(lent, true);
     }
 }

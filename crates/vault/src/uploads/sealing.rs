@@ -167,7 +167,7 @@ impl Inner {
             self.door
                 .archive(completion.asset(size), &mut source, start)
         };
-        let start = lock(&upload.ahead).take();
+        let start = upload.take_head_start();
         let archived = match archive(start) {
             // Either a part is damaged, and will be named, or what was read ahead was not what is there.
             Err(ArchiveError::Source(error)) if is_differing(&error) => {

@@ -24,6 +24,8 @@ pub(super) struct Upload {
     pub(super) changed: Condvar,
     /// What was found out before `complete`. This lock is taken before the other.
     pub(super) ahead: Mutex<Ahead>,
+    /// Signalled when the thread that reads ahead has brought back what it had.
+    pub(super) ahead_returned: Condvar,
     /// It waits to be read ahead.
     pub(super) waits_ahead: AtomicBool,
 }
@@ -94,6 +96,7 @@ impl Upload {
             state: Mutex::new(state),
             changed: Condvar::new(),
             ahead: Mutex::new(Ahead::new(chunks_ahead)),
+            ahead_returned: Condvar::new(),
             waits_ahead: AtomicBool::new(false),
         }
     }
