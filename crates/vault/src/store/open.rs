@@ -53,10 +53,6 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Pages in the WAL from which a healing commit copies them into the file: 64 MiB.
 const HEALER_WAL_PAGES: u32 = 64 * 1024 * 1024 / PAGE_BYTES;
-/// How files are opened that are written to; a connection is one thread's at a time.
-const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE
-    .union(OpenFlags::SQLITE_OPEN_NO_MUTEX)
-    .union(OpenFlags::SQLITE_OPEN_URI);
 
 /// How the file may be used, decided once when the vault is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +106,13 @@ fn appending(
     lock_timeout: Duration,
     autocheckpoint_pages: u32,
 ) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
     let open = || -> rusqlite::Result<Connection> {
         let uri = file_uri(path, false);
-        let mut connection = Connection::open_with_flags_and_vfs(uri, WRITING, vfs::name())?;
+        let mut connection = Connection::open_with_flags_and_vfs(uri, flags, vfs::name())?;
         harden(&connection, lock_timeout, limits::WRITER_CACHE_BYTES)?;
-        // With `MEMORY`, what it takes to undo a statement is kept in pieces of 1 KiB: see `.cargo/config.toml`.
-        connection.pragma_update(None, "temp_store", "FILE")?;
         connection.pragma_update(None, "wal_autocheckpoint", autocheckpoint_pages)?;
         if mode == FileMode::NetworkExclusive {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -150,6 +147,9 @@ pub(crate) fn initialise(
     path: &Path,
     documents: &[(String, String)],
 ) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
     // Its owner decides whom else to let at it; SQLite would ask the umask, and gives its side files the same mode.
     let mut options = private_file();
     options
@@ -163,7 +163,7 @@ pub(crate) fn initialise(
             source,
         })?;
     let open = || -> rusqlite::Result<Connection> {
-        let mut connection = Connection::open_with_flags(file_uri(path, false), WRITING)?;
+        let mut connection = Connection::open_with_flags(file_uri(path, false), flags)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "NONE")?;
         connection.pragma_update(None, "encoding", "UTF-8")?;
@@ -187,7 +187,10 @@ pub(crate) fn initialise(
 /// A connection that fills the empty file `path` with the pages of another vault. Nothing about it is durable: the
 /// caller syncs the file, looks at all of it, and only then gives it its name.
 pub(crate) fn blank(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(file_uri(path, false), WRITING)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file_uri(path, false), flags)?;
     // Before anything is read: with a lock of its own the connection needs no `-shm`, whatever page 1 will say.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -303,7 +306,10 @@ pub(crate) fn has_journal_mode(connection: &Connection, mode: JournalMode) -> bo
 
 /// Undoes what an interrupted import left, and gives the file its WAL back. Does not wait for anybody.
 pub(crate) fn bring_back(path: &Path) -> rusqlite::Result<()> {
-    let connection = Connection::open_with_flags(file_uri(path, false), WRITING)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(file_uri(path, false), flags)?;
     harden(&connection, Duration::ZERO, limits::READER_CACHE_BYTES)?;
     set_durable(&connection, FileMode::Shared)
 }
