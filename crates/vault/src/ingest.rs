@@ -11,6 +11,8 @@ mod handful;
 mod head_start;
 mod packer;
 mod stations;
+#[cfg(test)]
+pub(crate) mod testing;
 mod ticket;
 
 use std::io::{self, Read};

@@ -176,46 +176,13 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::model::PlaceId;
-    use crate::name::Name;
-    use crate::vault::{OpenOptions, Vault};
-
-    /// Bytes that do not repeat, others for each `seed`.
-    fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-        (0_u64..)
-            .flat_map(|n| *Digest::of(&(seed << 32 | n).to_be_bytes()).as_bytes())
-            .take(bytes)
-            .collect()
-    }
-
-    fn new_vault(home: &tempfile::TempDir) -> Vault {
-        let options = OpenOptions {
-            state_dir: Some(home.path().join("state")),
-            ..OpenOptions::default()
-        };
-        Vault::create(&home.path().join("v.vault"), &options).expect("a vault can be created")
-    }
-
-    fn asset(place: PlaceId, name: &str) -> NewAsset {
-        NewAsset {
-            place,
-            folders: vec![Name::new("folder").expect("a good name")],
-            name: Name::new(name).expect("a good name"),
-            modified: None,
-            executable: false,
-            expected_size: None,
-            expected_sha256: None,
-        }
-    }
+    use crate::ingest::testing::{asset, new_vault, noise};
 
     /// Guards: what is handed in together is cut, hashed and sealed as it would be alone.
     #[test]
     fn sources_handed_in_together_are_what_each_would_be_alone() {
         let home = tempfile::tempdir().expect("a folder");
-        let vault = new_vault(&home);
-        let name = Name::new("P").expect("a good name");
-        let (project, _) = vault.create_project(name, "project", "").expect("created");
-        let place = PlaceId::Project(project.id);
+        let (vault, project) = new_vault(&home);
         let ingest = vault.ingest().expect("it takes things in");
         let sizes = [0, 1, 63, 65_536, 65_537, 200_001, 262_144, 5];
         let sources: Vec<Vec<u8>> = (0..).zip(sizes).map(|(n, size)| noise(n, size)).collect();
@@ -226,7 +193,7 @@ mod tests {
             assert!(Handful::<usize>::takes(size) && handful.has_room(size));
             handful
                 .read(
-                    asset(place, &number.to_string()),
+                    asset(project, &number.to_string()),
                     number,
                     size,
                     &mut &source[..],
@@ -235,9 +202,9 @@ mod tests {
         }
         // One that cannot be read to its end, or has grown, leaves nothing behind.
         let mut broken = (&b"some"[..]).chain(Broken);
-        let failed = handful.read(asset(place, "broken"), 99, 10, &mut broken);
+        let failed = handful.read(asset(project, "broken"), 99, 10, &mut broken);
         assert!(matches!(failed, Err(ArchiveError::Source(_))));
-        let grown = handful.read(asset(place, "grown"), 99, 3, &mut &b"four"[..]);
+        let grown = handful.read(asset(project, "grown"), 99, 3, &mut &b"four"[..]);
         let Err(ArchiveError::Ingest(IngestError::SizeDiffers { expected, found })) = grown else {
             panic!("{grown:?}");
         };
@@ -260,7 +227,7 @@ mod tests {
         let before = vault.status().expect("it can be counted");
         assert_eq!(before.assets, sources.len() as u64);
         for (number, source) in sources.iter().enumerate() {
-            let new = asset(place, &format!("{number} again"));
+            let new = asset(project, &format!("{number} again"));
             let (ticket, _) = ingest.archive(new, &mut &source[..]).expect("it is read");
             ticket.wait().expect("it is sealed");
         }
@@ -273,14 +240,13 @@ mod tests {
     #[test]
     fn a_handful_has_bounds() {
         let home = tempfile::tempdir().expect("a folder");
-        let vault = new_vault(&home);
+        let (vault, project) = new_vault(&home);
         let ingest = vault.ingest().expect("it takes things in");
-        let place = PlaceId::Project(crate::ids::ProjectId::new(crate::ids::Seq::VAULT));
         let mut handful = ingest.handful();
         for n in 0..HANDFUL_SOURCES_MAX {
             assert!(handful.has_room(0));
             handful
-                .read(asset(place, "empty"), n, 0, &mut io::empty())
+                .read(asset(project, "empty"), n, 0, &mut io::empty())
                 .expect("it is read");
         }
         assert!(!handful.has_room(0));
@@ -290,7 +256,7 @@ mod tests {
         let source = noise(1, usize::try_from(size).expect("small"));
         while handful.has_room(size) {
             handful
-                .read(asset(place, "long"), 0, size, &mut &source[..])
+                .read(asset(project, "long"), 0, size, &mut &source[..])
                 .expect("it is read");
         }
         let read = handful.hand_in().len();

@@ -102,43 +102,8 @@ pub(crate) fn is_differing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::ProjectId;
-    use crate::ingest::{ArchiveError, NewAsset};
-    use crate::model::PlaceId;
-    use crate::name::Name;
-    use crate::vault::{OpenOptions, Vault};
-
-    fn new_vault(home: &tempfile::TempDir) -> (Vault, ProjectId) {
-        let options = OpenOptions {
-            state_dir: Some(home.path().join("state")),
-            ..OpenOptions::default()
-        };
-        let path = home.path().join("v.vault");
-        let vault = Vault::create(&path, &options).expect("a vault can be created");
-        let name = Name::new("P").expect("a good name");
-        let (project, _) = vault.create_project(name, "project", "").expect("created");
-        (vault, project.id)
-    }
-
-    fn asset(project: ProjectId, name: &str) -> NewAsset {
-        NewAsset {
-            place: PlaceId::Project(project),
-            folders: vec![Name::new("folder").expect("a good name")],
-            name: Name::new(name).expect("a good name"),
-            modified: None,
-            executable: false,
-            expected_size: None,
-            expected_sha256: None,
-        }
-    }
-
-    /// Bytes that do not repeat.
-    fn noise(bytes: usize) -> Vec<u8> {
-        (0_u64..)
-            .flat_map(|n| *Digest::of(&n.to_be_bytes()).as_bytes())
-            .take(bytes)
-            .collect()
-    }
+    use crate::ingest::ArchiveError;
+    use crate::ingest::testing::{asset, new_vault, noise};
 
     /// What there is to know of `content` when it has grown to each of these lengths.
     fn read_ahead(ingest: &Ingest, content: &[u8], lengths: &[usize]) -> HeadStart {
@@ -163,7 +128,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let (vault, project) = new_vault(&home);
         let ingest = vault.ingest().expect("it takes things in");
-        let content = noise(9_000_000);
+        let content = noise(1, 9_000_000);
         let (ticket, plain) = ingest
             .archive(asset(project, "plain.bin"), &mut &content[..])
             .expect("memory can be read");
@@ -204,7 +169,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let (vault, project) = new_vault(&home);
         let ingest = vault.ingest().expect("it takes things in");
-        let content = noise(4_000_000);
+        let content = noise(1, 4_000_000);
         for at in [0, 1_234_567, 2_900_000] {
             let start = read_ahead(ingest, &content, &[content.len()]);
             let mut changed = content.clone();

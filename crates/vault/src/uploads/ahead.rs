@@ -1,10 +1,10 @@
 //! Reading ahead: a large upload is cut and hashed while its parts arrive, on a thread that leaves the processor to
 //! whoever wants it. What that finds out is a head start for sealing. Nothing depends on it, and nothing of it is kept.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,8 @@ const BEHIND_MAX: u64 = 1024 * 1024 * 1024;
 /// Chunks that are known of all uploads together, some 50 bytes each.
 const CHUNKS_MAX: usize = 256 * 1024;
 
+/// Parts that are looked at together at most. Of very small ones so many are less than a chunk, and nothing is read ahead.
+const PARTS_AT_ONCE: usize = 256;
 /// How long sealing waits for what is being read ahead at the moment. The thread may not get the processor, and then it is
 /// quicker to go without.
 const RETURN_PATIENCE: Duration = Duration::from_millis(100);
@@ -96,6 +98,7 @@ impl Ahead {
         let wanted = self.skip() + READ_BYTES as u64;
         let mut bytes = 0;
         (self.part..)
+            .take(PARTS_AT_ONCE)
             .map_while(|index| Some((index, *parts.get(&index)?)))
             .take_while(|(_, part)| {
                 let is_wanted = bytes < wanted;
@@ -137,7 +140,7 @@ impl Upload {
         let ahead = &mut *lock(&self.ahead);
         let (parts, received) = {
             let state = lock(&self.state);
-            if ahead.is_over || !state.is_receiving() {
+            if ahead.is_out || ahead.is_over || !state.is_receiving() {
                 return None;
             }
             (ahead.next_parts(&state.parts), state.received)
@@ -191,8 +194,12 @@ impl Inner {
         let Some(mut lent) = upload.lend_head_start() else {
             return false;
         };
-        let folder = self.spool.folder(&upload.key);
-        let mut source = Consecutive::new(&folder, &lent.parts, lent.skip);
+        let mut source = Consecutive {
+            folder: self.spool.folder(&upload.key),
+            parts: lent.parts.iter(),
+            skip: lent.skip,
+            current: None,
+        };
         let read = self.door.read_ahead(&mut lent.start, &mut source);
         upload.return_head_start(lent, read.is_ok());
         read.unwrap_or_else(|error| {
@@ -204,25 +211,15 @@ impl Inner {
 }
 
 /// Parts one after the other.
-struct Consecutive {
-    paths: VecDeque<PathBuf>,
+struct Consecutive<'a> {
+    folder: PathBuf,
+    parts: std::slice::Iter<'a, (u64, Part)>,
     /// Bytes of the first that are left out.
     skip: u64,
     current: Option<File>,
 }
 
-impl Consecutive {
-    fn new(folder: &Path, parts: &[(u64, Part)], skip: u64) -> Self {
-        let paths = parts.iter().map(|(index, part)| part.path(folder, *index));
-        Self {
-            paths: paths.collect(),
-            skip,
-            current: None,
-        }
-    }
-}
-
-impl Read for Consecutive {
+impl Read for Consecutive<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(file) = &mut self.current {
@@ -231,10 +228,10 @@ impl Read for Consecutive {
                     return Ok(read);
                 }
             }
-            let Some(path) = self.paths.pop_front() else {
+            let Some((index, part)) = self.parts.next() else {
                 return Ok(0);
             };
-            let mut file = File::open(path)?;
+            let mut file = File::open(part.path(&self.folder, *index))?;
             file.seek(SeekFrom::Start(std::mem::take(&mut self.skip)))?;
             self.current = Some(file);
         }
@@ -249,37 +246,20 @@ mod tests {
     use super::super::{Completed, Completion, Uploads};
     use super::*;
     use crate::ids::{CollectionId, Digest};
+    use crate::ingest::testing::{name, new_vault, noise};
     use crate::model::PlaceId;
-    use crate::name::Name;
-    use crate::vault::{OpenOptions, Vault};
+    use crate::vault::Vault;
 
     /// More than what is worth reading ahead, in parts of an odd size.
     const BYTES: usize = 40_000_000;
     const PART_BYTES: usize = 3_333_333;
 
-    fn noise() -> Vec<u8> {
-        (0_u64..)
-            .flat_map(|n| *Digest::of(&n.to_be_bytes()).as_bytes())
-            .take(BYTES)
-            .collect()
-    }
-
-    fn new_vault(home: &tempfile::TempDir) -> (Vault, CollectionId) {
-        let options = OpenOptions {
-            state_dir: Some(home.path().join("state")),
-            ..OpenOptions::default()
-        };
-        let path = home.path().join("v.vault");
-        let vault = Vault::create(&path, &options).expect("a vault can be created");
-        let name = |name| Name::new(name).expect("a good name");
-        let (project, _) = vault
-            .create_project(name("P"), "project", "")
-            .expect("created");
-        let place = PlaceId::Project(project.id);
-        let (collection, _) = vault
-            .create_collection(place, name("C"), "collection")
-            .expect("created");
-        (vault, collection.id)
+    fn new_collection(home: &tempfile::TempDir) -> (Vault, CollectionId) {
+        let (vault, project) = new_vault(home);
+        let place = PlaceId::Project(project);
+        let collection = vault.create_collection(place, name("C"), "collection");
+        let id = collection.expect("it can be created").0.id;
+        (vault, id)
     }
 
     fn put(uploads: &Uploads, index: usize, bytes: &[u8]) {
@@ -293,7 +273,7 @@ mod tests {
             upload_id: "u".into(),
             collection,
             folders: Vec::new(),
-            name: Name::new("film.bin").expect("a good name"),
+            name: name("film.bin"),
             total_size: Some(content.len() as u64),
             parts: None,
             sha256: Some(Digest::of(content)),
@@ -341,9 +321,9 @@ mod tests {
     #[test]
     fn what_was_read_ahead_is_sealed_as_it_came() {
         let home = tempfile::tempdir().expect("a folder");
-        let (vault, collection) = new_vault(&home);
+        let (vault, collection) = new_collection(&home);
         let uploads = vault.uploads().expect("it takes uploads");
-        let content = noise();
+        let content = noise(1, BYTES);
         let upload = read_ahead(uploads, &content);
         let inner = &uploads.inner;
         assert!(inner.chunks_ahead.load(Ordering::SeqCst) > BYTES / (1024 * 1024));
@@ -357,9 +337,9 @@ mod tests {
     #[test]
     fn a_part_that_is_damaged_after_it_was_read_is_asked_for_again() {
         let home = tempfile::tempdir().expect("a folder");
-        let (vault, collection) = new_vault(&home);
+        let (vault, collection) = new_collection(&home);
         let uploads = vault.uploads().expect("it takes uploads");
-        let content = noise();
+        let content = noise(1, BYTES);
         let upload = read_ahead(uploads, &content);
         let part = lock(&upload.state).parts[&4];
         let path = part.path(&uploads.inner.spool.folder(&upload.key), 4);
@@ -378,14 +358,34 @@ mod tests {
     #[test]
     fn sealing_goes_without_what_does_not_come_back() {
         let home = tempfile::tempdir().expect("a folder");
-        let (vault, collection) = new_vault(&home);
+        let (vault, collection) = new_collection(&home);
         let uploads = vault.uploads().expect("it takes uploads");
-        let content = noise();
+        let content = noise(1, BYTES);
         let upload = read_ahead(uploads, &content);
-        // As if the thread had it again, for good.
-        let lent = upload.lend_head_start().expect("more may come");
+        // As if the thread had it again, for good; it may be about to find out that there is no more.
+        let begun = Instant::now();
+        let lent = loop {
+            if let Some(lent) = upload.lend_head_start() {
+                break lent;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "it comes back");
+            std::thread::sleep(Duration::from_millis(1));
+        };
         let completed = uploads.complete(&completion(collection, &content));
         assert!(read(&vault, completed.expect("it is sealed")) == content);
         upload.return_head_start(lent, true);
+    }
+
+    /// Guards: what is looked at together is bounded, whatever a client calls a part.
+    #[test]
+    fn very_small_parts_are_not_looked_at_all_at_once() {
+        let parts = |size| {
+            let part = Part { size, crc32: 0 };
+            (0..10_000).map(|index| (index, part)).collect()
+        };
+        let together = |size| Ahead::default().next_parts(&parts(size)).len();
+        assert_eq!(together(1), PARTS_AT_ONCE);
+        assert_eq!(together(READ_BYTES as u64 / 2), 2);
+        assert_eq!(together(READ_BYTES as u64 * 2), 1);
     }
 }
