@@ -2,13 +2,12 @@
 //!
 //! `SQLite` writes a WAL as frames, 24 bytes and then a page, so that nearly every page of the system's cache is begun in
 //! one call and filled in the next, and cleared in between: 1 GiB took 1.0 s of the kernel's time, and takes 0.5 s in
-//! whole blocks. Of a large transaction they are written by another thread while `SQLite` makes the next frames. Everything
-//! else is done by the VFS that is the process's default; a file of ours is a few words before one of that one's.
+//! whole blocks. Everything else is done by the VFS that is the process's default; a file of ours is a few words before
+//! one of that one's.
 //!
 //! What is gathered is written before anybody may look for it: a commit syncs the WAL before it tells others of its frames
 //! (`synchronous=FULL`), and what no commit follows is written before the lock is given up under which it was made, since
-//! from then on the same place in the WAL is somebody else's. The other thread has written everything before anything but
-//! a write is asked of the file below.
+//! from then on the same place in the WAL is somebody else's.
 #![expect(
     unsafe_code,
     reason = "a VFS is a table of C functions that get pointers to C structures"
@@ -16,15 +15,13 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rusqlite::ffi;
 
-use self::wal::Wal;
+use self::gathered::{Found, Gathered};
 
-mod behind;
 mod gathered;
-mod wal;
 
 const NAME: &CStr = c"compactvault";
 
@@ -45,16 +42,38 @@ struct File {
     _pad: usize,
 }
 
-/// A file of the VFS below.
-struct Below(*mut ffi::sqlite3_file);
+/// A WAL of ours: what was not written yet, and where it will be.
+struct Wal {
+    file: *mut ffi::sqlite3_file,
+    gathered: Gathered,
+}
 
-// SAFETY: a WAL's is written to by one thread at a time, and nobody else asks anything of it meanwhile (`Wal`).
-unsafe impl Send for Below {}
-// SAFETY: as before.
-unsafe impl Sync for Below {}
+impl Wal {
+    /// Takes in what belongs at `offset`, and writes what has become whole blocks.
+    ///
+    /// # Safety
+    /// The file is open.
+    unsafe fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), c_int> {
+        let file = self.file;
+        // SAFETY: as this one's.
+        let sink = |bytes: &[u8], offset| unsafe { write(file, bytes, offset) };
+        self.gathered.write(bytes, offset, sink)
+    }
+
+    /// Writes what there is.
+    ///
+    /// # Safety
+    /// The file is open.
+    unsafe fn flush(&mut self) -> Result<(), c_int> {
+        let file = self.file;
+        // SAFETY: as this one's.
+        let sink = |bytes: &[u8], offset| unsafe { write(file, bytes, offset) };
+        self.gathered.flush(sink)
+    }
+}
 
 /// Has the VFS below write.
-unsafe fn write(&Below(file): &Below, bytes: &[u8], offset: u64) -> Result<(), c_int> {
+unsafe fn write(file: *mut ffi::sqlite3_file, bytes: &[u8], offset: u64) -> Result<(), c_int> {
     let length = c_int::try_from(bytes.len()).expect("at most what is gathered");
     // SAFETY: the file is open, and the buffer as long as it says.
     let result = unsafe {
@@ -147,10 +166,10 @@ unsafe extern "C" fn x_open(
                 "a vault's file is opened like its WAL"
             );
             ours.methods = &raw const WAL_METHODS;
-            let below = Below(inner);
-            // It is open until the WAL is closed, and its `Wal` dropped before.
-            let write = move |bytes: &[u8], offset| write(&below, bytes, offset);
-            ours.wal = Box::into_raw(Box::new(Wal::new(Arc::new(write))));
+            ours.wal = Box::into_raw(Box::new(Wal {
+                file: inner,
+                gathered: Gathered::default(),
+            }));
             (*vault).wal = ours.wal;
             ours.vault = vault;
         }
@@ -214,13 +233,13 @@ unsafe extern "C" fn wal_read(
     unsafe {
         let wanted = usize::try_from(length).expect("a length");
         if let Some(wal) = wal(file) {
-            match wal.find(offset.cast_unsigned(), wanted) {
-                Ok(Some(source)) => {
+            match wal.gathered.find(offset.cast_unsigned(), wanted) {
+                Found::Here(source) => {
                     ptr::copy_nonoverlapping(source.as_ptr(), bytes.cast::<u8>(), wanted);
                     return ffi::SQLITE_OK;
                 }
-                Ok(None) => {}
-                Err(failed) => return failed,
+                Found::InPart => flush!(file),
+                Found::Not => {}
             }
         }
         below!(file, xRead, bytes, length, offset)
@@ -286,7 +305,7 @@ unsafe extern "C" fn x_shm_lock(
         {
             // Of no commit, so nobody misses it.
             let _ = wal.flush();
-            wal.end_transaction();
+            wal.gathered.end_transaction();
         }
         below!(file, xShmLock, offset, count, flags)
     }

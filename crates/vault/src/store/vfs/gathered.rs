@@ -39,13 +39,13 @@ impl Gathered {
         self.start + self.bytes.len() as u64
     }
 
-    /// Takes in what belongs at `offset`, and hands on what has become whole blocks, with its offset; `sink` may keep the
-    /// bytes and leave an empty vector in their place. What lies apart from what is here has that handed on first.
+    /// Takes in what belongs at `offset`, and hands on what has become whole blocks, with its offset. What lies apart from
+    /// what is here has that handed on first.
     pub(super) fn write(
         &mut self,
         mut bytes: &[u8],
         offset: u64,
-        mut sink: impl FnMut(&mut Vec<u8>, u64) -> Result<(), c_int>,
+        mut sink: impl FnMut(&[u8], u64) -> Result<(), c_int>,
     ) -> Result<(), c_int> {
         self.failed.map_or(Ok(()), Err)?;
         if offset != self.end() {
@@ -69,7 +69,7 @@ impl Gathered {
     /// Hands on what there is. Once that fails, this and [`Gathered::write`] do, until [`Gathered::end_transaction`].
     pub(super) fn flush(
         &mut self,
-        mut sink: impl FnMut(&mut Vec<u8>, u64) -> Result<(), c_int>,
+        mut sink: impl FnMut(&[u8], u64) -> Result<(), c_int>,
     ) -> Result<(), c_int> {
         self.failed.map_or(Ok(()), Err)?;
         if self.bytes.is_empty() {
@@ -77,22 +77,10 @@ impl Gathered {
         }
         let start = self.start;
         self.start = self.end();
-        let done = sink(&mut self.bytes, start);
+        let done = sink(&self.bytes, start);
         self.bytes.clear();
         self.failed = done.err();
         done
-    }
-
-    /// Has everything fail that is written or handed on until [`Gathered::end_transaction`]: something that was handed on
-    /// could not be written.
-    pub(super) fn fail(&mut self, code: c_int) -> Result<(), c_int> {
-        self.failed = Some(code);
-        Err(code)
-    }
-
-    /// Whether this is worth another thread's work: nearly as much as is gathered at most.
-    pub(super) fn is_large(bytes: &[u8]) -> bool {
-        bytes.len() > GATHERED_MAX / 2
     }
 
     /// Nothing that failed is of interest any more: no commit can have followed it.
@@ -132,7 +120,7 @@ mod tests {
                 at = round * 7919 % (file.len() - length);
             }
             let byte = u8::try_from(round % 251).expect("small") + 1;
-            let mut sink = |bytes: &mut Vec<u8>, offset: u64| -> Result<(), c_int> {
+            let mut sink = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
                 writes += 1;
                 let offset = usize::try_from(offset).expect("small");
                 file[offset..offset + bytes.len()].copy_from_slice(bytes);
@@ -151,7 +139,7 @@ mod tests {
             }
             at += length;
         }
-        let rest = |bytes: &mut Vec<u8>, offset: u64| -> Result<(), c_int> {
+        let rest = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
             let offset = usize::try_from(offset).expect("small");
             file[offset..offset + bytes.len()].copy_from_slice(bytes);
             Ok(())
@@ -169,7 +157,7 @@ mod tests {
         let mut at = 32;
         for _ in 0..100 {
             for length in [24, 16384] {
-                let sink = |bytes: &mut Vec<u8>, offset: u64| -> Result<(), c_int> {
+                let sink = |bytes: &[u8], offset: u64| -> Result<(), c_int> {
                     ends.push(offset + bytes.len() as u64);
                     Ok(())
                 };
