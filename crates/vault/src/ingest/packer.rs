@@ -30,6 +30,9 @@ struct InFlight {
 /// Chunks of a vault up to which all of them are held in memory for an import that writes alone: about 50 MB.
 const HELD_MAX: usize = 1 << 20;
 
+/// Bytes of a batch below which one core encodes all of it: waking others would take longer.
+const SHARED_BYTES_MIN: usize = 64 * 1024;
+
 /// Counts of what makes a plan doubtful.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Since {
@@ -159,9 +162,7 @@ impl Packer {
             flight.complete || flight.known.is_open()
         };
         let mut claimed = Vec::new();
-        let packs = self
-            .plan(chunks, &mut claimed)
-            .and_then(|packs| packs.into_par_iter().map(encode).collect());
+        let packs = self.plan(chunks, &mut claimed).and_then(encode_all);
         if packs.is_err() {
             let mut flight = self.flight.lock();
             for digest in &claimed {
@@ -380,6 +381,16 @@ struct Pack {
     chunks: Vec<(Digest, Bytes)>,
     bytes: usize,
     compress: bool,
+}
+
+/// On all cores, if there is enough for them.
+fn encode_all(packs: Vec<Pack>) -> Result<Vec<EncodedPack>, IngestError> {
+    let bytes: usize = packs.iter().map(|pack| pack.bytes).sum();
+    if packs.len() == 1 || bytes < SHARED_BYTES_MIN {
+        packs.into_iter().map(encode).collect()
+    } else {
+        packs.into_par_iter().map(encode).collect()
+    }
 }
 
 fn encode(mut pack: Pack) -> Result<EncodedPack, IngestError> {

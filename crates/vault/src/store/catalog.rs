@@ -11,8 +11,9 @@ use rusqlite::{Connection, Row};
 
 use super::derived::{self, LISTED_COLUMNS, Listed};
 use super::places::PlaceNames;
+use super::read::Entries;
 use super::rows::{ENTRY_COLUMNS, damaged, unchecked_entry};
-use super::{listing, log, read};
+use super::{listing, log};
 use crate::catalog::{Catalog, Facts, ITEMS_MAX, NAME_BYTES_MAX};
 use crate::entry::{Entry, Kind};
 use crate::error::ReadError;
@@ -112,8 +113,9 @@ fn fill(connection: &Connection, log_size: u64) -> Result<Option<Catalog>, ReadE
     for (content, seq) in superseded {
         catalog.push_superseded(content, seq);
     }
+    let mut entries = Entries::new(connection)?;
     for found in &found {
-        know(connection, &mut catalog, found.place)?;
+        know(&mut entries, &mut catalog, found.place)?;
         catalog.push(found.facts, found.place, key(found));
     }
     Ok(Some(catalog))
@@ -201,9 +203,9 @@ fn facts(entry: &Entry, listed: &Listed) -> Result<Facts, ReadError> {
     })
 }
 
-fn know(connection: &Connection, catalog: &mut Catalog, place: u64) -> Result<(), ReadError> {
+fn know(entries: &mut Entries<'_>, catalog: &mut Catalog, place: u64) -> Result<(), ReadError> {
     if !catalog.knows_place(place) {
-        let chain = read::ancestors(connection, Seq::new(place))?;
+        let chain = entries.ancestors(Seq::new(place))?;
         catalog.add_place(chain.into_iter().map(Seq::get).collect());
     }
     Ok(())
@@ -218,16 +220,17 @@ fn catch_up(
         "SELECT {LISTED_COLUMNS} FROM derived_listing l WHERE l.seq >= ?1 AND l.section = 1 ORDER BY l.seq"
     ))?;
     let mut rows = statement.query([catalog.log_size()])?;
+    let mut entries = Entries::new(connection)?;
     while let Some(row) = rows.next()? {
         let listed = Listed::from_row(row)?;
-        let entry = listing::listed_entry(connection, &listed, listed.parent, Kind::Asset)?;
+        let entry = listing::listed_entry(&mut entries, &listed, listed.parent, Kind::Asset)?;
         let before = if listed.version > 1 {
             let versions = derived::versions(connection, listed.parent, &listed.sort_key)?;
             versions.into_iter().find(|version| *version < listed.seq)
         } else {
             None
         };
-        know(connection, catalog, listed.parent.get())?;
+        know(&mut entries, catalog, listed.parent.get())?;
         catalog.add(
             facts(&entry, &listed)?,
             listed.parent.get(),

@@ -11,7 +11,8 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 
 use super::catalog::Shared;
-use super::derived::{self, LISTED_COLUMNS, LISTING, Listed, Whole};
+use super::derived::{self, LISTED_COLUMNS, LISTING, Listed, Tally, Whole};
+use super::read::Entries;
 use super::rows::{
     ENTRY_COLUMNS, PlaceBody, asset_from_entry, damaged, link_from_entry, placed, unchecked_entry,
 };
@@ -69,34 +70,45 @@ pub(crate) fn page(
     whole: &Whole,
     catalog: &Shared,
 ) -> Result<ListPage, ReadError> {
-    let transaction = connection.unchecked_transaction()?;
+    // One snapshot for the page, its totals and the log size it claims to show.
+    let snapshot = connection.unchecked_transaction()?;
     read::entry_of_kind(connection, collection.seq(), Kind::Collection, "collection")?;
-    let tally = derived::tally(connection, collection.seq())?;
-    whole.check(connection, collection.seq(), Section::Assets, &tally)?;
-    transaction.finish()?;
-    if search::is_far(query, &tally)
-        && let Some(page) = search::page(connection, collection, query, catalog)?
-    {
+    let tally = counted(connection, collection, whole)?;
+    if !search::is_far(query, &tally) {
+        return near_page(connection, collection, query, &tally);
+    }
+    // The catalog is locked before a snapshot is taken.
+    snapshot.finish()?;
+    if let Some(page) = search::page(connection, collection, query, catalog)? {
         return Ok(page);
     }
     if !query.query.is_empty() {
         return Err(search::too_large());
     }
-    near_page(connection, collection, query, whole)
+    let _snapshot = connection.unchecked_transaction()?;
+    let tally = counted(connection, collection, whole)?;
+    near_page(connection, collection, query, &tally)
 }
 
-/// The page found by going through the list.
+/// What a collection counts, which is what it lists. Needs one snapshot.
+fn counted(
+    connection: &Connection,
+    collection: CollectionId,
+    whole: &Whole,
+) -> Result<Tally, ReadError> {
+    let tally = derived::tally(connection, collection.seq())?;
+    whole.check(connection, collection.seq(), Section::Assets, &tally)?;
+    Ok(tally)
+}
+
+/// The page found by going through the list, which has as much as `tally` counts. Needs the snapshot of the latter.
 fn near_page(
     connection: &Connection,
     collection: CollectionId,
     query: &ListQuery,
-    whole: &Whole,
+    tally: &Tally,
 ) -> Result<ListPage, ReadError> {
-    // One snapshot for the page, its totals and the log size it claims to show.
-    let transaction = connection.unchecked_transaction()?;
     let plain = query.text.is_empty() && !query.all_versions;
-    let tally = derived::tally(connection, collection.seq())?;
-    whole.check(connection, collection.seq(), Section::Assets, &tally)?;
     let by_class: ByClass = if plain {
         MediaClass::ALL
             .into_iter()
@@ -124,7 +136,6 @@ fn near_page(
         });
     }
     let log_size = log::log_size(connection)?;
-    transaction.finish()?;
     let counts = by_class
         .into_iter()
         .filter(|(_, (items, _))| *items > 0)
@@ -252,13 +263,19 @@ fn page_rows(
     let mut statement = connection.prepare_cached(&sql)?;
     let parameters: Vec<&dyn ToSql> = parameters.iter().map(AsRef::as_ref).collect();
     let mut rows = statement.query(parameters.as_slice())?;
+    let mut entries = Entries::new(connection)?;
     let mut assets = Vec::new();
     while let Some(row) = rows.next()? {
         let listed = Listed::from_row(row)?;
-        let entry = listed_entry(connection, &listed, parent, Kind::Asset)?;
-        let versions = derived::versions(connection, parent, &listed.sort_key)?;
+        let entry = listed_entry(&mut entries, &listed, parent, Kind::Asset)?;
         let asset = asset_from_entry(&entry, listed.media()?)?;
-        assets.push((asset, versions.len() as u64));
+        // The first of its name that nothing came after: looking for others is a third of what a row costs.
+        let versions = if listed.newest && listed.version == 1 {
+            1
+        } else {
+            derived::versions(connection, parent, &listed.sort_key)?.len() as u64
+        };
+        assets.push((asset, versions));
     }
     Ok(assets)
 }
@@ -271,12 +288,12 @@ fn unlisted(seq: Seq, what: &str) -> ReadError {
 
 /// The sealed entry behind a listed row, if the row tells the truth about it.
 pub(super) fn listed_entry(
-    connection: &Connection,
+    entries: &mut Entries<'_>,
     listed: &Listed,
     parent: Seq,
     kind: Kind,
 ) -> Result<Entry, ReadError> {
-    let entry = read::entry(connection, listed.seq)?;
+    let entry = entries.get(listed.seq)?;
     if listed.parent != parent {
         return Err(unlisted(listed.seq, "place"));
     }
@@ -403,11 +420,12 @@ pub(super) fn children(
          WHERE l.parent = ?1 AND l.section = 0 AND l.newest = 1 ORDER BY l.sort_key"
     ))?;
     let mut rows = statement.query([place.get()])?;
+    let mut sealed = Entries::new(connection)?;
     let mut entries = Vec::new();
     let mut before = Vec::new();
     while let Some(row) = rows.next()? {
         let listed = Listed::from_row(row)?;
-        entries.push(listed_entry(connection, &listed, place, kind)?);
+        entries.push(listed_entry(&mut sealed, &listed, place, kind)?);
         if listed.sort_key <= before {
             return Err(unlisted(listed.seq, "position"));
         }
@@ -494,10 +512,11 @@ pub(crate) fn section_after(
         Section::Assets => Kind::Asset,
         Section::Links => Kind::Link,
     };
+    let mut entries = Entries::new(connection)?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
         let listed = Listed::from_row(row)?;
-        let entry = listed_entry(connection, &listed, place, kind)?;
+        let entry = listed_entry(&mut entries, &listed, place, kind)?;
         let seq = listed.seq.get().cast_signed();
         if (&listed.sort_key, seq) <= (&cursor.key, cursor.seq) {
             return Err(unlisted(listed.seq, "position"));

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::derived::{LISTED_COLUMNS, Listed};
+use super::read::Entries;
 use super::rows::placed;
 use super::{Section, listing, log, read};
 use crate::entry::{Entry, Kind};
@@ -87,10 +88,11 @@ impl PlaceNames {
             "SELECT {LISTED_COLUMNS} FROM derived_listing l WHERE l.seq >= ?1 AND l.section = ?2 ORDER BY l.seq"
         ))?;
         let mut rows = statement.query([self.log_size, Section::Places as u64])?;
+        let mut entries = Entries::new(connection)?;
         while let Some(row) = rows.next()? {
             let listed = Listed::from_row(row)?;
             let kind = kind_in(listed.parent);
-            let entry = listing::listed_entry(connection, &listed, listed.parent, kind)?;
+            let entry = listing::listed_entry(&mut entries, &listed, listed.parent, kind)?;
             self.add(&entry);
         }
         Ok(())

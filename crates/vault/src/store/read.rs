@@ -2,7 +2,7 @@
 //!
 //! Every function runs on a reading connection, or inside a writing transaction, and checks what it returns.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::rows::{ENTRY_COLUMNS, VaultBody, damaged, entry_from_row};
 use super::{FACTS, Fact, RECORD_BYTES, derived, log};
@@ -12,33 +12,78 @@ use crate::error::ReadError;
 use crate::ids::{Digest, Seq};
 use crate::limits::{CHUNK_BYTES_MAX, DEPTH_MAX, PACK_BYTES_MAX};
 
-/// The entry at `seq`, checked against its leaf hash; `None` beyond the end of the log.
-pub(crate) fn find_entry(connection: &Connection, seq: Seq) -> Result<Option<Entry>, ReadError> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?1"))?;
-    let Ok(position) = i64::try_from(seq.get()) else {
-        return Ok(None);
-    };
-    let mut rows = statement.query([position])?;
-    match rows.next()? {
-        None if seq.get() < log::log_size(connection)? => {
-            Err(damaged(seq.get(), "it is missing from the log"))
-        }
-        None => Ok(None),
-        Some(row) => {
-            let entry = entry_from_row(row)?;
-            if entry.seq == seq.get() {
-                Ok(Some(entry))
-            } else {
-                Err(damaged(seq.get(), "another entry lies in its place"))
+/// Entries by position, one after the other: for many, asking for the statement each time takes longer than reading.
+pub(crate) struct Entries<'c> {
+    connection: &'c Connection,
+    statement: CachedStatement<'c>,
+}
+
+impl<'c> Entries<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Result<Self, ReadError> {
+        let sql = format!("SELECT {ENTRY_COLUMNS} FROM entry WHERE seq = ?1");
+        let statement = connection.prepare_cached(&sql)?;
+        Ok(Self {
+            connection,
+            statement,
+        })
+    }
+
+    /// The entry at `seq`, checked against its leaf hash; `None` beyond the end of the log.
+    pub(crate) fn find(&mut self, seq: Seq) -> Result<Option<Entry>, ReadError> {
+        let Ok(position) = i64::try_from(seq.get()) else {
+            return Ok(None);
+        };
+        let mut rows = self.statement.query([position])?;
+        match rows.next()? {
+            None if seq.get() < log::log_size(self.connection)? => {
+                Err(damaged(seq.get(), "it is missing from the log"))
+            }
+            None => Ok(None),
+            Some(row) => {
+                let entry = entry_from_row(row)?;
+                if entry.seq == seq.get() {
+                    Ok(Some(entry))
+                } else {
+                    Err(damaged(seq.get(), "another entry lies in its place"))
+                }
             }
         }
     }
+
+    /// The entry at `seq`, which something sealed refers to.
+    pub(crate) fn get(&mut self, seq: Seq) -> Result<Entry, ReadError> {
+        self.find(seq)?
+            .ok_or_else(|| damaged(seq.get(), "it is missing from the log"))
+    }
+
+    /// `place` and everything above it, the project last; the vault entry is left out.
+    pub(crate) fn ancestors(&mut self, place: Seq) -> Result<Vec<Seq>, ReadError> {
+        let mut chain = Vec::new();
+        let mut at = place;
+        while at != Seq::VAULT {
+            // One more than can be nested, for the project.
+            if chain.len() > DEPTH_MAX {
+                return Err(damaged(
+                    place.get(),
+                    "it is nested deeper than collections can be",
+                ));
+            }
+            chain.push(at);
+            let parent = self.get(at)?.parent;
+            at = Seq::new(parent.ok_or_else(|| damaged(at.get(), "it hangs nowhere"))?);
+        }
+        Ok(chain)
+    }
 }
 
-/// The entry at `seq`, which something sealed refers to.
+/// One entry: see [`Entries::find`].
+pub(crate) fn find_entry(connection: &Connection, seq: Seq) -> Result<Option<Entry>, ReadError> {
+    Entries::new(connection)?.find(seq)
+}
+
+/// One entry: see [`Entries::get`].
 pub(crate) fn entry(connection: &Connection, seq: Seq) -> Result<Entry, ReadError> {
-    find_entry(connection, seq)?.ok_or_else(|| damaged(seq.get(), "it is missing from the log"))
+    Entries::new(connection)?.get(seq)
 }
 
 /// The entry at `seq` if it is of `kind`.
@@ -56,23 +101,9 @@ pub(crate) fn entry_of_kind(
         })
 }
 
-/// `place` and everything above it, the project last; the vault entry is left out.
+/// What is above one place: see [`Entries::ancestors`].
 pub(crate) fn ancestors(connection: &Connection, place: Seq) -> Result<Vec<Seq>, ReadError> {
-    let mut chain = Vec::new();
-    let mut at = place;
-    while at != Seq::VAULT {
-        // One more than can be nested, for the project.
-        if chain.len() > DEPTH_MAX {
-            return Err(damaged(
-                place.get(),
-                "it is nested deeper than collections can be",
-            ));
-        }
-        chain.push(at);
-        let parent = entry(connection, at)?.parent;
-        at = Seq::new(parent.ok_or_else(|| damaged(at.get(), "it hangs nowhere"))?);
-    }
-    Ok(chain)
+    Entries::new(connection)?.ancestors(place)
 }
 
 /// The figures of `derived_fact`, if they are those of the log as it is. Needs one snapshot.

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::catalog::{self, Shared};
 use super::derived::{self, Tally};
+use super::read::Entries;
 use super::rows::{asset_from_entry, placed};
 use super::{log, question, read};
 use crate::catalog::{ByClass, Page, Scope, Shown, Wanted};
@@ -77,8 +78,9 @@ pub(super) fn page(
     };
     (answer.total, answer.bytes) = totals(&page.by_class, &query.classes);
     answer.counts = counts(&page);
+    let mut entries = Entries::new(connection)?;
     for shown in &page.assets {
-        let (asset, versions) = asset(connection, *shown)?;
+        let (asset, versions) = asset(connection, &mut entries, *shown)?;
         if asset.collection != collection {
             let detail = format!("entry {} is listed where it does not lie", shown.seq);
             return Err(ReadError::Derived { detail });
@@ -117,8 +119,9 @@ pub(crate) fn search(
     };
     (answer.total, answer.bytes) = totals(&page.by_class, &query.classes);
     answer.counts = counts(&page);
+    let mut entries = Entries::new(connection)?;
     for shown in &page.assets {
-        answer.hits.push(hit(connection, *shown)?);
+        answer.hits.push(hit(connection, &mut entries, *shown)?);
     }
     answer.log_size = log::log_size(connection)?;
     transaction.finish()?;
@@ -170,8 +173,12 @@ pub(super) fn too_large() -> ReadError {
 
 /// The sealed entry of what the catalog shows, and how many versions its name has. That the catalog's row about it is true
 /// was compared when it took that in: half of what a page costs would be to read it again.
-fn asset(connection: &Connection, shown: Shown) -> Result<(Asset, u64), ReadError> {
-    let entry = read::entry(connection, Seq::new(shown.seq))?;
+fn asset(
+    connection: &Connection,
+    entries: &mut Entries<'_>,
+    shown: Shown,
+) -> Result<(Asset, u64), ReadError> {
+    let entry = entries.get(Seq::new(shown.seq))?;
     let media = Media::from_code(shown.media).ok_or_else(|| {
         let detail = format!("the media type listed for entry {} is unknown", shown.seq);
         ReadError::Derived { detail }
@@ -186,9 +193,9 @@ fn asset(connection: &Connection, shown: Shown) -> Result<(Asset, u64), ReadErro
     Ok((asset, versions))
 }
 
-fn hit(connection: &Connection, shown: Shown) -> Result<Hit, ReadError> {
-    let (asset, versions) = asset(connection, shown)?;
-    let (project, path) = path(connection, &asset)?;
+fn hit(connection: &Connection, entries: &mut Entries<'_>, shown: Shown) -> Result<Hit, ReadError> {
+    let (asset, versions) = asset(connection, entries, shown)?;
+    let (project, path) = path(entries, &asset)?;
     Ok(Hit {
         asset,
         versions,
@@ -199,14 +206,14 @@ fn hit(connection: &Connection, shown: Shown) -> Result<Hit, ReadError> {
 
 /// The project an asset lies in, and the names from there down to its own.
 pub(super) fn path(
-    connection: &Connection,
+    entries: &mut Entries<'_>,
     asset: &Asset,
 ) -> Result<(ProjectId, Vec<Name>), ReadError> {
     let parent = asset.collection.seq();
-    let chain = read::ancestors(connection, parent)?;
+    let chain = entries.ancestors(parent)?;
     let mut path = Vec::with_capacity(chain.len() + 1);
     for place in chain.iter().rev() {
-        path.push(placed(&read::entry(connection, *place)?)?.name);
+        path.push(placed(&entries.get(*place)?)?.name);
     }
     path.push(asset.name.clone());
     let project = ProjectId::new(chain.last().copied().unwrap_or(parent));

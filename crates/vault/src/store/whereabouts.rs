@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::catalog::{self, Shared};
+use super::read::Entries;
 use super::rows::asset_from_entry;
 use super::{Section, derived, listing, read, search};
 use crate::entry::Kind;
@@ -35,15 +36,16 @@ pub(crate) fn places(
     alike.sort_unstable_by_key(|(seq, newest)| (*seq != own.seq, !newest, *seq));
     let mut total = alike.len() as u64;
     let mut found = Vec::new();
+    let mut entries = Entries::new(connection)?;
     for (seq, _) in alike.into_iter().take(COMPARED_MAX) {
-        let entry = read::entry(connection, Seq::new(seq))?;
+        let entry = entries.get(Seq::new(seq))?;
         if entry.sha256 != own.sha256 {
             total -= 1;
         } else if found.len() < limit {
             let listed = derived::listed(connection, entry.id())?;
             listing::require_listed(&entry, &listed, Kind::Asset)?;
             let asset = asset_from_entry(&entry, listed.media()?)?;
-            let (project, path) = search::path(connection, &asset)?;
+            let (project, path) = search::path(&mut entries, &asset)?;
             found.push(Placed {
                 asset,
                 project,

@@ -91,6 +91,10 @@ impl Vault {
         folders: usize,
     ) -> Result<(), IngestError> {
         let connection = self.connection()?;
+        // One snapshot for all that is read.
+        let connection = connection
+            .unchecked_transaction()
+            .map_err(ReadError::from)?;
         let seq = collection.seq();
         read::entry_of_kind(&connection, seq, Kind::Collection, "collection")?;
         // The chain holds the project, too, which is no collection.
