@@ -95,6 +95,22 @@ struct Late {
     key: Box<[u8]>,
 }
 
+/// Between two neighbours of the base.
+struct Gap {
+    /// Items of the base before it.
+    slot: usize,
+    /// A key that none of these exceeds.
+    from: Box<[u8]>,
+    /// A key that none of the others falls below; `None` at the end.
+    until: Option<Box<[u8]>>,
+}
+
+impl Gap {
+    fn holds(&self, key: &[u8]) -> bool {
+        *self.from <= *key && self.until.as_ref().is_none_or(|until| *key < **until)
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Catalog {
@@ -114,6 +130,8 @@ pub(crate) struct Catalog {
     /// `(n, key)`: items of the base before `n` have lesser keys, the others do not.
     samples: Vec<(u32, Box<[u8]>)>,
     tail: Vec<Late>,
+    /// Where the last of the tail went: names that come one after the other mostly go to one gap.
+    gap: Option<Gap>,
     /// For each place with assets: itself, and what it lies in, up to the project.
     places: Vec<Vec<u64>>,
     place_numbers: HashMap<u64, u32>,
@@ -184,6 +202,7 @@ impl Catalog {
 
     /// Adds to the base; keys must ascend, and the place be known.
     pub(crate) fn push(&mut self, facts: Facts, place: u64, key: &[u8]) {
+        self.gap = None;
         if self.base.is_multiple_of(SAMPLE_EVERY) {
             self.samples.push((number(self.base), key.into()));
         }
@@ -261,23 +280,36 @@ impl Catalog {
 
     /// How many items of the base come before `key`, or are of another place and equal it.
     fn slot<E>(
-        &self,
+        &mut self,
         key: &[u8],
         mut key_of: impl FnMut(u64) -> Result<Vec<u8>, E>,
     ) -> Result<usize, E> {
+        if let Some(gap) = self.gap.as_ref().filter(|gap| gap.holds(key)) {
+            return Ok(gap.slot);
+        }
         let sample = self.samples.partition_point(|(_, known)| **known <= *key);
-        let at = |sample: usize| self.samples.get(sample).map(|(at, _)| *at as usize);
+        let sampled = |sample: usize| {
+            let (at, key) = self.samples.get(sample)?;
+            Some((*at as usize, key.clone()))
+        };
         // The sampled item itself is not greater, so the answer lies after it.
-        let mut low = sample.checked_sub(1).and_then(at).unwrap_or(0);
-        let mut high = at(sample).unwrap_or(self.base);
+        let (mut low, mut from) = sample.checked_sub(1).and_then(sampled).unwrap_or_default();
+        let (mut high, mut until) =
+            sampled(sample).map_or((self.base, None), |(at, key)| (at, Some(key)));
         while low < high {
             let middle = low + (high - low) / 2;
-            if *key_of(self.origins[middle].seq)? <= *key {
-                low = middle + 1;
+            let other = key_of(self.origins[middle].seq)?.into_boxed_slice();
+            if *other <= *key {
+                (low, from) = (middle + 1, other);
             } else {
-                high = middle;
+                (high, until) = (middle, Some(other));
             }
         }
+        self.gap = Some(Gap {
+            slot: low,
+            from,
+            until,
+        });
         Ok(low)
     }
 

@@ -423,3 +423,45 @@ fn far_pages_of_long_lists_are_found() {
         model.push(new);
     }
 }
+
+/// Guards: of names that come one after the other, only the first is looked for; one beyond its gap is again.
+#[test]
+fn neighbours_that_come_together_are_placed_without_reading() {
+    let known = |seq: u64, name: String| Known {
+        name,
+        place: 11,
+        ..asset(seq, seq)
+    };
+    let mut model: Vec<Known> = (0..100).map(|n| known(20 + n, format!("{n}"))).collect();
+    let names: HashMap<u64, String> = model
+        .iter()
+        .map(|known| (known.facts.seq, known.name.clone()))
+        .collect();
+    let mut catalog = filled(&mut model);
+    let mut reads = Vec::new();
+    let new = ["50b", "50c", "50a", "50", "49z", "51", "99z", "99zz", "100"];
+    for (name, seq) in new.into_iter().zip(1000..) {
+        let new = known(seq, name.to_owned());
+        let mut read = 0;
+        catalog
+            .add(new.facts, 11, &sort_key(name.as_bytes()), None, |seq| {
+                read += 1;
+                names
+                    .get(&seq)
+                    .map(|name| sort_key(name.as_bytes()))
+                    .ok_or(seq)
+            })
+            .expect("all names are known");
+        reads.push(read > 0);
+        model.push(new);
+    }
+    let due = [true, false, false, false, true, true, true, false, false];
+    assert_eq!(reads, due);
+    for (late, name) in catalog.tail.iter().zip(new) {
+        let key = sort_key(name.as_bytes());
+        let before = model[..100]
+            .iter()
+            .filter(|known| sort_key(known.name.as_bytes()) <= key);
+        assert_eq!(late.slot as usize, before.count(), "{name}");
+    }
+}
