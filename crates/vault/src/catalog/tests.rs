@@ -205,6 +205,19 @@ fn expected(
     )
 }
 
+fn names_of(model: &[Known]) -> HashMap<u64, String> {
+    let named = model.iter();
+    named
+        .map(|known| (known.facts.seq, known.name.clone()))
+        .collect()
+}
+
+/// As the vault gives the key of an entry; the entry if it has none.
+fn key_of(names: &HashMap<u64, String>, seq: u64) -> Result<Vec<u8>, u64> {
+    let name = names.get(&seq).ok_or(seq)?;
+    Ok(sort_key(name.as_bytes()))
+}
+
 fn filled(model: &mut [Known]) -> Catalog {
     let mut catalog = Catalog::new(0);
     for place in 11..11 + COLLECTIONS {
@@ -337,8 +350,7 @@ proptest! {
             model.push(new);
             seq += 1;
         }
-        let mut names: HashMap<u64, String> =
-            model.iter().map(|known| (known.facts.seq, known.name.clone())).collect();
+        let mut names = names_of(&model);
         let mut catalog = filled(&mut model);
         let texts = [
             "", "a", "_", "E", "é1", "mg", "10", "ss", "東", "aaaaaa", "a\u{301}", "@", ".a", "2",
@@ -348,9 +360,7 @@ proptest! {
             let mut new = asset(seq, random);
             let before = supersede(&mut model, &mut new);
             let key = sort_key(new.name.as_bytes());
-            let added = catalog.add(new.facts, new.place, &key, before, |seq| {
-                names.get(&seq).map(|name| sort_key(name.as_bytes())).ok_or(seq)
-            });
+            let added = catalog.add(new.facts, new.place, &key, before, |seq| key_of(&names, seq));
             prop_assert_eq!(added, Ok(()));
             names.insert(seq, new.name.clone());
             model.push(new);
@@ -380,10 +390,7 @@ fn far_pages_of_long_lists_are_found() {
         })
         .collect();
     let mut catalog = filled(&mut model);
-    let mut names: HashMap<u64, String> = model
-        .iter()
-        .map(|known| (known.facts.seq, known.name.clone()))
-        .collect();
+    let mut names = names_of(&model);
     for n in 0..3000_u64 {
         let wanted = Wanted {
             scope: Scope::Own(11),
@@ -412,12 +419,7 @@ fn far_pages_of_long_lists_are_found() {
         let before = supersede(&mut model, &mut new);
         let key = sort_key(new.name.as_bytes());
         catalog
-            .add(new.facts, 11, &key, before, |seq| {
-                names
-                    .get(&seq)
-                    .map(|name| sort_key(name.as_bytes()))
-                    .ok_or(seq)
-            })
+            .add(new.facts, 11, &key, before, |seq| key_of(&names, seq))
             .expect("all names are known");
         names.insert(new.facts.seq, new.name.clone());
         model.push(new);
@@ -433,10 +435,7 @@ fn neighbours_that_come_together_are_placed_without_reading() {
         ..asset(seq, seq)
     };
     let mut model: Vec<Known> = (0..100).map(|n| known(20 + n, format!("{n}"))).collect();
-    let names: HashMap<u64, String> = model
-        .iter()
-        .map(|known| (known.facts.seq, known.name.clone()))
-        .collect();
+    let names = names_of(&model);
     let mut catalog = filled(&mut model);
     let mut reads = Vec::new();
     let new = ["50b", "50c", "50a", "50", "49z", "51", "99z", "99zz", "100"];
@@ -446,10 +445,7 @@ fn neighbours_that_come_together_are_placed_without_reading() {
         catalog
             .add(new.facts, 11, &sort_key(name.as_bytes()), None, |seq| {
                 read += 1;
-                names
-                    .get(&seq)
-                    .map(|name| sort_key(name.as_bytes()))
-                    .ok_or(seq)
+                key_of(&names, seq)
             })
             .expect("all names are known");
         reads.push(read > 0);
